@@ -1,0 +1,1 @@
+"""Procedures: what to move, what to read, how to evaluate it; import as precision.benchmarks."""

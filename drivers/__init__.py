@@ -1,0 +1,1 @@
+"""Drivers, simulators and the virtual lab; import as precision.drivers."""

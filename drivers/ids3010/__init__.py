@@ -1,0 +1,1 @@
+"""attocube IDS3010 displacement interferometer."""

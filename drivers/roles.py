@@ -1,0 +1,124 @@
+"""What a device can be: small protocols that procedures are written against.
+
+Every length is in metres, every time in seconds, every temperature in kelvin. Positions are in the controller's active work coordinates.
+Every method may raise `DeviceError` (`LinkLost`, `ProtocolError`, `DeviceFault`); none blocks without a deadline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One value of an instrument. `valid` False comes with its `reason`, and `value` is then NaN."""
+
+    value: float
+    t_mono_ns: int
+    valid: bool = True
+    reason: str = ""
+    signal_quality: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """Air and material as an environment sensor saw them at one moment."""
+
+    air_temperature_k: float
+    air_pressure_pa: float
+    relative_humidity: float
+    """0 ... 1"""
+    material_temperature_k: float
+    t_mono_ns: int
+
+
+@runtime_checkable
+class Device(Protocol):
+    """Anything with a link."""
+
+    @property
+    def identity(self) -> str:
+        """What the device says it is (maker, type, serial number, firmware), as it said it: hostile text."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the link. Safe to call twice."""
+        ...
+
+
+@runtime_checkable
+class MotionController(Device, Protocol):
+    """A controller that moves axes, one target at a time."""
+
+    def home(self) -> None:
+        """Reference all axes; afterwards positions are trusted."""
+        ...
+
+    @property
+    def homed(self) -> bool:
+        """Whether positions are trusted: referenced since power-up and not stopped uncleanly since."""
+        ...
+
+    def soft_limits(self) -> Mapping[str, tuple[float, float]]:
+        """Axis -> (lowest, highest) work position in m that the controller allows, read back from it now."""
+        ...
+
+    def max_feed(self) -> Mapping[str, float]:
+        """Axis -> highest feed in m/s, read back from the controller."""
+        ...
+
+    def move_to(self, position_m: Mapping[str, float], *, feed_m_per_s: float) -> None:
+        """Move in a straight line and return when the controller says that it stands still there.
+
+        Raises `SafetyStop` when not homed, outside the soft limits or faster than allowed: before anything moves.
+        """
+        ...
+
+    def dwell(self, duration_s: float) -> None:
+        """Stand still for `duration_s` of the controller's time; returns when it is over."""
+        ...
+
+    def position(self) -> Mapping[str, float]:
+        """Axis -> work position in m as the controller reports it now."""
+        ...
+
+    def stop(self) -> None:
+        """Feed hold, confirmed standstill, reset, FAULTED. Safe to call at any time, twice, and after a fault."""
+        ...
+
+
+@runtime_checkable
+class Interferometer(Device, Protocol):
+    """A displacement interferometer. Values are optical displacement at the vacuum wavelength unless `compensates_air`."""
+
+    @property
+    def compensates_air(self) -> bool:
+        """Whether the instrument has divided by the refractive index already."""
+        ...
+
+    def start(self) -> None:
+        """Start measuring; returns when the instrument says that it measures."""
+        ...
+
+    def set_averaging(self, duration_s: float) -> float:
+        """Average each reading over the settable time nearest to `duration_s`; returns that time in s."""
+        ...
+
+    def reset(self) -> None:
+        """Make the present position the zero of the displacement."""
+        ...
+
+    def displacement(self) -> Reading:
+        """Displacement in m since `reset`, averaged over the time that ended now; invalid with a reason on beam loss."""
+        ...
+
+
+@runtime_checkable
+class EnvironmentSensor(Device, Protocol):
+    """Air and material temperature, pressure, humidity."""
+
+    def read(self) -> Environment:
+        """All values, now."""
+        ...

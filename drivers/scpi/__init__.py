@@ -1,0 +1,1 @@
+"""SCPI instruments: environment sensors through VISA."""

@@ -1,0 +1,1 @@
+"""Kernels: arrays in, arrays out; no device, no standard, no file. Import as precision.kernels."""

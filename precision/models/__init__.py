@@ -1,0 +1,1 @@
+"""Physical models: air, thermal expansion, the laser interferometer."""

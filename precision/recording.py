@@ -1,0 +1,121 @@
+"""Recordings: frozen arrays as an instrument gave them, checked once.
+
+Sign, fixed here and nowhere else: **deviation = actual − target**; direction 0 is ↑ (approach in the positive direction), 1 is ↓.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .errors import DataError
+
+UP, DOWN = 0, 1
+Kind = Literal["linear", "rotary"]
+Cycle = Literal["standard", "step"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Positioning:
+    """Actual positions of an axis at target positions, approached from both sides in several runs (ISO 230-2).
+
+    axis : name of the axis ("X").
+    kind : "linear" (metres) or "rotary" (radians).
+    cycle : "standard", or "step" (all approaches at a target before the next; not for acceptance).
+    target : (m,) float64, m or rad, strictly ascending.
+    actual : (2, m, n) float64, m or rad — direction (↑, ↓), target, run. NaN where `valid` is False.
+    valid : (2, m, n) bool — whether that approach was measured.
+    """
+
+    axis: str
+    kind: Kind = "linear"
+    cycle: Cycle = "standard"
+    target: NDArray[np.float64]
+    actual: NDArray[np.float64]
+    valid: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        target = np.array(self.target, dtype=np.float64)
+        actual = np.array(self.actual, dtype=np.float64)
+        valid = np.array(self.valid, dtype=np.bool_)
+        if target.ndim != 1 or target.size == 0:
+            raise DataError(f"target has shape {target.shape}; expected (m,) with at least one target")
+        if actual.ndim != 3 or actual.shape[:2] != (2, target.size) or valid.shape != actual.shape:
+            raise DataError(f"actual has shape {actual.shape} and valid {valid.shape}; expected (2, {target.size}, n): direction, target, run")
+        if not np.all(np.isfinite(target)) or not np.all(np.diff(target) > 0):
+            raise DataError("targets must be finite and strictly ascending")
+        if not np.all(np.isfinite(actual[valid])):
+            raise DataError("a valid reading is not a finite number")
+        actual[~valid] = np.nan
+        for name, array in (("target", target), ("actual", actual), ("valid", valid)):
+            array.flags.writeable = False
+            object.__setattr__(self, name, array)
+
+    @property
+    def unit(self) -> str:
+        """SI unit of `target` and `actual`: "m" or "rad"."""
+        return "m" if self.kind == "linear" else "rad"
+
+    @property
+    def deviation(self) -> NDArray[np.float64]:
+        """(2, m, n) float64: actual − target, NaN where not measured; a rotary axis is wrapped into (−π, π]."""
+        deviation = self.actual - self.target[None, :, None]
+        if self.kind == "rotary":
+            deviation = math.pi - np.mod(math.pi - deviation, 2 * math.pi)
+        return deviation
+
+    @classmethod
+    def from_rows(
+        cls,
+        *,
+        axis: str,
+        target: ArrayLike,
+        run: Sequence[int] | NDArray[np.int64],
+        direction: Sequence[int] | NDArray[np.int64],
+        actual: ArrayLike,
+        kind: Kind = "linear",
+        cycle: Cycle = "standard",
+        tolerance: float = 0.0,
+    ) -> Positioning:
+        """A recording from one row an approach, in any order: target, run (any integers), direction (0 ↑, 1 ↓), actual.
+
+        Targets within `tolerance` (m or rad) of each other are one target. A (target, run, direction) that comes twice with the same reading is
+        kept once; with different readings it is refused. A missing approach stays missing.
+
+        Raises
+        ------
+        DataError       naming the row (counted from 1): not finite, wrong direction, or a contradiction
+        """
+        targets = np.asarray(target, dtype=np.float64)
+        actuals = np.asarray(actual, dtype=np.float64)
+        runs, directions = np.asarray(run), np.asarray(direction)
+        if not targets.shape == actuals.shape == runs.shape == directions.shape or targets.ndim != 1 or targets.size == 0:
+            raise DataError("a recording needs the same number of targets, runs, directions and readings, and at least one")
+        for name, values in (("target", targets), ("actual position", actuals)):
+            bad = np.flatnonzero(~np.isfinite(values))
+            if bad.size:
+                raise DataError(f"row {bad[0] + 1}: {name} is {values[bad[0]]}, not a finite number; correct or remove the row")
+        wrong = np.flatnonzero((directions != UP) & (directions != DOWN))
+        if wrong.size:
+            raise DataError(f"row {wrong[0] + 1}: direction is {directions[wrong[0]]}; 0 (positive approach) or 1 (negative) is expected")
+
+        order = np.sort(targets)
+        starts = np.flatnonzero(np.concatenate([[True], np.diff(order) > tolerance]))
+        distinct = order[starts]
+        index = np.searchsorted(distinct, targets, side="right") - 1
+        run_numbers, column = np.unique(runs, return_inverse=True)
+        table = np.full((2, distinct.size, run_numbers.size), np.nan)
+        for row in range(targets.size):
+            place = (int(directions[row]), int(index[row]), int(column[row]))
+            if not np.isnan(table[place]) and table[place] != actuals[row]:
+                raise DataError(
+                    f"row {row + 1}: target {distinct[index[row]]!r} in run {runs[row]}, direction {'↑↓'[place[0]]}, was already given with another "
+                    f"reading ({table[place]!r}, now {actuals[row]!r}); number the runs or remove one"
+                )
+            table[place] = actuals[row]
+        return cls(axis=axis, kind=kind, cycle=cycle, target=distinct, actual=table, valid=~np.isnan(table))

@@ -1,0 +1,1 @@
+"""Charts, templates and writers of the report."""

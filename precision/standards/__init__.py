@@ -1,0 +1,1 @@
+"""One module a standard or method: arrays in, a frozen Result out. Pure functions."""

@@ -1,0 +1,102 @@
+"""Units at the edges: text to SI and back. Inside, everything is SI in float64.
+
+A number is matched by a strict pattern and a unit is looked up in the table below; no text ever reaches an expression evaluator.
+The factors are checked against an independent unit library in `tests/golden/test_units.py`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Final
+
+MM: Final = 1e-3
+UM: Final = 1e-6
+NM: Final = 1e-9
+ARCSEC: Final = math.pi / 648_000
+CELSIUS_ZERO_K: Final = 273.15
+REFERENCE_TEMPERATURE_K: Final = 293.15
+"""20 °C, the standard reference temperature of ISO 1."""
+
+DIMENSIONS: Final[dict[str, dict[str, float]]] = {
+    "length": {"m": 1.0, "mm": 1e-3, "µm": 1e-6, "um": 1e-6, "nm": 1e-9, "pm": 1e-12, "in": 0.0254},
+    "angle": {
+        "rad": 1.0, "mrad": 1e-3, "µrad": 1e-6, "urad": 1e-6,
+        "deg": math.pi / 180, "°": math.pi / 180, "arcmin": math.pi / 10_800, "arcsec": ARCSEC,
+    },
+    "time": {"s": 1.0, "ms": 1e-3, "µs": 1e-6, "us": 1e-6, "min": 60.0, "h": 3600.0},
+    "speed": {"m/s": 1.0, "mm/s": 1e-3, "µm/s": 1e-6, "mm/min": 1e-3 / 60, "m/min": 1 / 60},
+    "angular speed": {"rad/s": 1.0, "deg/s": math.pi / 180, "deg/min": math.pi / 10_800, "rpm": math.pi / 30},
+    "temperature difference": {"K": 1.0, "mK": 1e-3},
+    "pressure": {"Pa": 1.0, "hPa": 100.0, "kPa": 1e3, "mbar": 100.0},
+    "ratio": {"": 1.0, "1": 1.0, "%": 1e-2, "ppm": 1e-6, "ppb": 1e-9},
+    "expansion": {"1/K": 1.0, "µm/m/K": 1e-6, "um/m/K": 1e-6, "ppm/K": 1e-6},
+}
+"""Dimension -> unit -> factor to SI. The first unit of each is the SI one. Temperatures on a scale are `temperature_K`."""
+
+_QUANTITY: Final = re.compile(r"\s*([+-]?(?:\d{1,15}(?:\.\d{0,17})?|\.\d{1,17})(?:[eE][+-]?\d{1,3})?)(?:\s+(\S{1,12})|([^\s\d.+-]\S{0,11}))?\s*")
+
+
+def quantity(text: str, dimension: str) -> float:
+    """`text` ("0.5 mm") as a float in the SI unit of `dimension` (a key of `DIMENSIONS`, or "temperature" for °C or K, given in K).
+
+    Raises
+    ------
+    ValueError      naming what was seen and the units that are allowed
+    """
+    table = {"K": 1.0, "°C": 1.0, "degC": 1.0} if dimension == "temperature" else DIMENSIONS[dimension]
+    allowed = ", ".join(name or "(none)" for name in table)
+    match = _QUANTITY.fullmatch(text.replace("\N{GREEK SMALL LETTER MU}", "µ"))
+    if match is None:
+        raise ValueError(f"{text[:40]!r} is not a number with a unit; write for example \"{_example(dimension)}\" (units allowed: {allowed})")
+    number, unit = float(match[1]), match[2] or match[3] or ""
+    if unit not in table:
+        raise ValueError(f"{text[:40]!r}: unit {unit or '(none)'!r} is not a {dimension}; allowed: {allowed}")
+    if dimension == "temperature" and unit != "K":
+        return number + CELSIUS_ZERO_K
+    value = number * table[unit]
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:40]!r} is not a finite number")
+    return value
+
+
+def _example(dimension: str) -> str:
+    return {"length": "0.5 mm", "angle": "5 arcsec", "time": "2 s", "speed": "3000 mm/min", "angular speed": "5 deg/s", "temperature": "20 °C",
+            "temperature difference": "0.2 K", "pressure": "1013.25 hPa", "ratio": "50 %", "expansion": "11.7 µm/m/K"}[dimension]
+
+
+_SCALES: Final[dict[str, tuple[tuple[float, str], ...]]] = {
+    "m": ((1e-9, "pm"), (1e-6, "nm"), (1e-3, "µm"), (1.0, "mm"), (math.inf, "m")),
+    "rad": ((1e-6, "nrad"), (1e-3, "µrad"), (1.0, "mrad"), (math.inf, "rad")),
+    "s": ((1e-6, "ns"), (1e-3, "µs"), (1.0, "ms"), (math.inf, "s")),
+}
+_FACTORS: Final[dict[str, float]] = {
+    "pm": 1e-12, "nm": 1e-9, "µm": 1e-6, "mm": 1e-3, "m": 1.0, "nrad": 1e-9, "µrad": 1e-6, "mrad": 1e-3, "rad": 1.0, "arcsec": ARCSEC, "deg": math.pi / 180,
+    "ns": 1e-9, "µs": 1e-6, "ms": 1e-3, "s": 1.0,
+}
+
+
+def display_unit(magnitude: float, si_unit: str) -> str:
+    """The unit in which a value of this size reads well: 3.2e-6 m -> "µm"; angles in arcsec, as the ISO 230 series reports them."""
+    if si_unit == "rad":
+        return "arcsec" if abs(magnitude) < 0.01 else "deg"
+    if si_unit not in _SCALES:
+        return si_unit
+    # A figure up to 1000 of a unit is shown in that unit: 150 µm, not 0.15 mm.
+    for limit, unit in _SCALES[si_unit]:
+        if abs(magnitude) < limit and (unit != "pm" or magnitude == 0 or abs(magnitude) < 1e-10):
+            return "nm" if magnitude == 0 and si_unit == "m" else unit
+    return si_unit
+
+
+def in_unit(value: float, unit: str) -> float:
+    """SI `value` expressed in `unit` ("mm", "arcsec", ...); an SI unit returns it unchanged."""
+    return value / _FACTORS.get(unit, 1.0)
+
+
+def text(value: float, si_unit: str, *, unit: str | None = None, digits: int = 4) -> str:
+    """SI `value` as text with a unit that reads well (or the one given), to `digits` significant digits: 3.2041e-6 m -> "3.204 µm"."""
+    unit = unit or display_unit(value, si_unit)
+    shown = in_unit(value, unit)
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(shown)))) if shown else digits - 1
+    return f"{shown:.{min(decimals, 9)}f} {unit}".strip()
