@@ -48,7 +48,7 @@ def quantity(text: str, dimension: str) -> float:
     allowed = ", ".join(name or "(none)" for name in table)
     match = _QUANTITY.fullmatch(text.replace("\N{GREEK SMALL LETTER MU}", "µ"))
     if match is None:
-        raise ValueError(f"{text[:40]!r} is not a number with a unit; write for example \"{_example(dimension)}\" (units allowed: {allowed})")
+        raise ValueError(f"{text[:40]!r} is not a number with a unit; write for example \"{example(dimension)}\" (units allowed: {allowed})")
     number, unit = float(match[1]), match[2] or match[3] or ""
     if unit not in table:
         raise ValueError(f"{text[:40]!r}: unit {unit or '(none)'!r} is not a {dimension}; allowed: {allowed}")
@@ -60,7 +60,15 @@ def quantity(text: str, dimension: str) -> float:
     return value
 
 
-def _example(dimension: str) -> str:
+def si_unit_of(text: str) -> str:
+    """The SI unit of a quantity's dimension, judged by the unit it is written with ("5 mm" -> "m"); "" where there is none."""
+    match = _QUANTITY.fullmatch(text)
+    unit = (match[2] or match[3] or "") if match else ""
+    return next((next(iter(table)) for table in DIMENSIONS.values() if unit in table), "")
+
+
+def example(dimension: str) -> str:
+    """A quantity of this dimension as a person would write it: "0.5 mm"."""
     return {"length": "0.5 mm", "angle": "5 arcsec", "time": "2 s", "speed": "3000 mm/min", "angular speed": "5 deg/s", "temperature": "20 °C",
             "temperature difference": "0.2 K", "pressure": "1013.25 hPa", "ratio": "50 %", "expansion": "11.7 µm/m/K"}[dimension]
 
