@@ -1,0 +1,77 @@
+"""A machine that stops: whatever ends a run, the controller is brought to a standstill before anything else happens.
+
+None of this replaces a hardware emergency stop.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from precision.drivers.roles import MotionController
+from precision.errors import Aborted, DeviceError
+
+
+class Interrupted(Aborted):
+    """A signal asked for the end of the run; the exit code follows it (130 after SIGINT, 143 after SIGTERM)."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"stopped by {signal.Signals(number).name}: the machine was brought to a standstill and the data so far are kept")
+        self.exit_code = 128 + number
+
+
+def _signals() -> list[signal.Signals]:
+    return [signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
+
+
+@contextmanager
+def signals_become_exceptions() -> Iterator[Callable[[], None]]:
+    """SIGINT, SIGTERM and SIGHUP raise `Interrupted` in the main thread; the yielded function makes them wait for good, for a clean-up.
+
+    (Python's default for SIGTERM and SIGHUP runs no `finally`; a second Ctrl-C would cut a clean-up short.)
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: None
+        return
+    masked = False
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        nonlocal masked
+        if not masked:
+            masked = True
+            raise Interrupted(number)
+
+    def mask() -> None:
+        nonlocal masked
+        masked = True
+
+    before = {number: signal.signal(number, interrupt) for number in _signals()}
+    try:
+        yield mask
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def machine_stops(controller: MotionController, log: Callable[..., None]) -> Iterator[None]:
+    """Whatever leaves this block by an exception or a signal stops the machine first: hold, standstill, reset.
+
+    The stop cannot be interrupted; what went wrong during it is logged and added to the error as a note, which stays the first error.
+    """
+    with signals_become_exceptions() as mask:
+        try:
+            yield
+        except BaseException as error:
+            mask()
+            log("stopping", cause=f"{type(error).__name__}: {error}")
+            try:
+                controller.stop()
+                log("standstill")
+            except DeviceError as failed:
+                log("stop not confirmed", cause=str(failed))
+                error.add_note(f"THE STANDSTILL COULD NOT BE CONFIRMED: {failed} — use the emergency stop and check the machine")
+            raise

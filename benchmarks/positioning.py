@@ -1,0 +1,293 @@
+"""The positioning test of ISO 230-2: drive an axis to targets from both sides, read an interferometer, keep every reading.
+
+`acquire` is the only code here that touches a device; `positioning_evaluation.analyse` judges what it left behind, now or years later.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from precision.drivers.roles import Environment, EnvironmentSensor, Interferometer, MotionController, Reading
+from precision.errors import BeamLost, SafetyStop
+from precision.runs.capture import Column
+
+from .cycle import Approach, cycle, fewest_targets, target_positions, waypoints
+from .positioning_plan import Parameters
+
+BEFORE, APPROACH, AFTER = 0, 1, 2
+"""Phases of the capture: environment before the first move, an approach, environment after the last."""
+
+NOT_MEASURED, MEASURED, BEAM_LOST, NOT_SETTLED = 0, 1, 2, 3
+"""What became of a reading: the `outcome` column. Only MEASURED rows are evaluated."""
+
+COLUMNS: Final = (
+    Column("t_mono_ns", "i8", "ns", wall_clock=True),
+    Column("phase", "i8", ""),
+    Column("run", "i8", ""),
+    Column("direction", "i8", ""),
+    Column("target_index", "i8", ""),
+    Column("attempt", "i8", ""),
+    Column("outcome", "i8", ""),
+    Column("target_m", "f8", "m"),
+    Column("displacement_m", "f8", "m"),
+    Column("controller_m", "f8", "m"),
+    Column("settling_change_m", "f8", "m"),
+    Column("signal_quality", "f8", ""),
+    Column("air_temperature_k", "f8", "K"),
+    Column("air_pressure_pa", "f8", "Pa"),
+    Column("relative_humidity", "f8", ""),
+    Column("material_temperature_k", "f8", "K"),
+)
+
+
+class Sink(Protocol):
+    """Where rows go: returns when the row is safe."""
+
+    def append_and_wait(self, block: Mapping[str, Any]) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rig:
+    """The devices of a positioning test."""
+
+    controller: MotionController
+    interferometer: Interferometer
+    environment: EnvironmentSensor
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a run is going to do, known before anything moves."""
+
+    target_m: NDArray[np.float64]
+    approaches: tuple[Approach, ...]
+    lowest_m: float
+    highest_m: float
+    travel_m: float
+    duration_s: float
+    """expected duration on the machine: travel at the plan's feed plus dwell, settling and averaging"""
+    remarks: tuple[str, ...]
+
+
+def preview(plan: Parameters) -> Preview:
+    """Targets, order, envelope and expected time of a plan. Pure."""
+    target_m = _targets(plan)
+    approaches = tuple(cycle(plan.cycle.type, target_m.size, plan.cycle.runs))
+    here, travel_m, previous = float(target_m[0]), 0.0, None
+    low, high = float(target_m[0]), float(target_m[-1])
+    for approach in approaches:
+        for point in waypoints(approach, previous, target_m, plan.cycle.overshoot):
+            travel_m += abs(point - here)
+            low, high, here = min(low, point), max(high, point), point
+        previous = approach
+    standing_s = plan.cycle.dwell + plan.cycle.settling_interval + plan.cycle.averaging
+    return Preview(
+        target_m=target_m,
+        approaches=approaches,
+        lowest_m=low,
+        highest_m=high,
+        travel_m=travel_m,
+        duration_s=travel_m / plan.axis.feed + len(approaches) * standing_s,
+        remarks=tuple(_remarks(plan, target_m)),
+    )
+
+
+def _targets(plan: Parameters) -> NDArray[np.float64]:
+    if plan.targets.positions is not None:
+        return np.array(plan.targets.positions, dtype=np.float64)
+    return target_positions(
+        start_m=plan.axis.start,
+        end_m=plan.axis.end,
+        count=plan.targets.count,
+        random_offset=plan.targets.random_offset,
+        resolution_m=plan.targets.resolution,
+        seed=plan.seed,
+    )
+
+
+def _remarks(plan: Parameters, target_m: NDArray[np.float64]) -> list[str]:
+    """What in the plan departs from the standard, said before the run rather than after it."""
+    travel_m = float(target_m[-1] - target_m[0])
+    remarks = []
+    if target_m.size < fewest_targets(travel_m):
+        remarks.append(f"{target_m.size} targets on {travel_m:.3f} m; ISO 230-2 asks for at least {fewest_targets(travel_m)}")
+    if plan.cycle.runs != 5:
+        remarks.append(f"{plan.cycle.runs} runs; ISO 230-2 asks for 5 (1 on axes longer than 2 m)")
+    if plan.cycle.type == "step":
+        remarks.append("the step cycle is not for acceptance (ISO 230-2, Annex B)")
+    return remarks
+
+
+def acquire(
+    plan: Parameters,
+    rig: Rig,
+    sink: Sink,
+    *,
+    log: Callable[..., None],
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
+    """Run the test of `plan` on `rig`; every reading is on disk before the next move.
+
+    Raises
+    ------
+    SafetyStop      before anything moves: not homed, targets outside the controller's soft limits, feed above its maximum
+    BeamLost        no valid reading at a target after the plan's repeats
+    DeviceError     as the drivers say
+    """
+    ahead = preview(plan)
+    axis = plan.axis.name
+    if not rig.controller.homed:
+        log("homing")
+        rig.controller.home()
+    _check_envelope(plan, ahead, rig.controller, log)
+    rig.interferometer.start()
+    averaging_s = rig.interferometer.set_averaging(plan.cycle.averaging)
+    log("averaging", asked_s=plan.cycle.averaging, set_s=averaging_s)
+    _record_environment(rig, sink, BEFORE)
+
+    zero_m = float(ahead.target_m[0])
+    for point in waypoints(ahead.approaches[0], None, ahead.target_m, plan.cycle.overshoot):
+        rig.controller.move_to({axis: point}, feed_m_per_s=plan.axis.feed)
+    rig.controller.dwell(plan.cycle.dwell + averaging_s)
+    rig.interferometer.reset()
+    log("zero", position_m=zero_m)
+
+    previous: Approach | None = None
+    for done, approach in enumerate(ahead.approaches):
+        progress(done, len(ahead.approaches))
+        _measure(plan, rig, sink, ahead.target_m, approach, previous, averaging_s, log)
+        previous = approach
+    progress(len(ahead.approaches), len(ahead.approaches))
+    _record_environment(rig, sink, AFTER)
+
+
+def _check_envelope(plan: Parameters, ahead: Preview, controller: MotionController, log: Callable[..., None]) -> None:
+    axis = plan.axis.name
+    limits = controller.soft_limits()
+    if axis not in limits:
+        raise SafetyStop(f"the controller has no axis {axis}; it reports soft limits for {', '.join(sorted(limits)) or 'none'}. Nothing was moved.")
+    low, high = limits[axis]
+    log("soft limits", axis=axis, lowest_m=low, highest_m=high)
+    if ahead.lowest_m < low or ahead.highest_m > high:
+        raise SafetyStop(
+            f"the test needs {axis} from {ahead.lowest_m * 1e3:.3f} mm to {ahead.highest_m * 1e3:.3f} mm (targets with overshoot), but the controller's soft "
+            f"limits are {low * 1e3:.3f} mm to {high * 1e3:.3f} mm. Nothing was moved; set axis.start, axis.end or cycle.overshoot."
+        )
+    fastest = controller.max_feed().get(axis, math.inf)
+    if plan.axis.feed > fastest:
+        raise SafetyStop(
+            f"axis.feed is {plan.axis.feed * 60e3:.0f} mm/min; the controller allows {fastest * 60e3:.0f} mm/min on {axis}. Nothing was moved."
+        )
+
+
+def _measure(
+    plan: Parameters,
+    rig: Rig,
+    sink: Sink,
+    target_m: NDArray[np.float64],
+    approach: Approach,
+    previous: Approach | None,
+    averaging_s: float,
+    log: Callable[..., None],
+) -> None:
+    """Approach one target and read it; an approach without a valid reading is kept as such and repeated from beyond, never averaged over."""
+    axis = plan.axis.name
+    outcome = NOT_MEASURED
+    for attempt in range(plan.cycle.repeats + 1):
+        came_from = previous if attempt == 0 else None
+        for point in waypoints(approach, came_from, target_m, plan.cycle.overshoot):
+            rig.controller.move_to({axis: point}, feed_m_per_s=plan.axis.feed)
+        rig.controller.dwell(plan.cycle.dwell)
+        settled, change_m = _settle(plan, rig)
+        rig.controller.dwell(averaging_s)
+        reading = rig.interferometer.displacement()
+        outcome = BEAM_LOST if not reading.valid else MEASURED if settled else NOT_SETTLED
+        sink.append_and_wait(
+            _row(
+                APPROACH,
+                rig.environment.read(),
+                reading,
+                run=approach.run,
+                direction=approach.direction,
+                target_index=approach.target_index,
+                attempt=attempt,
+                outcome=outcome,
+                target_m=float(target_m[approach.target_index]),
+                controller_m=rig.controller.position().get(axis, math.nan),
+                settling_change_m=change_m,
+            )
+        )
+        if outcome == MEASURED:
+            return
+        log("invalid reading", run=approach.run, target_index=approach.target_index, attempt=attempt, reason=reading.reason or "not settled")
+        if outcome == BEAM_LOST:
+            break  # an incremental count is lost with the beam: repeating the approach cannot bring the zero back
+    where = f"target {approach.target_index + 1} ({target_m[approach.target_index] * 1e3:.3f} mm), run {approach.run + 1}, {'↑↓'[approach.direction]}"
+    if outcome == NOT_SETTLED:
+        raise BeamLost(
+            f"{where}: no settled reading in {plan.cycle.repeats + 1} approaches; readings still changed by more than "
+            f"{plan.cycle.settling_tolerance * 1e6:.3g} µm after {plan.cycle.settling_timeout:g} s. Look for vibration or drift, or widen cycle.settling_tolerance."
+        )
+    raise BeamLost(f"{where}: the interferometer has no valid reading. Its zero is lost with the beam: realign, and start the run again.")
+
+
+def _settle(plan: Parameters, rig: Rig) -> tuple[bool, float]:
+    """Whether two readings one interval apart agreed within the tolerance before the timeout, and by how much the last two differed (m)."""
+    waited_s, before, change_m = 0.0, rig.interferometer.displacement(), math.nan
+    while waited_s < plan.cycle.settling_timeout:
+        rig.controller.dwell(plan.cycle.settling_interval)
+        waited_s += plan.cycle.settling_interval
+        now = rig.interferometer.displacement()
+        if not (before.valid and now.valid):
+            return False, math.nan
+        change_m = now.value - before.value
+        if abs(change_m) <= plan.cycle.settling_tolerance:
+            return True, change_m
+        before = now
+    return False, change_m
+
+
+def _record_environment(rig: Rig, sink: Sink, phase: int) -> None:
+    environment = rig.environment.read()
+    nothing = Reading(value=math.nan, t_mono_ns=environment.t_mono_ns, valid=False, reason="environment only")
+    sink.append_and_wait(_row(phase, environment, nothing))
+
+
+def _row(
+    phase: int,
+    environment: Environment,
+    reading: Reading,
+    *,
+    run: int = -1,
+    direction: int = -1,
+    target_index: int = -1,
+    attempt: int = 0,
+    outcome: int = NOT_MEASURED,
+    target_m: float = math.nan,
+    controller_m: float = math.nan,
+    settling_change_m: float = math.nan,
+) -> dict[str, list[int] | list[float]]:
+    return {
+        "t_mono_ns": [reading.t_mono_ns],
+        "phase": [phase],
+        "run": [run],
+        "direction": [direction],
+        "target_index": [target_index],
+        "attempt": [attempt],
+        "outcome": [outcome],
+        "target_m": [target_m],
+        "displacement_m": [reading.value if reading.valid else math.nan],
+        "controller_m": [controller_m],
+        "settling_change_m": [settling_change_m],
+        "signal_quality": [math.nan if reading.signal_quality is None else reading.signal_quality],
+        "air_temperature_k": [environment.air_temperature_k],
+        "air_pressure_pa": [environment.air_pressure_pa],
+        "relative_humidity": [environment.relative_humidity],
+        "material_temperature_k": [environment.material_temperature_k],
+    }

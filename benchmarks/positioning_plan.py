@@ -1,0 +1,200 @@
+"""The plan of a positioning test: what an engineer writes in TOML, checked before anything moves."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+
+from precision import units
+from precision.plan import (
+    Angle,
+    Devices,
+    Expansion,
+    Length,
+    Machine,
+    Note,
+    Ratio,
+    Simulation,
+    Speed,
+    Strict,
+    TemperatureDifference,
+    Test,
+    Time,
+)
+
+AxisName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z0-9]{0,7}$")]
+Standard = Literal["iso230-2:2014", "iso230-2:2006", "iso230-2:1997", "iso230-2:1988", "vdi3441"]
+
+
+class Axis(Strict):
+    """The axis under test."""
+
+    name: AxisName = "X"
+    kind: Literal["linear", "rotary"] = "linear"
+
+
+class Line(Axis):
+    """The axis under test and the line along it."""
+
+    start: Length = Field("10 mm", description="lowest target, work coordinates")
+    end: Length = Field("990 mm", description="highest target, work coordinates")
+    feed: Speed = Field("3000 mm/min", gt=0, description="feed between targets")
+
+    @model_validator(mode="after")
+    def _has_length(self) -> Self:
+        if not self.end > self.start:
+            raise ValueError("end must lie above start")
+        return self
+
+
+class Targets(Strict):
+    """Target positions: a number of them with a random offset each, or an explicit list."""
+
+    count: int = Field(11, ge=2, le=2000)
+    random_offset: Ratio = Field("30 %", ge=0, lt=0.5, description="largest random offset of a target, as a share of the spacing")
+    resolution: Length = Field("1 µm", gt=0, description="targets are multiples of this")
+    positions: tuple[Length, ...] | None = Field(None, description="explicit targets instead, ascending", min_length=2, max_length=2000)
+
+    @model_validator(mode="after")
+    def _ascending(self) -> Self:
+        if self.positions is not None and any(b <= a for a, b in zip(self.positions, self.positions[1:], strict=False)):
+            raise ValueError("positions must be ascending, without repeats")
+        return self
+
+
+class CycleKind(Strict):
+    """The order in which targets were approached."""
+
+    type: Literal["standard", "step"] = Field("standard", description="step: all approaches of a target before the next; not for acceptance")
+
+
+class Cycle(CycleKind):
+    """How the targets are approached and read."""
+
+    runs: int = Field(5, ge=1, le=50, description="approaches of each target from each side")
+    overshoot: Length = Field("5 mm", gt=0, description="how far beyond a target the axis goes before it reverses")
+    dwell: Time = Field("1 s", ge=0, le=600, description="standing still before the settling check")
+    settling_tolerance: Length = Field("0.5 µm", gt=0, description="settled when two readings one interval apart differ by no more")
+    settling_interval: Time = Field("0.25 s", gt=0, le=60)
+    settling_timeout: Time = Field("10 s", gt=0, le=600)
+    averaging: Time = Field("0.5 s", gt=0, le=60, description="each reading is averaged over this time")
+    repeats: int = Field(2, ge=0, le=10, description="how often an approach without a valid reading is repeated before the run is stopped")
+
+
+class Evaluation(Strict):
+    """Which standard, and which corrections."""
+
+    standard: Standard = "iso230-2:2014"
+    refractive_index: Literal["ciddor", "edlen", "off"] = Field("ciddor", description="wavelength compensation from the air that was measured")
+    co2: Ratio = Field("450 ppm", gt=0, lt=0.01)
+    normalise_to_20_degrees: bool = Field(True, description="correct lengths to 20 °C with the material temperature (NDE)")
+    expansion_coefficient: Expansion = Field("11.7 µm/m/K", ge=0, description="of the machine's scale or the workpiece it stands for")
+
+
+class Uncertainty(Strict):
+    """What is known about the measurement, for U (k = 2). A full range R is the distance between the lowest and the highest possible value."""
+
+    device_calibration: Ratio | None = Field(None, ge=0, description="U (k = 2) of the instrument's length from its certificate, relative")
+    device_resolution: Length | None = Field(None, ge=0, description="resolution of the instrument")
+    air_index: Ratio | None = Field(None, ge=0, description="U (k = 2) of the refractive index correction, relative")
+    misalignment_range: Length | None = Field(None, ge=0, description="lateral range of the beam over the line")
+    material_temperature_range: TemperatureDifference | None = Field(None, ge=0, description="full range R(θ) of the material thermometer's error")
+    expansion_coefficient_range: Expansion | None = Field(None, ge=0, description="full range R(α) of the coefficient's error")
+    device_calibration_angle: Angle | None = Field(None, ge=0, description="rotary axes: U (k = 2) of the instrument's angle")
+    environmental_variation_angle: Angle | None = Field(None, ge=0, description="rotary axes: drift range seen on the unmoving axis")
+    environmental_variation: Length | None = Field(None, ge=0, description="E_VE, drift range seen on the unmoving axis during a test's time")
+
+
+def _is_extent(text: str) -> str:
+    """A length or an angle above zero, kept as written: which of the two is meant depends on the axis."""
+    for dimension in ("length", "angle"):
+        if units.si_unit_of(text) == next(iter(units.DIMENSIONS[dimension])):
+            if units.quantity(text, dimension) <= 0:
+                raise ValueError(f"{text!r} must be more than 0")
+            return text
+    raise ValueError(f"{text[:40]!r} is neither a length nor an angle; write for example \"20 µm\" or \"8 arcsec\"")
+
+
+Extent = Annotated[str, StringConstraints(max_length=40), AfterValidator(_is_extent)]
+
+
+class Limits(Strict):
+    """Limits of acceptance, by figure ("20 µm"; "8 arcsec" on a rotary axis); figures left out are reported without a verdict."""
+
+    A: Extent | None = None
+    A_up: Extent | None = None
+    A_down: Extent | None = None
+    E: Extent | None = None
+    E_up: Extent | None = None
+    E_down: Extent | None = None
+    M: Extent | None = None
+    R: Extent | None = None
+    R_up: Extent | None = None
+    R_down: Extent | None = None
+    B: Extent | None = None
+    B_mean: Extent | None = None
+
+    def in_si(self, kind: Literal["linear", "rotary"]) -> dict[str, float]:
+        """Figure -> limit in m (linear) or rad (rotary). Raises ValueError where the unit does not fit the axis."""
+        dimension = "length" if kind == "linear" else "angle"
+        limits = {}
+        for key, text in self.model_dump(exclude_none=True).items():
+            try:
+                limits[key] = units.quantity(text, dimension)
+            except ValueError as error:
+                raise ValueError(f"limits.{key}: {error} (the axis is {kind})") from error
+        return limits
+
+
+class Instrument(Strict):
+    """How the interferometer is set up."""
+
+    axis: int = Field(0, ge=0, le=2, description="its measuring axis")
+    sign: Literal["+", "-"] = Field("+", description="whether its reading grows in the axis' positive direction")
+    dead_path: Length = Field("0 mm", ge=0, description="unmeasured path between interferometer and reflector at the zero point")
+
+
+class Evaluated(Strict):
+    """What a recording needs to be judged: shared by a measured run and an imported one."""
+
+    procedure: Literal["positioning"] = "positioning"
+    title: Note = "Positioning accuracy and repeatability"
+    axis: Axis = Axis()
+    cycle: CycleKind = CycleKind()
+    evaluation: Evaluation = Evaluation()
+    uncertainty: Uncertainty = Uncertainty()
+    limits: Limits = Limits()
+    machine: Machine = Machine()
+    test: Test = Test()
+
+    @model_validator(mode="after")
+    def _limits_fit_the_axis(self) -> Self:
+        self.limits.in_si(self.axis.kind)
+        return self
+
+
+class Imported(Evaluated):
+    """A positioning test that someone else has recorded. Readings are lengths as the file gives them; no correction unless asked for."""
+
+    evaluation: Evaluation = Evaluation(refractive_index="off", normalise_to_20_degrees=False)
+
+
+class Parameters(Evaluated):
+    """A positioning test to be run."""
+
+    seed: int = Field(1, ge=0, lt=2**63, description="of the targets' random offsets and of the virtual lab")
+    axis: Line = Line()
+    targets: Targets = Targets()
+    cycle: Cycle = Cycle()
+    instrument: Instrument = Instrument()
+    devices: Devices = Devices()
+    simulation: Simulation = Simulation()
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if self.devices.mixed:
+            raise ValueError('devices: either all are on "sim://lab" or none; a run never mixes a simulated and a real device')
+        if self.axis.kind != "linear":
+            raise ValueError('axis.kind: only "linear" axes can be driven; recordings of rotary axes are evaluated with `precision analyze`')
+        return self
