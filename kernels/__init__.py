@@ -1,1 +1,10 @@
-"""Kernels: arrays in, arrays out; no device, no standard, no file. Import as precision.kernels."""
+"""Kernels: arrays in, arrays out; no device, no standard, no file. Import as precision.kernels.
+
+The argument decides where a kernel runs: NumPy arrays on the CPU (blocked NumPy, or Numba where it is installed), CuPy
+arrays on their GPU, any other array-API library through the generic implementation. Nothing is moved, nothing falls
+back.
+"""
+
+from precision.kernels.gpu import Gpu, usable_gpu
+
+__all__ = ["Gpu", "usable_gpu"]
