@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from precision.benchmarks.speed.paired import Paired
+from precision.kernels import compiled
 
 
 @pytest.fixture(params=["numpy", "fast"])
-def tier(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Runs the test in the plain NumPy install and with the Numba tier; the latter is skipped, with its reason, without Numba."""
-    from precision.kernels import compiled
-
+def tier(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Runs the test as in the plain NumPy install, then with the Numba tier (skipped, with its reason, without Numba)."""
     name: str = request.param
-    if name == "fast" and not compiled.available():
+    monkeypatch.setenv(compiled.SWITCH, "on" if name == "fast" else "off")
+    if name == "fast" and compiled.numba_or_none() is None:
         pytest.skip("numba is not installed: pip install 'precision-bench[fast]'")
-    with compiled.disabled() if name == "numpy" else compiled.enabled():
-        yield name
+    return name
 
 
 @pytest.fixture

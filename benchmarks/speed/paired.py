@@ -28,6 +28,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
+import itertools
 import math
 import os
 import statistics
@@ -255,7 +256,7 @@ def _copy_of(floor_bytes: int) -> Any:
         yield lambda: np.copyto(target, source)
         return
     edges = [source.size * k // threads for k in range(threads + 1)]
-    parts = [(target[a:b], source[a:b]) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    parts = [(target[a:b], source[a:b]) for a, b in itertools.pairwise(edges)]
     with ThreadPoolExecutor(threads) as pool:
         yield lambda: list(pool.map(lambda part: np.copyto(*part), parts))
 

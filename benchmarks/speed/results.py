@@ -110,7 +110,7 @@ def read(path: Path) -> Run:
     ------
     DataError       the file is not there, is not JSON, or holds no run
     """
-    held = _document(path).get("precision")
+    held: Any = _document(path).get("precision")
     try:
         return Run(
             begun=held["begun"],
