@@ -1,0 +1,319 @@
+"""Reading a capture, whole, torn, damaged or still being written: what passes its checks is returned, everything else is named.
+
+Nothing is interpolated and nothing is changed. A record is whole when its framing, its metadata and its CRC-32 fit and its number follows the last.
+After damage in the middle the next whole record is looked for, so that one bad sector costs one block.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import DataError
+from . import canonical
+from .columns import Column, arrow_schema, checked, from_arrow, schema_sha256
+from .records import NUMPY_DTYPES, Record, decoded
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Message = Callable[[int], tuple[int, Any, Any]]
+_MARKER = b"\xff\xff\xff\xff"
+_END = _MARKER + bytes(4)
+_LONGEST_METADATA = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Readings that the writer knew to be missing: `samples` of them after row `row` of the columns, and why."""
+
+    row: int
+    samples: int
+    reason: str
+    t_mono_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """A stretch of the file that does not pass. What was lost is None where nothing tells.
+
+    offset, size : bytes.  blocks : records.  samples : readings of each column.  seconds : between the whole records on both sides.
+    tail : whether nothing whole follows (a torn end).
+    """
+
+    offset: int
+    size: int
+    reason: str
+    blocks: int | None
+    samples: int | None
+    seconds: float | None
+    tail: bool
+
+    def __str__(self) -> str:
+        if self.tail:
+            return f"the last {self.size} bytes (from byte {self.offset}) are no whole record: {self.reason}"
+        return f"bytes {self.offset} to {self.offset + self.size} are damaged ({self.reason}): {self.blocks} records, {self.samples} samples, {self.seconds:.3f} s are lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Where a block stands: `rows` rows of the columns from row `row`."""
+
+    seq: int
+    t_mono_ns: int
+    row: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Capture:
+    """A capture in memory.
+
+    schema : the columns in their order.
+    columns : name -> (n,) float64 or int64, only readings that passed every check.
+    batches : the blocks they came in.
+    gaps : what the writer knew to be missing.
+    damage : what does not pass; empty in a good file.
+    closed : whether the writer marked the end. False: it still runs, or died.
+    tail : what is wrong with the end of the file, or None.
+    """
+
+    schema: tuple[Column, ...]
+    columns: dict[str, NDArray[np.float64] | NDArray[np.int64]]
+    batches: tuple[Batch, ...]
+    gaps: tuple[Gap, ...]
+    damage: tuple[Damage, ...]
+    closed: bool
+
+    @property
+    def rows(self) -> int:
+        return sum(batch.rows for batch in self.batches)
+
+    @property
+    def tail(self) -> str | None:
+        torn = [str(damage) for damage in self.damage if damage.tail]
+        if torn:
+            return torn[0]
+        return None if self.closed else "the writer did not mark the end: it still runs, or it died"
+
+    @property
+    def whole(self) -> bool:
+        """Whether the file is closed and undamaged. Gaps that the writer recorded are part of a whole file."""
+        return self.closed and not self.damage
+
+
+class CaptureReader:
+    """One pass over the records of a capture, without holding it in memory.
+
+    columns : what the manifest says. Then names and units come from there, and a damaged schema in the file does not cost the readings.
+
+    Iterating yields the whole records; `damage` and `closed` are complete afterwards.
+
+    Raises
+    ------
+    DataError       the file cannot be opened, or its schema cannot be read and `columns` is not given
+    """
+
+    def __init__(self, path: Path, columns: Sequence[Column] | None = None) -> None:
+        import pyarrow as pa
+
+        self.path = Path(path)
+        self.damage: list[Damage] = []
+        self.closed = False
+        try:
+            with self.path.open("rb") as file:
+                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if self.path.stat().st_size else None
+        except (OSError, ValueError) as error:
+            raise DataError(f"{self.path.name} cannot be read: {error}") from None
+        self._buffer = pa.py_buffer(self._map if self._map is not None else b"")
+        self.size = int(self._buffer.size)
+        self.schema_problem: str | None = None
+        try:
+            found = self._columns_in_file()
+        except DataError as error:
+            if columns is None:
+                raise DataError(f"{self.path.name}: {error}; `precision runs recover` uses the copy of the schema in the manifest") from None
+            found, self.schema_problem = (), str(error)
+        self.columns = found if columns is None else checked(columns)
+        if self.columns != found and self.schema_problem is None:
+            self.schema_problem = "the columns in the file are not those of the manifest"
+        self.schema_sha256 = schema_sha256(self.columns)
+
+    def _columns_in_file(self) -> tuple[Column, ...]:
+        import pyarrow as pa
+
+        if self.size == 0:
+            raise DataError("the file is empty: the writer died before it wrote anything")
+        try:
+            return from_arrow(pa.ipc.read_schema(pa.BufferReader(self._buffer)))
+        except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
+            raise DataError(f"the file does not begin with the schema of a capture ({_short(error)})") from None
+
+    def __iter__(self) -> Iterator[Record]:
+        self.damage, self.closed = [], False
+        seq, sample, t_mono_ns = 0, 0, None  # what the next record must have; when the last was handed over
+        good_end, wrong, ended = self._schema_end(), None, False
+        for start, end, found in self._frames(good_end):
+            if found is None and ended and start == good_end:
+                self.closed, good_end = True, end
+                continue
+            if not isinstance(found, Record) or ended or found.seq < seq:
+                wrong = wrong or (found if isinstance(found, str) else "a record or a mark of the end where none belongs")
+                continue
+            if wrong or found.seq != seq or found.sample != sample or start != good_end:
+                seconds = (found.t_mono_ns - t_mono_ns) / 1e9 if t_mono_ns is not None else 0.0
+                reason = wrong or "records are missing"
+                self.damage.append(Damage(good_end, start - good_end, reason, found.seq - seq, found.sample - sample, seconds, tail=False))
+            yield found
+            ended = found.kind == "end"
+            seq, sample, t_mono_ns = found.seq + 1, found.sample + found.rows + found.missing, found.t_mono_ns
+            good_end, wrong = end, None
+        if wrong or good_end != self.size:
+            self.damage.append(Damage(good_end, self.size - good_end, wrong or "bytes follow the end", None, None, None, tail=True))
+
+    def _schema_end(self) -> int:
+        """Where the schema's message ends, by its length; 8 when that makes no sense (the search then begins there)."""
+        length = int.from_bytes(self._buffer[4:8].to_pybytes(), "little") if self.size >= 8 else 0
+        return 8 + length if 0 < length <= _LONGEST_METADATA and length % 8 == 0 and 8 + length <= self.size else min(8, self.size)
+
+    def _frames(self, offset: int) -> Iterator[tuple[int, int, Record | str | None]]:
+        """(first byte, byte after, record or what is wrong or None for the end mark) of one message after the other, from `offset`."""
+        import pyarrow as pa
+
+        message = self._single if self.schema_problem else self._streamed()
+        while offset < self.size:
+            try:
+                end, batch, metadata = message(offset)
+            except (StopIteration, EOFError):
+                wrong = "the file stops in the middle of a record, or zeros follow"
+            except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
+                wrong = _short(error)
+            else:
+                try:
+                    yield offset, end, None if batch is None else decoded(batch, metadata, self.columns, self.schema_sha256)
+                except ValueError as error:
+                    yield offset, end, str(error)
+                offset = end
+                continue
+            yield offset, offset, wrong
+            message = self._single
+            offset = self._next_message(offset + 8)
+
+    def _streamed(self) -> Message:
+        """Messages by one Arrow reader over the whole file: the fast way, as long as nothing is wrong."""
+        import pyarrow as pa
+
+        source = pa.BufferReader(self._buffer)
+        stream = pa.ipc.open_stream(source)
+
+        def message(offset: int) -> tuple[int, Any, Any]:
+            if self._slice(offset, 8) == _END:
+                return offset + 8, None, None
+            batch, metadata = stream.read_next_batch_with_custom_metadata()
+            return int(source.tell()), batch, metadata
+
+        return message
+
+    def _single(self, offset: int) -> tuple[int, Any, Any]:
+        """The message at `offset` alone, behind a schema of our own: the way after damage."""
+        import pyarrow as pa
+
+        if self._slice(offset, 8) == _END:
+            return offset + 8, None, None
+        source = pa.BufferReader(self._buffer[offset:])
+        pa.ipc.read_message(source)
+        end = offset + source.tell()
+        head = arrow_schema(self.columns).serialize().to_pybytes()
+        stream = pa.ipc.open_stream(pa.BufferReader(head + self._slice(offset, end - offset)))
+        return end, *stream.read_next_batch_with_custom_metadata()
+
+    def _slice(self, offset: int, length: int) -> bytes:
+        return bytes(self._map[offset : offset + length]) if self._map is not None else b""
+
+    def _next_message(self, offset: int) -> int:
+        """Where the next thing stands that could be a record, or the end of the file; messages begin at multiples of 8 bytes."""
+        while self._map is not None and (offset := self._map.find(_MARKER, offset)) >= 0:
+            length = int.from_bytes(self._slice(offset + 4, 4), "little")
+            if offset % 8 == 0 and length <= _LONGEST_METADATA and length % 8 == 0 and self._is_record(offset):
+                return offset
+            offset += 1
+        return self.size
+
+    def _is_record(self, offset: int) -> bool:
+        import pyarrow as pa
+
+        try:
+            return bool(pa.ipc.read_message(pa.BufferReader(self._buffer[offset:])).type == "record batch")
+        except (pa.ArrowException, OSError, ValueError, EOFError, MemoryError):
+            return False
+
+
+def read(path: Path, columns: Sequence[Column] | None = None) -> Capture:
+    """A capture in memory, also one that is torn, damaged or still being written: look at `whole`, `tail`, `damage` and `gaps`.
+
+    columns : what the manifest says; see `CaptureReader`, also for what it raises.
+    """
+    import numpy as np
+
+    reader = CaptureReader(path, columns)
+    parts: list[list[Any]] = [[] for _ in reader.columns]
+    batches, gaps, row = [], [], 0
+    for record in reader:
+        if record.kind == "gap":
+            gaps.append(Gap(row, record.missing, record.reason, record.t_mono_ns))
+        elif record.kind == "block":
+            batches.append(Batch(record.seq, record.t_mono_ns, row, record.rows))
+            row += record.rows
+            for part, readings in zip(parts, record.readings, strict=True):
+                part.append(readings)
+    arrays = {}
+    for column, part in zip(reader.columns, parts, strict=True):
+        array = np.concatenate(part) if part else np.empty(0, dtype=NUMPY_DTYPES[column.dtype])
+        array.flags.writeable = False
+        arrays[column.name] = array
+    return Capture(reader.columns, arrays, tuple(batches), tuple(gaps), tuple(reader.damage), reader.closed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """What a check of a capture found. `problems` is empty when everything fits."""
+
+    problems: tuple[str, ...]
+    blocks: int
+    samples: int
+    gaps: int
+    missing: int
+    closed: bool
+
+    def __bool__(self) -> bool:
+        return not self.problems
+
+
+def verify(path: Path, schema_sha256: str | None = None, *, columns: Sequence[Column] | None = None, sha256: str | None = None) -> Verification:
+    """Check every record of a capture, its schema against the hash in the manifest, and its bytes against the hash taken when it was closed."""
+    try:
+        reader = CaptureReader(path, columns)
+    except DataError as error:
+        return Verification(problems=(str(error),), blocks=0, samples=0, gaps=0, missing=0, closed=False)
+    problems = [f"{path.name}: {reader.schema_problem}"] if reader.schema_problem else []
+    if schema_sha256 is not None and reader.schema_sha256 != schema_sha256:
+        problems.append(f"{path.name}: the hash of its columns is {reader.schema_sha256[:12]}…; the manifest says {schema_sha256[:12]}…")
+    blocks = samples = gaps = missing = 0
+    for record in reader:
+        blocks += record.kind == "block"
+        gaps += record.kind == "gap"
+        samples, missing = samples + record.rows, missing + record.missing
+    problems += [f"{path.name}: {damage}" for damage in reader.damage]
+    if not reader.closed:
+        problems.append(f"{path.name}: the writer did not mark the end: it still runs, or it died")
+    if sha256 is not None and not problems and canonical.sha256_of_file(path) != sha256:
+        problems.append(f"{path.name}: its SHA-256 is not the one taken when it was closed; the file was changed since")
+    return Verification(problems=tuple(problems), blocks=blocks, samples=samples, gaps=gaps, missing=missing, closed=reader.closed)
+
+
+def _short(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
