@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from precision.drivers.roles import Environment, EnvironmentSensor, Interferometer, MotionController, Reading
-from precision.errors import BeamLost, SafetyStop
+from precision.errors import BeamLost, DeviceFault, SafetyStop
 from precision.runs.capture import Column
 
 from .cycle import Approach, cycle, fewest_targets, target_positions, waypoints
@@ -86,7 +86,7 @@ def preview(plan: Parameters) -> Preview:
             travel_m += abs(point - here)
             low, high, here = min(low, point), max(high, point), point
         previous = approach
-    standing_s = plan.cycle.dwell + plan.cycle.settling_interval + plan.cycle.averaging
+    standing_s = plan.cycle.dwell + max(plan.cycle.settling_interval, plan.cycle.averaging) + plan.cycle.averaging
     return Preview(
         target_m=target_m,
         approaches=approaches,
@@ -204,7 +204,7 @@ def _measure(
         for point in waypoints(approach, came_from, target_m, plan.cycle.overshoot):
             rig.controller.move_to({axis: point}, feed_m_per_s=plan.axis.feed)
         rig.controller.dwell(plan.cycle.dwell)
-        settled, change_m = _settle(plan, rig)
+        settled, change_m = _settle(plan, rig, averaging_s)
         rig.controller.dwell(averaging_s)
         reading = rig.interferometer.displacement()
         outcome = BEAM_LOST if not reading.valid else MEASURED if settled else NOT_SETTLED
@@ -230,19 +230,23 @@ def _measure(
             break  # an incremental count is lost with the beam: repeating the approach cannot bring the zero back
     where = f"target {approach.target_index + 1} ({target_m[approach.target_index] * 1e3:.3f} mm), run {approach.run + 1}, {'↑↓'[approach.direction]}"
     if outcome == NOT_SETTLED:
-        raise BeamLost(
+        raise DeviceFault(
             f"{where}: no settled reading in {plan.cycle.repeats + 1} approaches; readings still changed by more than "
             f"{plan.cycle.settling_tolerance * 1e6:.3g} µm after {plan.cycle.settling_timeout:g} s. Look for vibration or drift, or widen cycle.settling_tolerance."
         )
     raise BeamLost(f"{where}: the interferometer has no valid reading. Its zero is lost with the beam: realign, and start the run again.")
 
 
-def _settle(plan: Parameters, rig: Rig) -> tuple[bool, float]:
-    """Whether two readings one interval apart agreed within the tolerance before the timeout, and by how much the last two differed (m)."""
+def _settle(plan: Parameters, rig: Rig, averaging_s: float) -> tuple[bool, float]:
+    """Whether two readings one interval apart agreed within the tolerance before the timeout, and by how much the last two differed (m).
+
+    The interval is at least the averaging time, so that the two readings share no sample.
+    """
+    interval_s = max(plan.cycle.settling_interval, averaging_s)
     waited_s, before, change_m = 0.0, rig.interferometer.displacement(), math.nan
     while waited_s < plan.cycle.settling_timeout:
-        rig.controller.dwell(plan.cycle.settling_interval)
-        waited_s += plan.cycle.settling_interval
+        rig.controller.dwell(interval_s)
+        waited_s += interval_s
         now = rig.interferometer.displacement()
         if not (before.valid and now.valid):
             return False, math.nan

@@ -1,0 +1,114 @@
+"""Tables of numbers in text files as people export them: any usual separator, decimal point or comma, units in the header.
+
+Text from outside is hostile: size and cell lengths are limited, numbers follow a strict pattern, and every fault names its row and column.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from precision.errors import DataError
+
+MAX_BYTES: Final = 64 * 1024 * 1024
+_NUMBER: Final = re.compile(r"[+-]?(?:\d{1,18}(?:\.\d{0,25})?|\.\d{1,25})(?:[eE][+-]?\d{1,3})?")
+_META: Final = re.compile(r"#\s*([A-Za-z][A-Za-z0-9 _-]{0,40})\s*[:=]\s*(.{0,400})")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The text of a table.
+
+    meta : "# key: value" lines above the column names, keys in lower case.
+    columns : column names as written.
+    rows : (line number, cells) of every data row.
+    decimal : "." or ",".
+    """
+
+    name: str
+    meta: dict[str, str]
+    columns: tuple[str, ...]
+    rows: tuple[tuple[int, tuple[str, ...]], ...]
+    decimal: str
+
+    def number(self, row: int, column: int) -> float:
+        """The cell as a float. Raises DataError naming line and column for anything but a plain finite number."""
+        line, cells = self.rows[row]
+        text = cells[column]
+        plain = text.replace(",", ".") if self.decimal == "," else text
+        if not _NUMBER.fullmatch(plain):
+            raise DataError(f"{self.name}, line {line}, column {self.columns[column]!r}: {text[:40]!r} is not a number; correct or remove the row")
+        return float(plain)
+
+
+def read_table(path: Path) -> Table:
+    """The table in `path`: "# key: value" lines, a line of column names, rows. Separators: comma, semicolon, tab; decimal comma with the latter two.
+
+    Raises
+    ------
+    DataError       not readable, not text, no rows, a row with too few or too many cells, or decimal points and commas mixed
+    """
+    lines = _lines(path)
+    name = path.name
+    meta: dict[str, str] = {}
+    body: list[tuple[int, str]] = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        if line.lstrip().startswith("#"):
+            match = _META.fullmatch(line.strip())
+            if match and not body:
+                meta[match[1].strip().lower()] = match[2].strip()
+            continue
+        body.append((number, line))
+    if len(body) < 2:
+        raise DataError(f"{name}: no table found; expected a line with column names and at least one row below it")
+    separator = max(";\t,", key=body[0][1].count)
+    if separator not in body[0][1]:
+        raise DataError(f"{name}, line {body[0][0]}: no separator found in the column names {body[0][1][:60]!r}; expected comma, semicolon or tab")
+    parsed = [(number, _cells(name, number, line, separator)) for number, line in body]
+    columns, rows = parsed[0][1], parsed[1:]
+    for number, cells in rows:
+        if len(cells) != len(columns):
+            raise DataError(f"{name}, line {number}: {len(cells)} cells; the header has {len(columns)} columns ({', '.join(columns)[:120]})")
+    return Table(name, meta, columns, tuple(rows), _decimal(name, rows, separator))
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise DataError(f"{path}: {size / 1e6:.0f} MB; a table of a positioning test has at most {MAX_BYTES // 1024**2} MB")
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    if b"\0" in data:
+        raise DataError(f"{path.name}: holds NUL bytes; this is not a text table (export it as CSV)")
+    for encoding in ("utf-8-sig", "cp1252"):  # spreadsheets on Windows still write the latter
+        try:
+            return data.decode(encoding).splitlines()
+        except UnicodeDecodeError:
+            continue
+    raise DataError(f"{path.name}: neither UTF-8 nor Windows-1252 text; export it as UTF-8 CSV")
+
+
+def _cells(name: str, number: int, line: str, separator: str) -> tuple[str, ...]:
+    try:
+        return tuple(cell.strip() for cell in next(csv.reader([line], delimiter=separator, strict=True)))
+    except (csv.Error, StopIteration) as error:
+        raise DataError(f"{name}, line {number}: cannot be split into cells ({error})") from error
+
+
+def _decimal(name: str, rows: Sequence[tuple[int, tuple[str, ...]]], separator: str) -> str:
+    """"," where cells use a decimal comma; a file that uses both is refused, since "1.234" would then mean two things."""
+    if separator == ",":
+        return "."
+    comma = next((number for number, cells in rows if any(re.fullmatch(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?", cell) for cell in cells)), None)
+    point = next((number for number, cells in rows if any(re.fullmatch(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?", cell) for cell in cells)), None)
+    if comma is not None and point is not None:
+        raise DataError(f"{name}: decimal comma in line {comma} and decimal point in line {point}; use one of them throughout")
+    return "," if comma is not None else "."

@@ -1,0 +1,5 @@
+"""`python -m precision`."""
+
+from precision.cli import main
+
+main()
