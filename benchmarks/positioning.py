@@ -20,8 +20,8 @@ from precision.runs.capture import Column
 from .cycle import Approach, cycle, fewest_targets, target_positions, waypoints
 from .positioning_plan import Parameters
 
-BEFORE, APPROACH, AFTER = 0, 1, 2
-"""Phases of the capture: environment before the first move, an approach, environment after the last."""
+BEFORE, ZERO, APPROACH, AFTER = 0, 1, 2, 3
+"""Phases of the capture: environment before the first move; environment when the interferometer was zeroed; an approach; environment after the last."""
 
 NOT_MEASURED, MEASURED, BEAM_LOST, NOT_SETTLED = 0, 1, 2, 3
 """What became of a reading: the `outcome` column. Only MEASURED rows are evaluated."""
@@ -156,6 +156,7 @@ def acquire(
         rig.controller.move_to({axis: point}, feed_m_per_s=plan.axis.feed)
     rig.controller.dwell(plan.cycle.dwell + averaging_s)
     rig.interferometer.reset()
+    _record_environment(rig, sink, ZERO)
     log("zero", position_m=zero_m)
 
     previous: Approach | None = None
