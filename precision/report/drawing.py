@@ -1,0 +1,141 @@
+"""How our charts are drawn: one palette, one type, quiet axes, and files that are the same bytes whenever and wherever they are drawn.
+
+matplotlib is imported inside the functions (start-up), used without pyplot (no global state), and never reads text as mathematics: a "$" in a name
+is a dollar.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+UP_COLOR: Final = "#0072B2"
+DOWN_COLOR: Final = "#D55E00"
+MEAN_COLOR: Final = "#3d4854"
+ACCENTS: Final = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#16202c")
+INK: Final = "#16202c"
+SOFT: Final = "#5b6876"
+FAINT: Final = "#e1e6eb"
+
+_LAYOUT_FONT: Final = "DejaVu Sans"
+"""Comes with matplotlib, so the layout is the same on every computer; it is wider than the fonts the reader sees, so nothing collides."""
+_SHOWN_FONTS: Final = "Inter, 'Segoe UI', 'Helvetica Neue', Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
+
+
+@contextlib.contextmanager
+def style() -> Iterator[None]:
+    """Draw inside this context: our settings over matplotlib's defaults, whatever the user's own configuration is."""
+    import matplotlib
+
+    settings: dict[str, Any] = {
+        "font.family": ["sans-serif"],
+        "font.sans-serif": [_LAYOUT_FONT],
+        "font.size": 9.5,
+        "text.color": INK,
+        "text.parse_math": False,
+        "text.usetex": False,
+        "axes.edgecolor": SOFT,
+        "axes.linewidth": 0.8,
+        "axes.labelcolor": SOFT,
+        "axes.labelsize": 9.5,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "axes.axisbelow": True,
+        "axes.formatter.useoffset": False,
+        "axes.formatter.use_mathtext": False,
+        "axes.formatter.limits": (-5, 6),
+        "grid.color": FAINT,
+        "grid.linewidth": 0.7,
+        "xtick.color": SOFT,
+        "ytick.color": SOFT,
+        "xtick.labelsize": 9,
+        "ytick.labelsize": 9,
+        "xtick.major.size": 3.5,
+        "ytick.major.size": 0,
+        "legend.frameon": False,
+        "lines.solid_capstyle": "round",
+        "svg.fonttype": "none",
+        "svg.image_inline": True,
+        "path.simplify": False,
+        "savefig.facecolor": "white",
+    }
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        # A name may hold letters that the layout font lacks; the reader's browser has them.
+        warnings.filterwarnings("ignore", message=r"(?s).*(Glyph .* missing|does not support .* natively)", category=UserWarning)
+        matplotlib.rcdefaults()
+        parameters: Any = matplotlib.rcParams
+        parameters.update(settings)
+        yield
+
+
+def sheet(*, width: float, height: float, rows: Sequence[float] = (1.0,)) -> tuple[Figure, Any]:
+    """A figure of `width` × `height` inches with one axes, or a column of axes with the given heights and one x axis."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=72)
+    axes = figure.subplots(len(rows), 1, sharex=True, height_ratios=rows, squeeze=True)
+    for one in figure.axes:
+        one.grid(axis="x", visible=False)
+    return figure, axes
+
+
+def title(axes: Axes, text: str, key_numbers: str) -> None:
+    """The title over the left edge of the axes, and the key numbers below it."""
+    axes.annotate(text, (0, 1), (0, 44), xycoords="axes fraction", textcoords="offset points", fontsize=12.5, fontweight="bold", va="bottom")
+    axes.annotate(key_numbers, (0, 1), (0, 28), xycoords="axes fraction", textcoords="offset points", fontsize=9.5, color=SOFT, va="bottom")
+
+
+def legend(axes: Axes, handles: Sequence[Artist]) -> None:
+    """One row between the key numbers and the axes."""
+    axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=len(handles), fontsize=9, borderaxespad=0, borderpad=0.5, handlelength=2.2,
+                columnspacing=1.8, handletextpad=0.6)
+
+
+def svg(figure: Figure, *, salt: str) -> str:
+    """The figure as SVG: text stays text, no date, no version, identifiers that depend on nothing but the drawing."""
+    import matplotlib
+
+    buffer = io.StringIO()
+    with matplotlib.rc_context({"svg.hashsalt": salt}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    text = buffer.getvalue()
+    # Lay out in the font that is everywhere, show in the one the reader's system reads best.
+    text = re.sub(r"(style=\"font: [^\"]*?)'DejaVu Sans'(?:, sans-serif)?", lambda match: match[1] + _SHOWN_FONTS, text)
+    return re.sub(r"<\?xml[^>]*\?>\s*|<!DOCTYPE[^>]*>\s*|<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
+
+
+def png(figure: Figure, *, dots_per_inch: int = 180) -> bytes:
+    """The figure as PNG, without date or version."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dots_per_inch, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def dimension(axes: Axes, x: float, low: float, high: float, label: str, *, color: str = INK, transform: Any = None) -> None:
+    """A dimension line from `low` to `high` with end ticks and its number along it, as on an engineering drawing."""
+    transform = transform or axes.transData
+    axes.plot([x, x], [low, high], color=color, linewidth=1.1, marker="_", markersize=7, markeredgewidth=1.1, transform=transform, clip_on=False, zorder=6, solid_capstyle="butt")
+    axes.text(x, (low + high) / 2, label, transform=transform, rotation=90, rotation_mode="anchor", ha="center", va="center", fontsize=9, color=color, zorder=7,
+              clip_on=False, bbox={"facecolor": "white", "edgecolor": "none", "pad": 2.2})
+
+
+def typographic(number: str) -> str:
+    """A number with a true minus sign."""
+    return number.replace("-", "−")
+
+
+def minus(axis: Any) -> None:
+    """Few ticks, plain decimals, a true minus sign."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 2.5, 5, 10]))

@@ -1,0 +1,458 @@
+"""The four charts of a positioning test: deviation, residual to the trend, reversal, drift.
+
+Every chart shows the readings themselves, carries its key numbers and units, and is drawn the same, byte for byte, from the same data. ↑ is blue with
+triangles up, ↓ vermilion with triangles down and a dashed line (Okabe and Ito's palette), so that they differ in print and for every eye.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from precision import units
+from precision.figures import Figure
+
+from . import drawing, rounding
+from .document import Chart
+from .drawing import DOWN_COLOR, INK, MEAN_COLOR, SOFT, UP_COLOR
+from .visible_text import visible
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Floats = NDArray[np.float64]
+
+_DIRECTIONS: Final[tuple[tuple[str, str, Any], ...]] = ((UP_COLOR, "^", "-"), (DOWN_COLOR, "v", (0, (5, 2))))
+"""Colour, marker and dash of ↑ and ↓."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PositioningCurves:
+    """What the charts of one axis are drawn from. NaN stands for what was not measured or could not be evaluated.
+
+    axis : name of the axis ("X"), any text.
+    unit : SI unit of all arrays, "m" or "rad".
+    target : (m,) float64 — strictly ascending.
+    deviation : (2, m, n) float64 — actual − target: direction (↑, ↓), target, run.
+    mean : (2, m) float64 — mean deviation x̄_i↑, x̄_i↓.
+    s : (2, m) float64 — estimator of the repeatability s_i↑, s_i↓ (divisor n − 1).
+    reversal : (m,) float64 — B_i = x̄_i↑ − x̄_i↓.
+    coverage_factor : half width of the bands in s: 2 (ISO 230-2 since 1997) or 3 (1988).
+
+    Raises
+    ------
+    ValueError      naming the array, its shape and what was expected
+    """
+
+    axis: str
+    unit: Literal["m", "rad"] = "m"
+    target: Floats
+    deviation: Floats
+    mean: Floats
+    s: Floats
+    reversal: Floats
+    coverage_factor: float = 2.0
+
+    def __post_init__(self) -> None:
+        for name in ("target", "deviation", "mean", "s", "reversal"):
+            object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=np.float64))
+        m = self.target.size
+        runs = self.deviation.shape[-1] if self.deviation.ndim == 3 else -1
+        for name, shape in (("target", (m,)), ("deviation", (2, m, runs)), ("mean", (2, m)), ("s", (2, m)), ("reversal", (m,))):
+            if getattr(self, name).shape != shape or m == 0:
+                expected = "(2, m, n)" if name == "deviation" else str(shape)
+                raise ValueError(f"{name} has shape {getattr(self, name).shape}; {expected} is expected with m = {m} targets, at least one")
+        if not np.all(np.isfinite(self.target)) or not np.all(np.diff(self.target) > 0):
+            raise ValueError("target must be finite and strictly ascending")
+        if not np.any(np.isfinite(self.deviation)):
+            raise ValueError("deviation holds no finite reading; there is nothing to draw")
+
+    @property
+    def bands(self) -> tuple[Floats, Floats]:
+        """Lower and upper edge, mean ∓ k·s, each (2, m); NaN where s is."""
+        half = self.coverage_factor * self.s
+        return self.mean - half, self.mean + half
+
+    @property
+    def centre(self) -> Floats:
+        """(m,) mean bidirectional deviation x̄_i; NaN where a direction is missing."""
+        mean: Floats = (self.mean[0] + self.mean[1]) / 2
+        return mean
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TemperatureTrace:
+    """One thermometer: name, time_s (n,) from the start of the run, temperature_k (n,)."""
+
+    name: str
+    time_s: Floats
+    temperature_k: Floats
+
+
+@overload
+def main_chart(curves: PositioningCurves, figures: Mapping[str, Figure], *, format: Literal["svg"] = "svg") -> Chart: ...
+@overload
+def main_chart(curves: PositioningCurves, figures: Mapping[str, Figure], *, format: Literal["png"]) -> bytes: ...
+def main_chart(curves: PositioningCurves, figures: Mapping[str, Figure], *, format: Literal["svg", "png"] = "svg") -> Chart | bytes:
+    """Deviation against target: every reading, means with their bands, and A, E, M, B measured off as on an engineering drawing.
+
+    Parameters
+    ----------
+    figures : Mapping
+        Figures by key; "A", "E", "M", "B" are dimensioned, and "R" is named, where they have a value.
+
+    Returns
+    -------
+    Chart, or the bytes of a PNG picture for `format="png"`.
+    """
+    x_unit, y_unit = _position_unit(curves), _deviation_unit(curves)
+    x, scale = _scaled(curves.target, x_unit), _factor(y_unit)
+    axis = visible(curves.axis, longest=40)
+    with drawing.style():
+        figure, axes = drawing.sheet(width=10.6, height=5.5)
+        axes.axhline(0, color=INK, linewidth=0.8, zorder=1)
+        _draw_readings_and_means(axes, curves, x, scale)
+        if np.any(np.isfinite(curves.centre)):
+            axes.plot(x, curves.centre / scale, color=MEAN_COLOR, linewidth=1.0, linestyle=(0, (1, 1.8)), zorder=3.2)
+        _label_axes(axes, curves, x, x_unit, y_unit)
+        _draw_reversal_dimension(axes, curves, x, scale, figures)
+        slots = _draw_dimensions(axes, curves, x, scale, figures)
+        drawing.legend(axes, _legend_entries(curves))
+        drawing.title(axes, f"Positioning deviation, axis {axis}", _key_numbers(figures, ("A", "E", "R", "B", "M"), y_unit))
+        figure.subplots_adjust(left=0.075, right=0.985 - 0.05 * slots, top=0.80, bottom=0.115)
+        if format == "png":
+            return drawing.png(figure)
+        svg = drawing.svg(figure, salt="deviation")
+    k = f"{curves.coverage_factor:g}"
+    return Chart(
+        svg=svg,
+        title="Deviation against target",
+        how_to_read=(
+            "Each small mark is one reading, actual minus target. The lines are the means of the approaches in the positive (↑) and negative (↓) direction, the "
+            f"shaded bands the means ± {k}s. The gap between the lines is the reversal B; the height between the outermost means is E, between the outermost band "
+            "edges A, and of the dotted mean of both directions M."
+        ),
+        alt=_alt(f"Deviation of axis {axis} against target, {curves.target.size} targets.", figures, ("A", "E", "R", "B", "M"), y_unit),
+    )
+
+
+def trend_chart(curves: PositioningCurves) -> Chart:
+    """What is left of the means when their least-squares line over the targets is taken away, and the slope of that line.
+
+    The line is fitted to the mean bidirectional deviation, or to the one direction that was measured.
+    """
+    x_unit = _position_unit(curves)
+    fitted = curves.centre if np.count_nonzero(np.isfinite(curves.centre)) >= 2 else np.nanmean(curves.mean, axis=0) if _any_column(curves.mean) else curves.centre
+    line, slope = _least_squares_line(curves.target, fitted)
+    residual = curves.deviation - line[None, :, None]
+    mean = curves.mean - line
+    y_unit = units.display_unit(float(np.nanmax(np.abs(residual))), curves.unit)
+    x, scale = _scaled(curves.target, x_unit), _factor(y_unit)
+    flat = PositioningCurves(
+        axis=curves.axis, unit=curves.unit, target=curves.target, deviation=residual, mean=mean, s=curves.s, reversal=curves.reversal,
+        coverage_factor=curves.coverage_factor,
+    )
+    slope_text = _slope_text(slope, curves.unit)
+    left = flat.centre if np.any(np.isfinite(flat.centre)) else fitted - line
+    span = float(np.nanmax(left) - np.nanmin(left))
+    span_text = f"{rounding.rounded(span / scale, rounding.column_decimals([span / scale]))} {y_unit}"
+    with drawing.style():
+        figure, axes = drawing.sheet(width=6.6, height=4.3)
+        axes.axhline(0, color=INK, linewidth=0.8, zorder=1)
+        _draw_readings_and_means(axes, flat, x, scale)
+        _label_axes(axes, flat, x, x_unit, y_unit)
+        drawing.title(axes, "Residual to the trend", f"slope {slope_text}   ·   what is left spans {span_text}")
+        figure.subplots_adjust(left=0.115, right=0.98, top=0.82, bottom=0.135)
+        svg = drawing.svg(figure, salt="trend")
+    return Chart(
+        svg=svg,
+        title="Residual to the trend",
+        how_to_read=(
+            f"The straight line that fits the means best, {slope_text}, is taken away. A slope points to scale, temperature or a tilted beam and is removed by one factor; "
+            "what is left needs a compensation table."
+        ),
+        alt=f"Residual of the means to their least-squares line; slope {slope_text}, remaining span {span_text}.",
+    )
+
+
+def reversal_chart(curves: PositioningCurves, figures: Mapping[str, Figure]) -> Chart | None:
+    """The signed reversal B_i at each target as bars, its mean B̄ as a line; None where no target has both directions."""
+    measured = np.isfinite(curves.reversal)
+    if not np.any(measured):
+        return None
+    x_unit = _position_unit(curves)
+    y_unit = units.display_unit(float(np.nanmax(np.abs(curves.reversal))), curves.unit)
+    x, scale = _scaled(curves.target, x_unit), _factor(y_unit)
+    values = curves.reversal / scale
+    mean = float(np.nanmean(values))
+    worst = int(np.nanargmax(np.abs(values)))
+    spacing = float(np.min(np.diff(x))) if x.size > 1 else 1.0
+    decimals = rounding.column_decimals(values[measured].tolist())
+    with drawing.style():
+        figure, axes = drawing.sheet(width=6.6, height=4.3)
+        axes.axhline(0, color=INK, linewidth=0.8, zorder=3)
+        colors = [INK if index == worst else "#9aa7b4" for index in range(x.size)]
+        axes.bar(x[measured], values[measured], width=0.62 * spacing, color=[color for color, shown in zip(colors, measured, strict=True) if shown], zorder=2)
+        axes.axhline(mean, color=DOWN_COLOR, linewidth=1.2, linestyle=(0, (5, 2)), zorder=4)
+        if x.size <= 16:
+            for index in np.flatnonzero(measured):
+                axes.annotate(drawing.typographic(rounding.rounded(float(values[index]), min(decimals, 2))), (x[index], values[index]),
+                              (0, 3 if values[index] >= 0 else -3), textcoords="offset points", ha="center", va="bottom" if values[index] >= 0 else "top",
+                              fontsize=8.5, fontweight="bold" if index == worst else "normal", zorder=5)
+        axes.margins(y=0.14)
+        _label_axes(axes, curves, x, x_unit, y_unit, name="Reversal B\u1d62")
+        drawing.title(axes, "Reversal at each target", _key_numbers(figures, ("B", "B_mean"), y_unit) or f"mean {mean:.4g} {y_unit}")
+        figure.subplots_adjust(left=0.115, right=0.98, top=0.82, bottom=0.135)
+        svg = drawing.svg(figure, salt="reversal")
+    return Chart(
+        svg=svg,
+        title="Reversal at each target",
+        how_to_read=(
+            "Each bar is the mean of the ↑ approaches minus the mean of the ↓ approaches. Bars of one height (dashed: their mean) are lost motion, which a backlash value "
+            "removes; bars that change along the axis come from screw wind-up, friction or a bent guide. The dark bar is the axis value B."
+        ),
+        alt=_alt(f"Reversal at {int(np.count_nonzero(measured))} targets of axis {visible(curves.axis, longest=40)}.", figures, ("B", "B_mean"), y_unit),
+    )
+
+
+def drift_chart(
+    curves: PositioningCurves, *, time_s: Floats | None = None, temperatures: Sequence[TemperatureTrace] = (), cycle: Literal["standard", "step"] = "standard"
+) -> Chart | None:
+    """Each reading minus the mean of its target and direction, in the order it was taken; temperatures below, where they were recorded.
+
+    Parameters
+    ----------
+    time_s : (2, m, n) float64, optional
+        When each reading was taken, from the start of the run; without it, the order of the cycle is used.
+    temperatures : sequence of TemperatureTrace
+        Drawn only with `time_s`, since they need its clock.
+    cycle : "standard" or "step"
+        Order of the approaches where `time_s` is missing.
+
+    Returns
+    -------
+    Chart, or None where every target was approached once only, so that there is no mean to drift from.
+    """
+    if time_s is not None and np.shape(time_s) != curves.deviation.shape:
+        raise ValueError(f"time_s has shape {np.shape(time_s)}; {curves.deviation.shape} is expected, as deviation")
+    change = curves.deviation - curves.mean[:, :, None]
+    shown = np.isfinite(change) & (np.count_nonzero(np.isfinite(curves.deviation), axis=2) >= 2)[:, :, None]
+    if not np.any(shown):
+        return None
+    when = _order(curves.deviation.shape, cycle) if time_s is None else np.asarray(time_s, dtype=np.float64) / _minutes(time_s)
+    shown &= np.isfinite(when)
+    y_unit = units.display_unit(float(np.max(np.abs(change[shown]))), curves.unit)
+    scale = _factor(y_unit)
+    traces = [trace for trace in temperatures if time_s is not None]
+    by_run = [float(np.mean(change[:, :, run][shown[:, :, run]])) / scale for run in range(change.shape[2]) if np.any(shown[:, :, run])]
+    wander = f"{rounding.rounded(max(by_run) - min(by_run), rounding.column_decimals(by_run))} {y_unit}"
+    with drawing.style():
+        figure, panels = drawing.sheet(width=6.6, height=4.3 if not traces else 5.6, rows=(1.0,) if not traces else (1.7, 1.0))
+        axes = panels[0] if traces else panels
+        axes.axhline(0, color=INK, linewidth=0.8, zorder=1)
+        for direction, (color, marker, _) in enumerate(_DIRECTIONS):
+            pick = shown[direction]
+            axes.plot(when[direction][pick], change[direction][pick] / scale, linestyle="none", marker=marker, markersize=3.6, color=color, alpha=0.8, markeredgewidth=0, zorder=3)
+        for run in range(change.shape[2]):
+            pick = shown[:, :, run]
+            if np.any(pick):
+                moments = when[:, :, run][pick]
+                axes.plot([moments.min(), moments.max()], [float(np.mean(change[:, :, run][pick])) / scale] * 2, color=INK, linewidth=1.8, zorder=4)
+        axes.set_ylabel(f"Change ({y_unit})")
+        drawing.minus(axes.yaxis)
+        drawing.title(axes, "Drift during the test", f"the means of the runs wander by {wander}")
+        if traces:
+            _draw_temperatures(panels[1], traces, _minutes(time_s))
+        label = "Reading, in the order taken" if time_s is None else ("Time (min)" if _minutes(time_s) == 60 else "Time (s)")
+        (panels[1] if traces else axes).set_xlabel(label)
+        figure.subplots_adjust(left=0.115, right=0.98, top=0.82 if not traces else 0.86, bottom=0.135 if not traces else 0.105, hspace=0.14)
+        svg = drawing.svg(figure, salt="drift")
+    return Chart(
+        svg=svg,
+        title="Drift during the test",
+        how_to_read=(
+            "Each mark is one reading minus the mean of all readings at that target from that side, in the order taken; the dark lines are the means of the runs. "
+            "Lines that climb or fall show the machine or the instrument warming up while it was measured" + ("; compare with the temperatures below." if traces else ".")
+        ),
+        alt=f"Change of the readings during the test; the means of the runs wander by {wander}.",
+    )
+
+
+# --- drawing
+
+
+def _draw_readings_and_means(axes: Axes, curves: PositioningCurves, x: Floats, scale: float) -> None:
+    low, high = curves.bands
+    for direction, (color, marker, dash) in enumerate(_DIRECTIONS):
+        for run in range(curves.deviation.shape[2]):
+            axes.plot(x, curves.deviation[direction, :, run] / scale, linestyle="none", marker=marker, markersize=2.9, color=color, alpha=0.55, markeredgewidth=0, zorder=3)
+        mean = curves.mean[direction]
+        if not np.any(np.isfinite(mean)):
+            continue
+        axes.plot(x, mean / scale, color=color, linewidth=1.7, linestyle=dash, zorder=4)
+        if np.any(np.isfinite(low[direction])):
+            axes.fill_between(x, low[direction] / scale, high[direction] / scale, color=color, alpha=0.13, linewidth=0, zorder=2)
+            for edge in (low, high):
+                axes.plot(x, edge[direction] / scale, color=color, linewidth=0.6, alpha=0.65, zorder=2.5)
+
+
+def _legend_entries(curves: PositioningCurves) -> list[Any]:
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    entries: list[Any] = []
+    for direction, (color, marker, dash) in enumerate(_DIRECTIONS):
+        if np.any(np.isfinite(curves.mean[direction])):
+            entries.append(Line2D([], [], color=color, linewidth=1.7, linestyle=dash, marker=marker, markersize=4, markeredgewidth=0, label=f"{'↑↓'[direction]} mean"))
+    if np.any(np.isfinite(curves.s)):
+        entries.append(Patch(facecolor="#c9d1d9", edgecolor="#9aa7b4", linewidth=0.6, label=f"mean ± {curves.coverage_factor:g}s"))
+    if np.any(np.isfinite(curves.centre)):
+        entries.append(Line2D([], [], color=MEAN_COLOR, linewidth=1.0, linestyle=(0, (1, 1.8)), label="mean of both"))
+    entries.append(Line2D([], [], color=SOFT, linestyle="none", marker="^", markersize=3, markeredgewidth=0, label=f"reading ({curves.deviation.shape[2]} runs)"))
+    return entries
+
+
+def _label_axes(axes: Axes, curves: PositioningCurves, x: Floats, x_unit: str, y_unit: str, *, name: str = "Deviation") -> None:
+    axes.set_xlabel(f"Target position ({x_unit})")
+    axes.set_ylabel(f"{name} ({y_unit})")
+    if 2 <= x.size <= 12 and np.min(np.diff(x)) > 0.05 * (x[-1] - x[0]):
+        axes.set_xticks(x, [drawing.typographic(rounding.plain(float(f"{value:.4g}"))) for value in x])
+    else:
+        drawing.minus(axes.xaxis)
+    drawing.minus(axes.yaxis)
+    if x.size > 1:
+        margin = 0.045 * (x[-1] - x[0])
+        axes.set_xlim(x[0] - margin, x[-1] + margin)
+
+
+def _draw_reversal_dimension(axes: Axes, curves: PositioningCurves, x: Floats, scale: float, figures: Mapping[str, Figure]) -> None:
+    figure = figures.get("B")
+    if figure is None or figure.value is None or not np.any(np.isfinite(curves.reversal)):
+        return
+    worst = int(np.nanargmax(np.abs(curves.reversal)))
+    low, high = sorted((curves.mean[:, worst] / scale).tolist())
+    axes.plot([x[worst]] * 2, [low, high], color=INK, linewidth=1.3, marker="_", markersize=8, markeredgewidth=1.3, zorder=6, solid_capstyle="butt")
+    left = worst > x.size / 2
+    axes.annotate(f"B {_shown(figure, _deviation_unit(curves))}", (x[worst], (low + high) / 2), (-7 if left else 7, 0), textcoords="offset points",
+                  ha="right" if left else "left", va="center", fontsize=9, fontweight="bold", zorder=7, bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.2, "alpha": 0.8})
+
+
+def _draw_dimensions(axes: Axes, curves: PositioningCurves, x: Floats, scale: float, figures: Mapping[str, Figure]) -> int:
+    """E, A and M at the right side, each with thin lines to the two points that make it. Returns how many."""
+    low, high = curves.bands
+    heights = {"M": (curves.centre[None], curves.centre[None]), "E": (curves.mean, curves.mean), "A": (low, high)}
+    left, right = axes.get_xlim()
+    slots = 0
+    for key, (lower, upper) in heights.items():
+        figure = figures.get(key)
+        if figure is None or figure.value is None or not (np.any(np.isfinite(lower)) and np.any(np.isfinite(upper))):
+            continue
+        slots += 1
+        place = 1.012 + 0.038 * slots
+        ends = []
+        for values, extreme in ((lower, np.nanargmin), (upper, np.nanargmax)):
+            flat = int(extreme(values))
+            target, level = x[flat % x.size], float(values.flat[flat]) / scale
+            ends.append(level)
+            axes.plot([(target - left) / (right - left), place + 0.008], [level, level], transform=axes.get_yaxis_transform(), color=SOFT, linewidth=0.55,
+                      clip_on=False, zorder=1.5)
+        drawing.dimension(axes, place, ends[0], ends[1], f"{key} {_shown(figure, _deviation_unit(curves))}", transform=axes.get_yaxis_transform())
+    return slots
+
+
+def _draw_temperatures(axes: Axes, traces: Sequence[TemperatureTrace], seconds: float) -> None:
+    for trace, color in zip(traces, drawing.ACCENTS * (1 + len(traces) // len(drawing.ACCENTS)), strict=False):
+        celsius = np.asarray(trace.temperature_k) - units.CELSIUS_ZERO_K
+        axes.plot(np.asarray(trace.time_s) / seconds, celsius, color=color, linewidth=1.4)
+        name = visible(trace.name, longest=30)
+        axes.annotate(f"{name} {celsius[0]:.2f} → {celsius[-1]:.2f} °C", (1, float(celsius[-1])), (-2, 4), xycoords=axes.get_yaxis_transform(), textcoords="offset points",
+                      ha="right", va="bottom", fontsize=8.5, color=color)
+    axes.set_ylabel("Temperature (°C)")
+    axes.margins(y=0.25)
+    drawing.minus(axes.yaxis)
+
+
+# --- numbers
+
+
+def _position_unit(curves: PositioningCurves) -> str:
+    """Targets in mm or degrees, as machines are programmed; a travel below 1 mm in µm."""
+    if curves.unit == "rad":
+        return "deg"
+    return "mm" if float(np.max(np.abs(curves.target))) >= units.MM else "µm"
+
+
+def _deviation_unit(curves: PositioningCurves) -> str:
+    return units.display_unit(float(np.nanmax(np.abs(curves.deviation))), curves.unit)
+
+
+def _factor(unit: str) -> float:
+    return 1.0 / units.in_unit(1.0, unit)
+
+
+def _scaled(values: Floats, unit: str) -> Floats:
+    scaled: Floats = values / _factor(unit)
+    return scaled
+
+
+def _shown(figure: Figure, unit: str) -> str:
+    """ "135.3 µm": as in the tables."""
+    assert figure.value is not None
+    value = rounding.in_unit(figure.value, unit)
+    if figure.uncertainty is None:
+        shown = rounding.rounded(value, rounding.column_decimals([value]))
+    else:
+        shown, _ = rounding.value_and_uncertainty(value, rounding.in_unit(figure.uncertainty, unit))
+    return f"{drawing.typographic(shown)} {unit}"
+
+
+def _key_numbers(figures: Mapping[str, Figure], keys: Sequence[str], unit: str) -> str:
+    """ "A 135.3 µm · E 122.9 µm": the figures that have a value."""
+    return "   ·   ".join(f"{figures[key].symbol} {_shown(figures[key], unit)}" for key in keys if key in figures and figures[key].value is not None)
+
+
+def _alt(text: str, figures: Mapping[str, Figure], keys: Sequence[str], unit: str) -> str:
+    numbers = _key_numbers(figures, keys, unit).replace("   ·   ", ", ")
+    return f"{text} {numbers}.".replace(" .", "")
+
+
+def _any_column(values: Floats) -> bool:
+    return bool(np.all(np.any(np.isfinite(values), axis=0)))
+
+
+def _least_squares_line(x: Floats, y: Floats) -> tuple[Floats, float]:
+    """The line through the finite (x, y), at every x, and its slope; centred before the sums so that nothing cancels."""
+    known = np.isfinite(y)
+    if np.count_nonzero(known) < 2:
+        return np.full_like(x, float(np.nanmean(y)) if np.any(known) else 0.0), 0.0
+    x_mean, y_mean = float(np.mean(x[known])), float(np.mean(y[known]))
+    offset = x[known] - x_mean
+    slope = float(np.sum(offset * (y[known] - y_mean)) / np.sum(offset**2))
+    return y_mean + slope * (x - x_mean), slope
+
+
+def _slope_text(slope: float, unit: str) -> str:
+    """Slopes are ratios: µm/m for lengths, arcsec per 360° for angles."""
+    if unit == "rad":
+        return f"{drawing.typographic(f'{slope * 2 * math.pi / units.ARCSEC:.3g}')} arcsec per turn"
+    return f"{drawing.typographic(rounding.rounded(slope / 1e-6, rounding.column_decimals([slope / 1e-6])))} µm/m"
+
+
+def _order(shape: tuple[int, ...], cycle: Literal["standard", "step"]) -> Floats:
+    """(2, m, n) place of each approach in the cycle, from 1: standard = all targets up, all down, run by run; step = all runs at a target first."""
+    _, m, n = shape
+    direction, target, run = np.meshgrid(np.arange(2), np.arange(m), np.arange(n), indexing="ij")
+    along = np.where(direction == 0, target, m - 1 - target)
+    place = run * 2 * m + direction * m + along if cycle == "standard" else target * 2 * n + run * 2 + direction
+    order: Floats = place.astype(np.float64) + 1
+    return order
+
+
+def _minutes(time_s: Floats | None) -> float:
+    """60 where the run is long enough to be shown in minutes, else 1."""
+    return 60.0 if time_s is not None and float(np.nanmax(time_s)) > 300 else 1.0
