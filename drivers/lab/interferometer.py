@@ -1,0 +1,149 @@
+"""The interferometer's light: what an ideal count of half wavelengths would say of the reflector, with everything that light does on the way.
+
+A reflector sits beside the tool point (Abbe offset) and the beam is not quite parallel to the axis, so what counts is the reflector's exact position
+projected on the beam's exact direction. The light passes the dead path and the measured path in air: the instrument, which reports at the vacuum
+wavelength, sees the optical path ∫ n dl, and it believes in a wavelength that is off by its certificate:
+
+    reported = (1 + κ) [ n(t) ℓ(t) − n(t₀) ℓ(t₀) ],   ℓ = u · p − h.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from .clock import NS_PER_S
+from .kinematics import Vector
+from .machine import Machine, Stop
+from .noise import Channel
+from .parameters import AXES, Parameters
+from .workshop import Workshop
+
+_PM = 1e-12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Zero:
+    """The state at the last reset of one axis."""
+
+    number: int
+    optical_m: float
+    point_m: float
+    """Tool point along the axis, as it was."""
+    point_20c_m: float
+    """Tool point along the axis, had all been at 20 °C and the structure still."""
+    reflector_20c_m: float
+
+
+class Optics:
+    """Three beams, along X, Y and Z (0, 1, 2); each measures the displacement of its reflector since its reset."""
+
+    def __init__(self, parameters: Parameters, seed: int, machine: Machine, workshop: Workshop) -> None:
+        self._parameters, self._machine, self._workshop = parameters, machine, workshop
+        self._noise = [Channel(seed, f"interferometer/{name}/noise") for name in AXES]
+        self._turbulence = [Channel(seed, f"interferometer/{name}/turbulence") for name in AXES]
+        self._contrast = [Channel(seed, f"interferometer/{name}/contrast") for name in AXES]
+        self._phase = [2 * math.pi * Channel(seed, f"interferometer/{name}/periodic").uniform(0) for name in AXES]
+        self.beams = [_beam(index, parameters) for index in range(3)]
+        self.reflectors = [_reflector(index, parameters) for index in range(3)]
+        self.beam_blocked = [False, False, False]
+        self._readings: dict[tuple[int, int, int, int], dict[str, object]] = {}
+        self._zeros: list[Zero] = []
+        for axis in range(3):
+            self._zeros.append(self._zero(axis, 0))
+
+    def displacement_pm(self, axis: int, averaging_s: float) -> int:
+        """Displacement since the reset, averaged over the `averaging_s` that ended now, in whole pm at the vacuum wavelength."""
+        zero, stops = self._zeros[axis], self._machine.stops(averaging_s)
+        optical_m = self._optical_m(axis, stops, averaging_s)
+        reported_pm = round((1 + self._parameters.laser_scale) * (optical_m - zero.optical_m) / _PM)
+        if not self._machine.moving:
+            self._record(axis, averaging_s, stops, zero, reported_pm)
+        return reported_pm
+
+    def reset(self, axis: int) -> None:
+        """Make the present position the zero."""
+        self._zeros[axis] = self._zero(axis, self._zeros[axis].number + 1)
+
+    def quality(self, axis: int) -> tuple[int, int]:
+        """Contrast and baseline in permille; a blocked beam has neither."""
+        if self.beam_blocked[axis]:
+            return (0, 0)
+        return (820 + round(8 * self._contrast[axis].normal(self._machine.now_ns)), 310)
+
+    def readings(self) -> list[dict[str, object]]:
+        """Truth beside every reading that was taken standing still, one per axis, reset, lab time and averaging time."""
+        return [self._readings[key] for key in sorted(self._readings, key=lambda key: (key[2], key[0], key[1], key[3]))]
+
+    def _optical_m(self, axis: int, stops: list[Stop], averaging_s: float) -> float:
+        p, t_ns = self._parameters, self._machine.now_ns
+        direction, reflector = self.beams[axis], self.reflectors[axis]
+        length_m = _mean([_dot(direction, self._machine.point_m(stop, reflector)) for stop in stops]) - self._origin_m(axis)
+        index = 1 + self._workshop.refractivity(t_ns)
+        index += self._turbulence[axis].averaged(p.turbulence, p.turbulence_correlation_s, averaging_s, t_ns)
+        noise_m = self._noise[axis].averaged(p.laser_noise_m, p.laser_noise_correlation_s, averaging_s, t_ns)
+        optical_m = index * length_m
+        periodic_m = p.periodic_m * math.sin(4 * math.pi * optical_m / p.bounds.vacuum_wavelength_m + self._phase[axis])
+        return optical_m + periodic_m + noise_m
+
+    def _origin_m(self, axis: int) -> float:
+        return self._parameters.axes[axis].lowest_m + self._parameters.tool_m[axis] - self._parameters.dead_path_m
+
+    def _zero(self, axis: int, number: int) -> Zero:
+        averaging_s = self._parameters.laser_noise_correlation_s
+        stops = self._machine.stops(averaging_s)
+        machine, tool, reflector = self._machine, self._parameters.tool_m, self.reflectors[axis]
+        return Zero(
+            number=number,
+            optical_m=self._optical_m(axis, stops, averaging_s),
+            point_m=_mean([machine.point_m(stop, tool)[axis] for stop in stops]),
+            point_20c_m=_mean([machine.point_m(stop, tool, at_reference=True)[axis] for stop in stops]),
+            reflector_20c_m=_mean([machine.point_m(stop, reflector, at_reference=True)[axis] for stop in stops]),
+        )
+
+    def _record(self, axis: int, averaging_s: float, stops: list[Stop], zero: Zero, reported_pm: int) -> None:
+        machine, t_ns = self._machine, self._machine.now_ns
+        key = (axis, zero.number, t_ns, round(averaging_s * NS_PER_S))
+        if key in self._readings:
+            return
+        tool, reflector = self._parameters.tool_m, self.reflectors[axis]
+        self._readings[key] = {
+            "axis": AXES[axis],
+            "reset": zero.number,
+            "lab_time_ns": t_ns,
+            "averaging_s": averaging_s,
+            "commanded_m": dict(zip(AXES, (c.commanded_m for c in machine.carriages), strict=True)),
+            "direction": dict(zip(AXES, (c.direction for c in machine.carriages), strict=True)),
+            "reported_pm": reported_pm,
+            "true_displacement_m": _mean([machine.point_m(stop, tool)[axis] for stop in stops]) - zero.point_m,
+            "true_displacement_20c_m": _mean([machine.point_m(stop, tool, at_reference=True)[axis] for stop in stops]) - zero.point_20c_m,
+            "true_reflector_displacement_20c_m":
+                _mean([machine.point_m(stop, reflector, at_reference=True)[axis] for stop in stops]) - zero.reflector_20c_m,
+            "screw_temperature_k": machine.screw_temperature_k(machine.axes[axis], machine.carriages[axis], t_ns),
+            "structure_m": self._workshop.structure_m(t_ns)[axis],
+            "refractivity": self._workshop.refractivity(t_ns),
+        }
+
+
+def _beam(axis: int, parameters: Parameters) -> Vector:
+    """Unit vector along the beam: the axis, tilted by `beam_tilt_rad` towards `beam_azimuth_rad` of the two others."""
+    tilt, azimuth = parameters.beam_tilt_rad, parameters.beam_azimuth_rad
+    sides = [math.sin(tilt) * math.cos(azimuth), math.sin(tilt) * math.sin(azimuth)]
+    sides.insert(axis, math.cos(tilt))
+    return (sides[0], sides[1], sides[2])
+
+
+def _reflector(axis: int, parameters: Parameters) -> Vector:
+    """The reflector as the tool carries it: the tool point and the Abbe offset along the two axes that are not measured."""
+    offset = list(parameters.abbe_m)
+    offset.insert(axis, 0.0)
+    x, y, z = (tool + abbe for tool, abbe in zip(parameters.tool_m, offset, strict=True))
+    return (x, y, z)
+
+
+def _dot(a: Vector, b: Vector) -> float:
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+
+
+def _mean(values: list[float]) -> float:
+    return math.fsum(values) / len(values)
