@@ -46,7 +46,8 @@ class Optics:
         self._phase = [2 * math.pi * Channel(seed, f"interferometer/{name}/periodic").uniform(0) for name in AXES]
         self.beams = [_beam(index, parameters) for index in range(3)]
         self.reflectors = [_reflector(index, parameters) for index in range(3)]
-        self.beam_blocked = [False, False, False]
+        self._blocked_at_m: list[float | None] = [None, None, None]
+        self._lost_m = [0.0, 0.0, 0.0]
         self._readings: dict[tuple[int, int, int, int], dict[str, object]] = {}
         self._zeros: list[Zero] = []
         for axis in range(3):
@@ -55,19 +56,33 @@ class Optics:
     def displacement_pm(self, axis: int, averaging_s: float) -> int:
         """Displacement since the reset, averaged over the `averaging_s` that ended now, in whole pm at the vacuum wavelength."""
         zero, stops = self._zeros[axis], self._machine.stops(averaging_s)
-        optical_m = self._optical_m(axis, stops, averaging_s)
-        reported_pm = round((1 + self._parameters.laser_scale) * (optical_m - zero.optical_m) / _PM)
-        if not self._machine.moving:
+        blocked_at_m = self._blocked_at_m[axis]
+        optical_m = self._optical_m(axis, stops, averaging_s) if blocked_at_m is None else blocked_at_m
+        reported_pm = round((1 + self._parameters.laser_scale) * (optical_m - self._lost_m[axis] - zero.optical_m) / _PM)
+        if blocked_at_m is None and not self._machine.moving:
             self._record(axis, averaging_s, stops, zero, reported_pm)
         return reported_pm
 
     def reset(self, axis: int) -> None:
         """Make the present position the zero."""
         self._zeros[axis] = self._zero(axis, self._zeros[axis].number + 1)
+        self._lost_m[axis] = 0.0
+
+    def interrupt(self, axis: int) -> None:
+        """Something stands in the beam: no signal, and the count stays what it was."""
+        if self._blocked_at_m[axis] is None:
+            self._blocked_at_m[axis] = self._optical_now_m(axis)
+
+    def restore(self, axis: int) -> None:
+        """The beam is free again; what moved meanwhile was not counted and is missing until the next reset."""
+        blocked_at_m = self._blocked_at_m[axis]
+        if blocked_at_m is not None:
+            self._lost_m[axis] += self._optical_now_m(axis) - blocked_at_m
+            self._blocked_at_m[axis] = None
 
     def quality(self, axis: int) -> tuple[int, int]:
         """Contrast and baseline in permille; a blocked beam has neither."""
-        if self.beam_blocked[axis]:
+        if self._blocked_at_m[axis] is not None:
             return (0, 0)
         return (820 + round(8 * self._contrast[axis].normal(self._machine.now_ns)), 310)
 
@@ -85,6 +100,10 @@ class Optics:
         optical_m = index * length_m
         periodic_m = p.periodic_m * math.sin(4 * math.pi * optical_m / p.bounds.vacuum_wavelength_m + self._phase[axis])
         return optical_m + periodic_m + noise_m
+
+    def _optical_now_m(self, axis: int) -> float:
+        averaging_s = self._parameters.laser_noise_correlation_s
+        return self._optical_m(axis, self._machine.stops(averaging_s), averaging_s)
 
     def _origin_m(self, axis: int) -> float:
         return self._parameters.axes[axis].lowest_m + self._parameters.tool_m[axis] - self._parameters.dead_path_m
