@@ -117,7 +117,7 @@ class CaptureWriter:
             self._wait_for(lambda: self._acknowledged >= seq, timeout_s)
         return seq
 
-    def gap(self, reason: str, samples: int) -> int:
+    def gap(self, reason: str, samples: int, *, t_mono_ns: int | None = None) -> int:
         """Record that `samples` readings are missing here, and why (beam lost, device overrun). Returns the sequence number of the gap."""
         if samples < 0:
             raise ValueError(f"a gap of {samples} samples; 0 or more is expected")
@@ -125,7 +125,7 @@ class CaptureWriter:
             self._check_alive()
             if len(self._waiting) >= self._queue_blocks:
                 return self._lose(samples, reason)
-            return self._push("gap", None, missing=samples, reason=reason[:500])
+            return self._push("gap", t_mono_ns, missing=samples, reason=reason[:500])
 
     @property
     def acknowledged(self) -> int:

@@ -14,7 +14,6 @@ import contextlib
 import dataclasses
 import os
 import re
-import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -89,7 +88,7 @@ class RunDirectory:
         """
         now = ClockPair.now()
         if name is None:
-            parts = [folder_stamp(now.wall_utc), procedure, *([label] if label else []), secrets.token_hex(2)]
+            parts = [folder_stamp(now.wall_utc), procedure, *([label] if label else []), os.urandom(2).hex()]
             name = "-".join(parts)
         path = _inside(Path(out), checked_name(name))
         manifest = Manifest(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import sys
 import time
 from pathlib import Path
@@ -74,7 +73,7 @@ def sync_directory(path: Path) -> None:
 
 def replace(path: Path, data: bytes) -> None:
     """Put `data` at `path`: after a crash at any moment there is the old file or the new one, whole."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o644)
     try:
         try:
