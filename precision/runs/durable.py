@@ -88,6 +88,20 @@ def replace(path: Path, data: bytes) -> None:
     sync_directory(path.parent)
 
 
+def put(temporary: Path, path: Path) -> None:
+    """Put a finished file on the disk and give it its name; raises `FileExistsError` when that is taken."""
+    # Windows synchronises only what is open for writing.
+    descriptor = os.open(temporary, os.O_RDWR | _BINARY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    if path.exists():
+        raise FileExistsError(errno.EEXIST, "the file exists already", str(path))
+    os.replace(temporary, path)
+    sync_directory(path.parent)
+
+
 def reserve(folder: Path, estimate_bytes: int) -> None:
     """Check before anything moves that twice the estimate fits on the disk.
 
