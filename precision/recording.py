@@ -19,6 +19,9 @@ UP, DOWN = 0, 1
 Kind = Literal["linear", "rotary"]
 Cycle = Literal["standard", "step"]
 
+LARGEST_POSITION = 1e6
+"""m or rad. A larger number is no position of a machine (and its square would overflow long before float64 ends)."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Positioning:
@@ -43,6 +46,8 @@ class Positioning:
         target = np.array(self.target, dtype=np.float64)
         actual = np.array(self.actual, dtype=np.float64)
         valid = np.array(self.valid, dtype=np.bool_)
+        if self.kind not in ("linear", "rotary") or self.cycle not in ("standard", "step"):
+            raise DataError(f"kind is {self.kind!r} and cycle {self.cycle!r}; expected 'linear' or 'rotary', and 'standard' or 'step'")
         if target.ndim != 1 or target.size == 0:
             raise DataError(f"target has shape {target.shape}; expected (m,) with at least one target")
         if actual.ndim != 3 or actual.shape[:2] != (2, target.size) or valid.shape != actual.shape:
@@ -51,6 +56,9 @@ class Positioning:
             raise DataError("targets must be finite and strictly ascending")
         if not np.all(np.isfinite(actual[valid])):
             raise DataError("a valid reading is not a finite number")
+        largest = max(np.abs(target).max(), np.abs(actual[valid]).max(initial=0.0))
+        if largest > LARGEST_POSITION:
+            raise DataError(f"a position of {largest:g} is no position in {self.unit}; expected SI units, at most {LARGEST_POSITION:g}")
         actual[~valid] = np.nan
         for name, array in (("target", target), ("actual", actual), ("valid", valid)):
             array.flags.writeable = False
@@ -66,7 +74,8 @@ class Positioning:
         """(2, m, n) float64: actual − target, NaN where not measured; a rotary axis is wrapped into (−π, π]."""
         deviation = self.actual - self.target[None, :, None]
         if self.kind == "rotary":
-            deviation = math.pi - np.mod(math.pi - deviation, 2 * math.pi)
+            # Whole turns are taken off; what lies inside is left as it is, to the last bit.
+            deviation = deviation - 2 * math.pi * np.ceil((deviation - math.pi) / (2 * math.pi))
         return deviation
 
     @classmethod
@@ -84,18 +93,26 @@ class Positioning:
     ) -> Positioning:
         """A recording from one row an approach, in any order: target, run (any integers), direction (0 ↑, 1 ↓), actual.
 
-        Targets within `tolerance` (m or rad) of each other are one target. A (target, run, direction) that comes twice with the same reading is
+        Targets within `tolerance` (m or rad) of each other are one target, the lowest of them. A (target, run, direction) that comes twice with the same reading is
         kept once; with different readings it is refused. A missing approach stays missing.
 
         Raises
         ------
-        DataError       naming the row (counted from 1): not finite, wrong direction, or a contradiction
+        DataError       naming the row (counted from 1): not finite, wrong direction, a run that is no integer, a contradiction, or targets that
+                        are close to each other in a chain longer than the tolerance
         """
         targets = np.asarray(target, dtype=np.float64)
         actuals = np.asarray(actual, dtype=np.float64)
         runs, directions = np.asarray(run), np.asarray(direction)
         if not targets.shape == actuals.shape == runs.shape == directions.shape or targets.ndim != 1 or targets.size == 0:
-            raise DataError("a recording needs the same number of targets, runs, directions and readings, and at least one")
+            raise DataError(
+                f"a recording needs the same number of targets, runs, directions and readings, and at least one; "
+                f"found {targets.shape}, {runs.shape}, {directions.shape} and {actuals.shape}"
+            )
+        if not (math.isfinite(tolerance) and tolerance >= 0):
+            raise DataError(f"tolerance is {tolerance}; expected a distance in m or rad, zero or more")
+        if runs.dtype.kind not in "iu":
+            raise DataError(f"run has values of type {runs.dtype}, first {runs[0]!r}; expected integers")
         for name, values in (("target", targets), ("actual position", actuals)):
             bad = np.flatnonzero(~np.isfinite(values))
             if bad.size:
@@ -108,6 +125,13 @@ class Positioning:
         starts = np.flatnonzero(np.concatenate([[True], np.diff(order) > tolerance]))
         distinct = order[starts]
         index = np.searchsorted(distinct, targets, side="right") - 1
+        chained = np.flatnonzero(targets - distinct[index] > tolerance)
+        if chained.size:
+            row = int(chained[0])
+            raise DataError(
+                f"row {row + 1}: target {targets[row]!r} belongs, by steps within the tolerance of {tolerance!r}, to {distinct[index[row]]!r}, which is "
+                "further away than that; make the tolerance smaller than half the distance between targets"
+            )
         run_numbers, column = np.unique(runs, return_inverse=True)
         table = np.full((2, distinct.size, run_numbers.size), np.nan)
         for row in range(targets.size):

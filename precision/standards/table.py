@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from html import escape
+from unicodedata import combining
 
 from .. import units
 from ..figures import Figure
@@ -12,11 +13,11 @@ from ..figures import Figure
 def text_table(title: str, figures: Sequence[Figure], flags: Iterable[str]) -> str:
     """Title, one line a figure (symbol, value, U, name), and the departures from the standard."""
     unit = _unit(figures)
-    symbol = max(len(figure.symbol) for figure in figures)
+    width = max(_width(figure.symbol) for figure in figures)
     lines = [_printable(title)]
     for figure in figures:
         value, uncertainty, note = _cells(figure, unit)
-        lines.append(f"  {figure.symbol:<{symbol}}  {value:>12}  {uncertainty:<18}  {figure.name}{f': {note}' if figure.value is None else ''}".rstrip())
+        lines.append(f"  {figure.symbol}{' ' * (width - _width(figure.symbol))}  {value:>12}  {uncertainty:<18}  {figure.name}{f': {note}' if figure.value is None else ''}".rstrip())
     lines += [f"  {note}" for note in _notes(figures)]
     lines += [f"  not conforming: {flag}" for flag in flags]
     return "\n".join(_printable(line) for line in lines)
@@ -54,6 +55,11 @@ def _notes(figures: Sequence[Figure]) -> list[str]:
     reasons = dict.fromkeys(figure.uncertainty_reason for figure in figures if figure.value is not None and figure.uncertainty is None)
     factors = dict.fromkeys(figure.coverage_factor for figure in figures if figure.uncertainty is not None)
     return [f"U with k = {factor:g}" for factor in factors] + [f"U not stated: {reason or 'no uncertainty was evaluated'}" for reason in reasons]
+
+
+def _width(text: str) -> int:
+    """Columns on a terminal: the macron of B̄ takes none."""
+    return sum(not combining(character) for character in text)
 
 
 def _printable(text: str) -> str:

@@ -142,7 +142,8 @@ def evaluate(recording: Positioning, *, scatter: Scatter = "standard deviation",
         (2, m, n) actual positions in m or rad; approaches may be missing.
     scatter : "standard deviation", or "range" for the shortcut s = w/d_n from the range w of the n approaches (d_5 = 2.326; n = 2 … 10)
     uncertainty : Budget, optional
-        U (k = 2) of every figure: the bounds of A, M, R↑ and B of ISO 230-2, which hold for P, P_a, P_s and U with a factor 3 of s.
+        U (k = 2) of every figure: the bounds of A, M, R↑ and B of ISO 230-2, which hold for P, P_a, P_s and U with a factor 3 of s
+        (not for s from the range).
 
     Returns
     -------
@@ -176,6 +177,8 @@ def evaluate(recording: Positioning, *, scatter: Scatter = "standard deviation",
         reason = _not_evaluated(recording, stats, approaches, scatter)
         u: float | None = None
         why_not = "the figure is not evaluated" if reason else unfit
+        if why_not is None and approaches == 2 and scatter == "range":
+            why_not = "the uncertainty budget is for s as a standard deviation"
         if uncertainty is not None and why_not is None:
             u, why_not = uncertainty.for_figure(bound, spread_factor=3.0)
         figures[key] = Figure(
