@@ -153,7 +153,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
-    """A drawing with its title, how to read it, and the text for those who cannot see it.
+    """A drawing with its title, how to read it, and the text for those who cannot see it; `wide` ones take the whole width of a page.
 
     Raises
     ------
@@ -164,6 +164,7 @@ class Chart:
     title: str
     how_to_read: str
     alt: str
+    wide: bool = False
 
     def __post_init__(self) -> None:
         _refuse_active_svg(self.svg, self.title)

@@ -13,6 +13,8 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 UP_COLOR: Final = "#0072B2"
 DOWN_COLOR: Final = "#D55E00"
 MEAN_COLOR: Final = "#3d4854"
+REST_COLOR: Final = "#9aa7b4"
 ACCENTS: Final = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#16202c")
 INK: Final = "#16202c"
 SOFT: Final = "#5b6876"
@@ -90,14 +93,16 @@ def sheet(*, width: float, height: float, rows: Sequence[float] = (1.0,)) -> tup
 
 
 def title(axes: Axes, text: str, key_numbers: str) -> None:
-    """The title over the left edge of the axes, and the key numbers below it."""
-    axes.annotate(text, (0, 1), (0, 44), xycoords="axes fraction", textcoords="offset points", fontsize=12.5, fontweight="bold", va="bottom")
-    axes.annotate(key_numbers, (0, 1), (0, 28), xycoords="axes fraction", textcoords="offset points", fontsize=9.5, color=SOFT, va="bottom")
+    """The title at the left edge of the sheet, above the axes, and the key numbers below it."""
+    place: Any = (axes.get_figure(root=True).transFigure, axes.transAxes)  # type: ignore[union-attr]
+    lines: tuple[tuple[str, int, dict[str, Any]], ...] = ((text, 45, {"fontsize": 13, "fontweight": "bold"}), (key_numbers, 27, {"fontsize": 10, "color": SOFT}))
+    for line, height, settings in lines:
+        axes.annotate(line, (0.0, 1), (0, height), xycoords=place, textcoords="offset points", va="bottom", **settings)
 
 
 def legend(axes: Axes, handles: Sequence[Artist]) -> None:
     """One row between the key numbers and the axes."""
-    axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=len(handles), fontsize=9, borderaxespad=0, borderpad=0.5, handlelength=2.2,
+    axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(-0.005, 1.0), ncols=len(handles), fontsize=9, borderaxespad=0, borderpad=0.5, handlelength=2.2,
                 columnspacing=1.8, handletextpad=0.6)
 
 
@@ -110,7 +115,7 @@ def svg(figure: Figure, *, salt: str) -> str:
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     text = buffer.getvalue()
     # Lay out in the font that is everywhere, show in the one the reader's system reads best.
-    text = re.sub(r"(style=\"font: [^\"]*?)'DejaVu Sans'(?:, sans-serif)?", lambda match: match[1] + _SHOWN_FONTS, text)
+    text = re.sub(r"(<text style=\"[^\"<>]*?)'DejaVu Sans'(?:, sans-serif)?", lambda match: match[1] + _SHOWN_FONTS, text)
     return re.sub(r"<\?xml[^>]*\?>\s*|<!DOCTYPE[^>]*>\s*|<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
 
 
@@ -129,13 +134,38 @@ def dimension(axes: Axes, x: float, low: float, high: float, label: str, *, colo
               clip_on=False, bbox={"facecolor": "white", "edgecolor": "none", "pad": 2.2})
 
 
-def typographic(number: str) -> str:
-    """A number with a true minus sign."""
-    return number.replace("-", "−")
+def label_near(axes: Axes, label: str, *, x: float, low: float, high: float, lines: Sequence[tuple[Any, Any]]) -> None:
+    """Print `label` above, below, right or left of the stretch `low`…`high` at `x` (data coordinates), where it covers the least of `lines`.
+
+    Only the size of the letters is estimated; the axes must have their final limits and place.
+    """
+    size = 9.0
+    width, height = 0.68 * size * len(label), 1.5 * size
+    to_points = axes.transData.transform
+    drawn = []
+    for line_x, line_y in lines:
+        dense = np.linspace(line_x[0], line_x[-1], 600)
+        drawn.append(to_points(np.column_stack([dense, np.interp(dense, line_x, line_y)])))
+    points = np.concatenate(drawn)
+    frame = axes.get_window_extent()
+    (_, bottom), (middle, top) = to_points((x, low)), to_points((x, high))
+    candidates = [
+        (middle, top + 0.75 * height), (middle, bottom - 0.75 * height),
+        (middle + 0.5 * width + 8, (top + bottom) / 2), (middle - 0.5 * width - 8, (top + bottom) / 2),
+    ]
+
+    def hidden(centre: tuple[float, float]) -> float:
+        outside = not (frame.x0 <= centre[0] - width / 2 and centre[0] + width / 2 <= frame.x1 and frame.y0 <= centre[1] - height / 2 and centre[1] + height / 2 <= frame.y1)
+        covered = (np.abs(points[:, 0] - centre[0]) < width / 2) & (np.abs(points[:, 1] - centre[1]) < height / 2)
+        return float(np.count_nonzero(covered)) + (1e6 if outside else 0.0)
+
+    best = min(candidates, key=hidden)
+    axes.annotate(label, (x, (low + high) / 2), tuple(axes.transData.inverted().transform(best)), textcoords="data", ha="center", va="center", fontsize=size, fontweight="bold",
+                  zorder=7, bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0, "alpha": 0.8})
 
 
-def minus(axis: Any) -> None:
-    """Few ticks, plain decimals, a true minus sign."""
+def few_ticks(axis: Any) -> None:
+    """At most seven ticks at round numbers."""
     from matplotlib.ticker import MaxNLocator
 
     axis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 2.5, 5, 10]))

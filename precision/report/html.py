@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from .document import NOT_RECORDED, Document
 from .presentation import shown_budget, shown_figures, shown_table, split_at_decimals
-from .rounding import NO_VALUE
+from .rounding import NO_VALUE, typographic
 from .visible_text import visible
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     environment.filters["data_uri"] = _data_uri
-    environment.filters["number"] = _typographic
+    environment.filters["number"] = typographic
     environment.filters["aligned"] = _aligned
     environment.globals.update(NOT_RECORDED=NOT_RECORDED, NO_VALUE=NO_VALUE)
     return environment.get_template("report.html.j2")
@@ -63,9 +63,5 @@ def _data_uri(svg: str) -> object:
     return Markup("data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode())  # base64 has no character that HTML treats as special
 
 
-def _typographic(number: str) -> str:
-    return number.replace("-", "−") if number[:1] == "-" and number[1:2].isdigit() else number
-
-
 def _aligned(column: list[str]) -> list[tuple[str, str]]:
-    return [(_typographic(text), padding) for text, padding in split_at_decimals(column)]
+    return [(typographic(text), padding) for text, padding in split_at_decimals(column)]

@@ -19,7 +19,8 @@ from precision.figures import Figure
 
 from . import drawing, rounding
 from .document import Chart
-from .drawing import DOWN_COLOR, INK, MEAN_COLOR, SOFT, UP_COLOR
+from .drawing import DOWN_COLOR, INK, MEAN_COLOR, REST_COLOR, UP_COLOR
+from .rounding import typographic
 from .visible_text import visible
 
 if TYPE_CHECKING:
@@ -110,8 +111,9 @@ def main_chart(curves: PositioningCurves, figures: Mapping[str, Figure], *, form
     -------
     Chart, or the bytes of a PNG picture for `format="png"`.
     """
-    x_unit, y_unit = _position_unit(curves), _deviation_unit(curves)
+    x_unit, y_unit = _position_unit(curves), _deviation_unit(curves, figures)
     x, scale = _scaled(curves.target, x_unit), _factor(y_unit)
+    shown = _shown(figures, y_unit)
     axis = visible(curves.axis, longest=40)
     with drawing.style():
         figure, axes = drawing.sheet(width=10.6, height=5.5)
@@ -120,11 +122,11 @@ def main_chart(curves: PositioningCurves, figures: Mapping[str, Figure], *, form
         if np.any(np.isfinite(curves.centre)):
             axes.plot(x, curves.centre / scale, color=MEAN_COLOR, linewidth=1.0, linestyle=(0, (1, 1.8)), zorder=3.2)
         _label_axes(axes, curves, x, x_unit, y_unit)
-        _draw_reversal_dimension(axes, curves, x, scale, figures)
-        slots = _draw_dimensions(axes, curves, x, scale, figures)
+        drawing.title(axes, f"Deviation against target, axis {axis}", _key_numbers(figures, shown, ("A", "E", "R", "B", "M")))
         drawing.legend(axes, _legend_entries(curves))
-        drawing.title(axes, f"Positioning deviation, axis {axis}", _key_numbers(figures, ("A", "E", "R", "B", "M"), y_unit))
-        figure.subplots_adjust(left=0.075, right=0.985 - 0.05 * slots, top=0.80, bottom=0.115)
+        slots = _draw_dimensions(axes, curves, x, scale, shown)
+        figure.subplots_adjust(left=0.065, right=0.985 - 0.035 * slots, top=0.825, bottom=0.1)
+        _draw_reversal_dimension(axes, curves, x, scale, shown)
         if format == "png":
             return drawing.png(figure)
         svg = drawing.svg(figure, salt="deviation")
@@ -137,7 +139,8 @@ def main_chart(curves: PositioningCurves, figures: Mapping[str, Figure], *, form
             f"shaded bands the means ± {k}s. The gap between the lines is the reversal B; the height between the outermost means is E, between the outermost band "
             "edges A, and of the dotted mean of both directions M."
         ),
-        alt=_alt(f"Deviation of axis {axis} against target, {curves.target.size} targets.", figures, ("A", "E", "R", "B", "M"), y_unit),
+        alt=_alt(f"Deviation of axis {axis} against target, {curves.target.size} targets.", _key_numbers(figures, shown, ("A", "E", "R", "B", "M"))),
+        wide=True,
     )
 
 
@@ -160,14 +163,15 @@ def trend_chart(curves: PositioningCurves) -> Chart:
     slope_text = _slope_text(slope, curves.unit)
     left = flat.centre if np.any(np.isfinite(flat.centre)) else fitted - line
     span = float(np.nanmax(left) - np.nanmin(left))
-    span_text = f"{rounding.rounded(span / scale, rounding.column_decimals([span / scale]))} {y_unit}"
+    span_text = f"{_three_digits(span / scale)} {y_unit}"
     with drawing.style():
-        figure, axes = drawing.sheet(width=6.6, height=4.3)
+        figure, axes = drawing.sheet(width=5.2, height=3.8)
         axes.axhline(0, color=INK, linewidth=0.8, zorder=1)
         _draw_readings_and_means(axes, flat, x, scale)
         _label_axes(axes, flat, x, x_unit, y_unit)
         drawing.title(axes, "Residual to the trend", f"slope {slope_text}   ·   what is left spans {span_text}")
-        figure.subplots_adjust(left=0.115, right=0.98, top=0.82, bottom=0.135)
+        drawing.legend(axes, _legend_entries(flat)[:3])
+        figure.subplots_adjust(left=0.13, right=0.985, top=0.75, bottom=0.135)
         svg = drawing.svg(figure, salt="trend")
     return Chart(
         svg=svg,
@@ -189,25 +193,24 @@ def reversal_chart(curves: PositioningCurves, figures: Mapping[str, Figure]) -> 
     y_unit = units.display_unit(float(np.nanmax(np.abs(curves.reversal))), curves.unit)
     x, scale = _scaled(curves.target, x_unit), _factor(y_unit)
     values = curves.reversal / scale
-    mean = float(np.nanmean(values))
     worst = int(np.nanargmax(np.abs(values)))
     spacing = float(np.min(np.diff(x))) if x.size > 1 else 1.0
-    decimals = rounding.column_decimals(values[measured].tolist())
+    numbers = _key_numbers(figures, _shown(figures, y_unit), ("B", "B_mean"))
     with drawing.style():
-        figure, axes = drawing.sheet(width=6.6, height=4.3)
+        from matplotlib.lines import Line2D
+
+        figure, axes = drawing.sheet(width=5.2, height=3.8)
         axes.axhline(0, color=INK, linewidth=0.8, zorder=3)
-        colors = [INK if index == worst else "#9aa7b4" for index in range(x.size)]
-        axes.bar(x[measured], values[measured], width=0.62 * spacing, color=[color for color, shown in zip(colors, measured, strict=True) if shown], zorder=2)
-        axes.axhline(mean, color=DOWN_COLOR, linewidth=1.2, linestyle=(0, (5, 2)), zorder=4)
-        if x.size <= 16:
-            for index in np.flatnonzero(measured):
-                axes.annotate(drawing.typographic(rounding.rounded(float(values[index]), min(decimals, 2))), (x[index], values[index]),
-                              (0, 3 if values[index] >= 0 else -3), textcoords="offset points", ha="center", va="bottom" if values[index] >= 0 else "top",
-                              fontsize=8.5, fontweight="bold" if index == worst else "normal", zorder=5)
+        colors = [INK if index == worst else REST_COLOR for index in np.flatnonzero(measured)]
+        axes.bar(x[measured], values[measured], width=0.62 * spacing, color=colors, zorder=2)
+        axes.axhline(float(np.nanmean(values)), color=DOWN_COLOR, linewidth=1.3, linestyle=(0, (5, 2)), zorder=4)
+        if x.size <= 12:
+            _number_bars(axes, x, values, worst)
         axes.margins(y=0.14)
-        _label_axes(axes, curves, x, x_unit, y_unit, name="Reversal B\u1d62")
-        drawing.title(axes, "Reversal at each target", _key_numbers(figures, ("B", "B_mean"), y_unit) or f"mean {mean:.4g} {y_unit}")
-        figure.subplots_adjust(left=0.115, right=0.98, top=0.82, bottom=0.135)
+        _label_axes(axes, curves, x, x_unit, y_unit, name="Reversal")
+        drawing.title(axes, "Reversal at each target", numbers)
+        drawing.legend(axes, [Line2D([], [], color=DOWN_COLOR, linewidth=1.3, linestyle=(0, (5, 2)), label="mean reversal")])
+        figure.subplots_adjust(left=0.13, right=0.985, top=0.75, bottom=0.135)
         svg = drawing.svg(figure, salt="reversal")
     return Chart(
         svg=svg,
@@ -216,7 +219,7 @@ def reversal_chart(curves: PositioningCurves, figures: Mapping[str, Figure]) -> 
             "Each bar is the mean of the ↑ approaches minus the mean of the ↓ approaches. Bars of one height (dashed: their mean) are lost motion, which a backlash value "
             "removes; bars that change along the axis come from screw wind-up, friction or a bent guide. The dark bar is the axis value B."
         ),
-        alt=_alt(f"Reversal at {int(np.count_nonzero(measured))} targets of axis {visible(curves.axis, longest=40)}.", figures, ("B", "B_mean"), y_unit),
+        alt=_alt(f"Reversal at {int(np.count_nonzero(measured))} targets of axis {visible(curves.axis, longest=40)}.", numbers),
     )
 
 
@@ -250,27 +253,28 @@ def drift_chart(
     scale = _factor(y_unit)
     traces = [trace for trace in temperatures if time_s is not None]
     by_run = [float(np.mean(change[:, :, run][shown[:, :, run]])) / scale for run in range(change.shape[2]) if np.any(shown[:, :, run])]
-    wander = f"{rounding.rounded(max(by_run) - min(by_run), rounding.column_decimals(by_run))} {y_unit}"
+    wander = f"{_three_digits(max(by_run) - min(by_run))} {y_unit}"
     with drawing.style():
-        figure, panels = drawing.sheet(width=6.6, height=4.3 if not traces else 5.6, rows=(1.0,) if not traces else (1.7, 1.0))
+        figure, panels = drawing.sheet(width=10.6, height=3.5 if not traces else 5.0, rows=(1.0,) if not traces else (1.7, 1.0))
         axes = panels[0] if traces else panels
         axes.axhline(0, color=INK, linewidth=0.8, zorder=1)
         for direction, (color, marker, _) in enumerate(_DIRECTIONS):
             pick = shown[direction]
-            axes.plot(when[direction][pick], change[direction][pick] / scale, linestyle="none", marker=marker, markersize=3.6, color=color, alpha=0.8, markeredgewidth=0, zorder=3)
+            axes.plot(when[direction][pick], change[direction][pick] / scale, linestyle="none", marker=marker, markersize=4, color=color, markeredgewidth=0, zorder=3)
         for run in range(change.shape[2]):
             pick = shown[:, :, run]
             if np.any(pick):
                 moments = when[:, :, run][pick]
                 axes.plot([moments.min(), moments.max()], [float(np.mean(change[:, :, run][pick])) / scale] * 2, color=INK, linewidth=1.8, zorder=4)
         axes.set_ylabel(f"Change ({y_unit})")
-        drawing.minus(axes.yaxis)
+        drawing.few_ticks(axes.yaxis)
         drawing.title(axes, "Drift during the test", f"the means of the runs wander by {wander}")
+        drawing.legend(axes, _drift_legend())
         if traces:
             _draw_temperatures(panels[1], traces, _minutes(time_s))
         label = "Reading, in the order taken" if time_s is None else ("Time (min)" if _minutes(time_s) == 60 else "Time (s)")
         (panels[1] if traces else axes).set_xlabel(label)
-        figure.subplots_adjust(left=0.115, right=0.98, top=0.82 if not traces else 0.86, bottom=0.135 if not traces else 0.105, hspace=0.14)
+        figure.subplots_adjust(left=0.065, right=0.985, top=0.73 if not traces else 0.81, bottom=0.145 if not traces else 0.105, hspace=0.14)
         svg = drawing.svg(figure, salt="drift")
     return Chart(
         svg=svg,
@@ -280,6 +284,7 @@ def drift_chart(
             "Lines that climb or fall show the machine or the instrument warming up while it was measured" + ("; compare with the temperatures below." if traces else ".")
         ),
         alt=f"Change of the readings during the test; the means of the runs wander by {wander}.",
+        wide=True,
     )
 
 
@@ -289,16 +294,14 @@ def drift_chart(
 def _draw_readings_and_means(axes: Axes, curves: PositioningCurves, x: Floats, scale: float) -> None:
     low, high = curves.bands
     for direction, (color, marker, dash) in enumerate(_DIRECTIONS):
-        for run in range(curves.deviation.shape[2]):
-            axes.plot(x, curves.deviation[direction, :, run] / scale, linestyle="none", marker=marker, markersize=2.9, color=color, alpha=0.55, markeredgewidth=0, zorder=3)
         mean = curves.mean[direction]
-        if not np.any(np.isfinite(mean)):
-            continue
-        axes.plot(x, mean / scale, color=color, linewidth=1.7, linestyle=dash, zorder=4)
-        if np.any(np.isfinite(low[direction])):
-            axes.fill_between(x, low[direction] / scale, high[direction] / scale, color=color, alpha=0.13, linewidth=0, zorder=2)
-            for edge in (low, high):
-                axes.plot(x, edge[direction] / scale, color=color, linewidth=0.6, alpha=0.65, zorder=2.5)
+        axes.plot(x, mean / scale, color=color, linewidth=1.6, linestyle=dash, zorder=4)
+        axes.fill_between(x, low[direction] / scale, high[direction] / scale, color=color, alpha=0.13, linewidth=0, zorder=2)
+        for edge in (low, high):
+            axes.plot(x, edge[direction] / scale, color=color, linewidth=0.6, alpha=0.65, zorder=2.5)
+        for run in range(curves.deviation.shape[2]):
+            axes.plot(x, curves.deviation[direction, :, run] / scale, linestyle="none", marker=marker, markersize=3.6, color=color, markeredgecolor="white",
+                      markeredgewidth=0.35, zorder=5)
 
 
 def _legend_entries(curves: PositioningCurves) -> list[Any]:
@@ -307,61 +310,77 @@ def _legend_entries(curves: PositioningCurves) -> list[Any]:
 
     entries: list[Any] = []
     for direction, (color, marker, dash) in enumerate(_DIRECTIONS):
-        if np.any(np.isfinite(curves.mean[direction])):
-            entries.append(Line2D([], [], color=color, linewidth=1.7, linestyle=dash, marker=marker, markersize=4, markeredgewidth=0, label=f"{'↑↓'[direction]} mean"))
+        if np.any(np.isfinite(curves.deviation[direction])):
+            entries.append(Line2D([], [], color=color, linewidth=1.6, linestyle=dash, marker=marker, markersize=4, markeredgewidth=0, label=f"{'↑↓'[direction]} mean, readings"))
     if np.any(np.isfinite(curves.s)):
-        entries.append(Patch(facecolor="#c9d1d9", edgecolor="#9aa7b4", linewidth=0.6, label=f"mean ± {curves.coverage_factor:g}s"))
+        entries.append(Patch(facecolor="#d5dbe1", edgecolor=REST_COLOR, linewidth=0.6, label=f"mean ± {curves.coverage_factor:g}s"))
     if np.any(np.isfinite(curves.centre)):
         entries.append(Line2D([], [], color=MEAN_COLOR, linewidth=1.0, linestyle=(0, (1, 1.8)), label="mean of both"))
-    entries.append(Line2D([], [], color=SOFT, linestyle="none", marker="^", markersize=3, markeredgewidth=0, label=f"reading ({curves.deviation.shape[2]} runs)"))
     return entries
+
+
+def _drift_legend() -> list[Any]:
+    from matplotlib.lines import Line2D
+
+    marks = [Line2D([], [], color=color, linestyle="none", marker=marker, markersize=4, markeredgewidth=0, label="↑↓"[direction]) for direction, (color, marker, _) in
+             enumerate(_DIRECTIONS)]
+    return [*marks, Line2D([], [], color=INK, linewidth=1.8, label="mean of the run")]
+
+
+def _number_bars(axes: Axes, x: Floats, values: Floats, worst: int) -> None:
+    decimals = max(0, rounding.decimals_of(float(values[worst]), 3)) if values[worst] else 0
+    for index in np.flatnonzero(np.isfinite(values)):
+        upward = values[index] >= 0
+        axes.annotate(typographic(rounding.rounded(float(values[index]), decimals)), (x[index], values[index]), (0, 3 if upward else -3), textcoords="offset points",
+                      ha="center", va="bottom" if upward else "top", fontsize=8, fontweight="bold" if index == worst else "normal", zorder=5,
+                      bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.85})
 
 
 def _label_axes(axes: Axes, curves: PositioningCurves, x: Floats, x_unit: str, y_unit: str, *, name: str = "Deviation") -> None:
     axes.set_xlabel(f"Target position ({x_unit})")
     axes.set_ylabel(f"{name} ({y_unit})")
     if 2 <= x.size <= 12 and np.min(np.diff(x)) > 0.05 * (x[-1] - x[0]):
-        axes.set_xticks(x, [drawing.typographic(rounding.plain(float(f"{value:.4g}"))) for value in x])
+        axes.set_xticks(x, [typographic(rounding.plain(float(f"{value:.4g}"))) for value in x])
     else:
-        drawing.minus(axes.xaxis)
-    drawing.minus(axes.yaxis)
+        drawing.few_ticks(axes.xaxis)
+    drawing.few_ticks(axes.yaxis)
     if x.size > 1:
         margin = 0.045 * (x[-1] - x[0])
         axes.set_xlim(x[0] - margin, x[-1] + margin)
 
 
-def _draw_reversal_dimension(axes: Axes, curves: PositioningCurves, x: Floats, scale: float, figures: Mapping[str, Figure]) -> None:
-    figure = figures.get("B")
-    if figure is None or figure.value is None or not np.any(np.isfinite(curves.reversal)):
+def _draw_reversal_dimension(axes: Axes, curves: PositioningCurves, x: Floats, scale: float, shown: Mapping[str, str]) -> None:
+    """B between the two means where the reversal is largest, its number where it hides the least. The axes must have their final place."""
+    if "B" not in shown or not np.any(np.isfinite(curves.reversal)):
         return
     worst = int(np.nanargmax(np.abs(curves.reversal)))
     low, high = sorted((curves.mean[:, worst] / scale).tolist())
-    axes.plot([x[worst]] * 2, [low, high], color=INK, linewidth=1.3, marker="_", markersize=8, markeredgewidth=1.3, zorder=6, solid_capstyle="butt")
-    left = worst > x.size / 2
-    axes.annotate(f"B {_shown(figure, _deviation_unit(curves))}", (x[worst], (low + high) / 2), (-7 if left else 7, 0), textcoords="offset points",
-                  ha="right" if left else "left", va="center", fontsize=9, fontweight="bold", zorder=7, bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.2, "alpha": 0.8})
+    axes.plot([x[worst]] * 2, [low, high], color=INK, linewidth=1.3, marker="_", markersize=9, markeredgewidth=1.3, zorder=6, solid_capstyle="butt")
+    bands = [edge / scale for edge in curves.bands]
+    ends = np.array([[low, high], *([band[0, worst], band[1, worst]] for band in bands)])
+    drawing.label_near(axes, f"B {shown['B']}", x=float(x[worst]), low=float(np.nanmin(ends)), high=float(np.nanmax(ends)),
+                       lines=[(x, line) for line in (*(curves.mean / scale), *bands[0], *bands[1], curves.centre / scale)])
 
 
-def _draw_dimensions(axes: Axes, curves: PositioningCurves, x: Floats, scale: float, figures: Mapping[str, Figure]) -> int:
-    """E, A and M at the right side, each with thin lines to the two points that make it. Returns how many."""
+def _draw_dimensions(axes: Axes, curves: PositioningCurves, x: Floats, scale: float, shown: Mapping[str, str]) -> int:
+    """M, E and A at the right side, each with thin lines to the two points that make it. Returns how many."""
     low, high = curves.bands
     heights = {"M": (curves.centre[None], curves.centre[None]), "E": (curves.mean, curves.mean), "A": (low, high)}
     left, right = axes.get_xlim()
     slots = 0
     for key, (lower, upper) in heights.items():
-        figure = figures.get(key)
-        if figure is None or figure.value is None or not (np.any(np.isfinite(lower)) and np.any(np.isfinite(upper))):
+        if key not in shown or not (np.any(np.isfinite(lower)) and np.any(np.isfinite(upper))):
             continue
         slots += 1
-        place = 1.012 + 0.038 * slots
+        place = 0.998 + 0.036 * slots
         ends = []
         for values, extreme in ((lower, np.nanargmin), (upper, np.nanargmax)):
             flat = int(extreme(values))
             target, level = x[flat % x.size], float(values.flat[flat]) / scale
             ends.append(level)
-            axes.plot([(target - left) / (right - left), place + 0.008], [level, level], transform=axes.get_yaxis_transform(), color=SOFT, linewidth=0.55,
+            axes.plot([(target - left) / (right - left), place + 0.007], [level, level], transform=axes.get_yaxis_transform(), color=REST_COLOR, linewidth=0.6,
                       clip_on=False, zorder=1.5)
-        drawing.dimension(axes, place, ends[0], ends[1], f"{key} {_shown(figure, _deviation_unit(curves))}", transform=axes.get_yaxis_transform())
+        drawing.dimension(axes, place, ends[0], ends[1], f"{key} {shown[key]}", transform=axes.get_yaxis_transform())
     return slots
 
 
@@ -374,7 +393,7 @@ def _draw_temperatures(axes: Axes, traces: Sequence[TemperatureTrace], seconds: 
                       ha="right", va="bottom", fontsize=8.5, color=color)
     axes.set_ylabel("Temperature (°C)")
     axes.margins(y=0.25)
-    drawing.minus(axes.yaxis)
+    drawing.few_ticks(axes.yaxis)
 
 
 # --- numbers
@@ -387,8 +406,10 @@ def _position_unit(curves: PositioningCurves) -> str:
     return "mm" if float(np.max(np.abs(curves.target))) >= units.MM else "µm"
 
 
-def _deviation_unit(curves: PositioningCurves) -> str:
-    return units.display_unit(float(np.nanmax(np.abs(curves.deviation))), curves.unit)
+def _deviation_unit(curves: PositioningCurves, figures: Mapping[str, Figure]) -> str:
+    """The unit in which the largest of readings and figures reads well, so that chart and table agree."""
+    sizes = [abs(figure.value) for figure in figures.values() if figure.value is not None and figure.unit == curves.unit]
+    return units.display_unit(max([float(np.nanmax(np.abs(curves.deviation))), *sizes]), curves.unit)
 
 
 def _factor(unit: str) -> float:
@@ -400,25 +421,28 @@ def _scaled(values: Floats, unit: str) -> Floats:
     return scaled
 
 
-def _shown(figure: Figure, unit: str) -> str:
-    """ "135.3 µm": as in the tables."""
-    assert figure.value is not None
-    value = rounding.in_unit(figure.value, unit)
-    if figure.uncertainty is None:
-        shown = rounding.rounded(value, rounding.column_decimals([value]))
-    else:
-        shown, _ = rounding.value_and_uncertainty(value, rounding.in_unit(figure.uncertainty, unit))
-    return f"{drawing.typographic(shown)} {unit}"
+def _shown(figures: Mapping[str, Figure], unit: str) -> dict[str, str]:
+    """Key -> "135.3 µm", rounded as in the tables, for the figures that have a value."""
+    values = {key: rounding.in_unit(figure.value, unit) for key, figure in figures.items() if figure.value is not None}
+    decimals = rounding.column_decimals(values.values())
+    shown = {}
+    for key, value in values.items():
+        uncertainty = figures[key].uncertainty
+        if uncertainty is None:
+            text = rounding.rounded(value, decimals)
+        else:
+            text, _ = rounding.value_and_uncertainty(value, rounding.in_unit(uncertainty, unit))
+        shown[key] = f"{typographic(text)} {unit}"
+    return shown
 
 
-def _key_numbers(figures: Mapping[str, Figure], keys: Sequence[str], unit: str) -> str:
-    """ "A 135.3 µm · E 122.9 µm": the figures that have a value."""
-    return "   ·   ".join(f"{figures[key].symbol} {_shown(figures[key], unit)}" for key in keys if key in figures and figures[key].value is not None)
+def _key_numbers(figures: Mapping[str, Figure], shown: Mapping[str, str], keys: Sequence[str]) -> str:
+    """ "A 135.3 µm · E 122.8 µm": the figures that have a value."""
+    return "   ·   ".join(f"{visible(figures[key].symbol, longest=12)} {shown[key]}" for key in keys if key in shown)
 
 
-def _alt(text: str, figures: Mapping[str, Figure], keys: Sequence[str], unit: str) -> str:
-    numbers = _key_numbers(figures, keys, unit).replace("   ·   ", ", ")
-    return f"{text} {numbers}.".replace(" .", "")
+def _alt(text: str, numbers: str) -> str:
+    return f"{text} {numbers.replace('   ·   ', ', ')}.".replace(" .", "")
 
 
 def _any_column(values: Floats) -> bool:
@@ -437,10 +461,15 @@ def _least_squares_line(x: Floats, y: Floats) -> tuple[Floats, float]:
 
 
 def _slope_text(slope: float, unit: str) -> str:
-    """Slopes are ratios: µm/m for lengths, arcsec per 360° for angles."""
+    """Slopes are ratios: µm/m for lengths, arcsec per turn for angles."""
     if unit == "rad":
-        return f"{drawing.typographic(f'{slope * 2 * math.pi / units.ARCSEC:.3g}')} arcsec per turn"
-    return f"{drawing.typographic(rounding.rounded(slope / 1e-6, rounding.column_decimals([slope / 1e-6])))} µm/m"
+        return f"{_three_digits(slope * 2 * math.pi / units.ARCSEC)} arcsec per turn"
+    return f"{_three_digits(slope / 1e-6)} µm/m"
+
+
+def _three_digits(number: float) -> str:
+    """A number that is computed for a chart only."""
+    return typographic(rounding.rounded(number, rounding.decimals_of(number, 3))) if number else "0"
 
 
 def _order(shape: tuple[int, ...], cycle: Literal["standard", "step"]) -> Floats:

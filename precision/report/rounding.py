@@ -86,5 +86,10 @@ def plain(number: float) -> str:
     return f"{Decimal(f'{number:.6g}'):f}"
 
 
+def typographic(number: str) -> str:
+    """A rounded number with a true minus sign, for what people read."""
+    return number.replace("-", "−", 1) if number[:1] == "-" and number[1:2].isdigit() else number
+
+
 def _own_decimals(value: float) -> int:
     return max(0, min(9, decimals_of(value, SIGNIFICANT))) if value else 0
