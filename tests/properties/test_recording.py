@@ -69,7 +69,7 @@ def test_targets_within_the_tolerance_are_one(places: list[int], data: st.DataOb
 
 
 def test_a_chain_of_close_targets_is_not_swallowed_into_one() -> None:
-    with pytest.raises(DataError, match="row 3: target .* further away"):
+    with pytest.raises(DataError, match=r"row 3: target .* further away"):
         recorded([(0.0, 1, 0, 0.0), (0.9e-6, 2, 0, 0.0), (1.8e-6, 3, 0, 0.0)], tolerance=1e-6)
 
 
