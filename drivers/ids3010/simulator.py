@@ -98,6 +98,10 @@ class Ids3010Simulator:
             out += codec.encode_reply(codec.Reply(None, error=(_PARSE_ERROR, "Parse error")))
         return out
 
+    def hang_up(self) -> None:
+        """The client is gone: a request that it did not finish is forgotten."""
+        self._buffer = b""
+
     def _answer(self, piece: bytes) -> bytes:
         try:
             request = codec.decode_request(piece)

@@ -59,7 +59,7 @@ class Optics:
         blocked_at_m = self._blocked_at_m[axis]
         optical_m = self._optical_m(axis, stops, averaging_s) if blocked_at_m is None else blocked_at_m
         reported_pm = round((1 + self._parameters.laser_scale) * (optical_m - self._lost_m[axis] - zero.optical_m) / _PM)
-        if blocked_at_m is None and not self._machine.moving:
+        if blocked_at_m is None and not self._machine.busy:
             self._record(axis, averaging_s, stops, zero, reported_pm)
         return reported_pm
 
@@ -87,7 +87,7 @@ class Optics:
         return (820 + round(8 * self._contrast[axis].normal(self._machine.now_ns)), 310)
 
     def readings(self) -> list[dict[str, object]]:
-        """Truth beside every reading that was taken standing still, one per axis, reset, lab time and averaging time."""
+        """Truth beside every reading that was taken with nothing under way, one per axis, reset, lab time and averaging time."""
         return [self._readings[key] for key in sorted(self._readings, key=lambda key: (key[2], key[0], key[1], key[3]))]
 
     def _optical_m(self, axis: int, stops: list[Stop], averaging_s: float) -> float:

@@ -168,6 +168,16 @@ class Machine:
         return self._activity is not None and self._activity.profile.distance_m > 0
 
     @property
+    def activity_s(self) -> float:
+        """Lab duration of what is under way; 0 if nothing is."""
+        return 0.0 if self._activity is None else self._activity.duration_ns / NS_PER_S
+
+    @property
+    def busy(self) -> bool:
+        """Whether a motion, dwell or homing is under way."""
+        return self._activity is not None
+
+    @property
     def now_ns(self) -> int:
         """Lab time now; within an activity, at the fraction last asked for."""
         if self._activity is None:

@@ -67,6 +67,10 @@ class ScpiSimulator:
             self._error(-363)
         return b"".join(self._line(line) for line in lines)
 
+    def hang_up(self) -> None:
+        """The client is gone: a line that it did not finish is forgotten."""
+        self._buffer = b""
+
     def _line(self, line: bytes) -> bytes:
         if len(line) > codec.LINE_BYTES:
             self._error(-363)
