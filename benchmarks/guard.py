@@ -57,21 +57,21 @@ def signals_become_exceptions() -> Iterator[Callable[[], None]]:
 
 
 @contextmanager
-def machine_stops(controller: MotionController, log: Callable[..., None]) -> Iterator[None]:
+def machine_stops(controller: MotionController, log: Callable[..., None], mask: Callable[[], None]) -> Iterator[None]:
     """Whatever leaves this block by an exception or a signal stops the machine first: hold, standstill, reset.
 
-    The stop cannot be interrupted; what went wrong during it is logged and added to the error as a note, which stays the first error.
+    mask : from `signals_become_exceptions`; the stop cannot be interrupted. What goes wrong during it is logged and added to the error as a
+    note; the error stays the first one.
     """
-    with signals_become_exceptions() as mask:
+    try:
+        yield
+    except BaseException as error:
+        mask()
+        log("stopping", cause=f"{type(error).__name__}: {error}")
         try:
-            yield
-        except BaseException as error:
-            mask()
-            log("stopping", cause=f"{type(error).__name__}: {error}")
-            try:
-                controller.stop()
-                log("standstill")
-            except DeviceError as failed:
-                log("stop not confirmed", cause=str(failed))
-                error.add_note(f"THE STANDSTILL COULD NOT BE CONFIRMED: {failed} — use the emergency stop and check the machine")
-            raise
+            controller.stop()
+            log("standstill")
+        except DeviceError as failed:
+            log("stop not confirmed", cause=str(failed))
+            error.add_note(f"THE STANDSTILL COULD NOT BE CONFIRMED: {failed} — use the emergency stop and check the machine")
+        raise

@@ -69,9 +69,10 @@ class Preview:
     approaches: tuple[Approach, ...]
     lowest_m: float
     highest_m: float
-    travel_m: float
     duration_s: float
     """expected duration on the machine: travel at the plan's feed plus dwell, settling and averaging"""
+    schedule_s: tuple[tuple[Approach, float], ...]
+    """when each approach is expected to be read, from the start"""
     remarks: tuple[str, ...]
 
 
@@ -79,21 +80,24 @@ def preview(plan: Parameters) -> Preview:
     """Targets, order, envelope and expected time of a plan. Pure."""
     target_m = _targets(plan)
     approaches = tuple(cycle(plan.cycle.type, target_m.size, plan.cycle.runs))
-    here, travel_m, previous = float(target_m[0]), 0.0, None
-    low, high = float(target_m[0]), float(target_m[-1])
+    standing_s = plan.cycle.dwell + max(plan.cycle.settling_interval, plan.cycle.averaging) + plan.cycle.averaging
+    here, elapsed_s, previous = float(target_m[0]), 0.0, None
+    low = high = here
+    schedule_s = []
     for approach in approaches:
         for point in waypoints(approach, previous, target_m, plan.cycle.overshoot):
-            travel_m += abs(point - here)
+            elapsed_s += abs(point - here) / plan.axis.feed
             low, high, here = min(low, point), max(high, point), point
+        elapsed_s += standing_s
+        schedule_s.append((approach, elapsed_s))
         previous = approach
-    standing_s = plan.cycle.dwell + max(plan.cycle.settling_interval, plan.cycle.averaging) + plan.cycle.averaging
     return Preview(
         target_m=target_m,
         approaches=approaches,
         lowest_m=low,
         highest_m=high,
-        travel_m=travel_m,
-        duration_s=travel_m / plan.axis.feed + len(approaches) * standing_s,
+        duration_s=elapsed_s,
+        schedule_s=tuple(schedule_s),
         remarks=tuple(_remarks(plan, target_m)),
     )
 
@@ -156,7 +160,7 @@ def acquire(
         rig.controller.move_to({axis: point}, feed_m_per_s=plan.axis.feed)
     rig.controller.dwell(plan.cycle.dwell + averaging_s)
     rig.interferometer.reset()
-    _record_environment(rig, sink, ZERO)
+    _record_environment(rig, sink, ZERO, zero_m)
     log("zero", position_m=zero_m)
 
     previous: Approach | None = None
@@ -258,10 +262,10 @@ def _settle(plan: Parameters, rig: Rig, averaging_s: float) -> tuple[bool, float
     return False, change_m
 
 
-def _record_environment(rig: Rig, sink: Sink, phase: int) -> None:
+def _record_environment(rig: Rig, sink: Sink, phase: int, position_m: float = math.nan) -> None:
     environment = rig.environment.read()
     nothing = Reading(value=math.nan, t_mono_ns=environment.t_mono_ns, valid=False, reason="environment only")
-    sink.append_and_wait(_row(phase, environment, nothing))
+    sink.append_and_wait(_row(phase, environment, nothing, target_m=position_m))
 
 
 def _row(

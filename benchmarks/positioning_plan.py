@@ -18,6 +18,7 @@ from precision.plan import (
     Simulation,
     Speed,
     Strict,
+    Temperature,
     TemperatureDifference,
     Test,
     Time,
@@ -101,6 +102,8 @@ class Uncertainty(Strict):
     misalignment_range: Length | None = Field(None, ge=0, description="lateral range of the beam over the line")
     material_temperature_range: TemperatureDifference | None = Field(None, ge=0, description="full range R(θ) of the material thermometer's error")
     expansion_coefficient_range: Expansion | None = Field(None, ge=0, description="full range R(α) of the coefficient's error")
+    mean_material_temperature: Temperature | None = Field(None, description="imported recordings: mean material temperature during the test")
+    already_corrected_to_20_degrees: bool = Field(False, description="imported recordings: the readings were corrected to 20 °C when they were taken")
     device_calibration_angle: Angle | None = Field(None, ge=0, description="rotary axes: U (k = 2) of the instrument's angle")
     environmental_variation_angle: Angle | None = Field(None, ge=0, description="rotary axes: drift range seen on the unmoving axis")
     environmental_variation: Length | None = Field(None, ge=0, description="E_VE, drift range seen on the unmoving axis during a test's time")

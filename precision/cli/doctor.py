@@ -42,11 +42,7 @@ def doctor() -> None:
 
 
 def _python() -> Iterator[Finding]:
-    version = platform.python_version()
-    if sys.version_info < (3, 11):
-        yield Finding(FAULT, "Python", version, "3.11 or newer is needed")
-    else:
-        yield Finding(OK, "Python", f"{version} on {platform.system()} {platform.machine()}, {os.cpu_count()} cores")
+    yield Finding(OK, "Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}, {os.cpu_count()} cores")
 
 
 def _packages() -> Iterator[Finding]:

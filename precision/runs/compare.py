@@ -7,7 +7,7 @@ happen at the same time. For another machine or tier a tolerance can be stated; 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -55,10 +55,13 @@ class Difference:
         return "\n".join([f"{self.first} and {self.second} differ: {compared}", *(f"  {line}" for line in self.differences)])
 
 
-def difference(first: RunDirectory, second: RunDirectory, *, relative: float = 0.0, absolute: float = 0.0) -> Difference:
+def difference(
+    first: RunDirectory, second: RunDirectory, *, relative: float = 0.0, absolute: float = 0.0, ignored_sections: Sequence[str] = ()
+) -> Difference:
     """Compare plan, seed, every reading and every number of the results of two runs.
 
     relative, absolute : two floats are the same when |a − b| ≤ max(relative · max(|a|, |b|), absolute); integers, plan and seed always exactly.
+    ignored_sections : sections of the plan that differ on purpose ("simulation").
 
     Raises
     ------
@@ -67,9 +70,10 @@ def difference(first: RunDirectory, second: RunDirectory, *, relative: float = 0
     if relative < 0 or absolute < 0:
         raise ValueError(f"a tolerance is negative: relative {relative}, absolute {absolute}")
     found: list[str] = []
-    left_out: list[str] = []
+    left_out: list[str] = [f"plan section {name}" for name in ignored_sections]
     if first.manifest.plan_sha256 != second.manifest.plan_sha256:
-        found += [f"plan {line}" for line in _Leaves(0.0, 0.0).compare(first.manifest.plan, second.manifest.plan)]
+        plans = [{key: value for key, value in run.manifest.plan.items() if key not in ignored_sections} for run in (first, second)]
+        found += [f"plan {line}" for line in _Leaves(0.0, 0.0).compare(*plans)]
     for name in ("procedure", "seed", "simulated"):
         a, b = getattr(first.manifest, name), getattr(second.manifest, name)
         if a != b:

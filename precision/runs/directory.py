@@ -235,9 +235,9 @@ class RunDirectory:
 
     # -- what can be computed again ---------------------------------------------------------------------------------------------------------------
 
-    def write_result(self, result: Mapping[str, Any]) -> None:
-        """Put `result` into result.json, whole; raises `DataError` naming a NaN or what JSON cannot hold."""
-        self._write_json(self.result_path, result)
+    def write_result(self, result: Mapping[str, Any], path: Path | None = None) -> None:
+        """Put `result` into result.json (or `path`), whole; raises `DataError` naming a NaN or what JSON cannot hold."""
+        self._write_json(path or self.result_path, result)
 
     def read_result(self) -> dict[str, Any]:
         """result.json; raises `DataError` when it is absent or damaged."""

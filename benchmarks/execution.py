@@ -1,0 +1,172 @@
+"""A run from plan to report: devices, run directory, acquisition under guard, evaluation. What `precision run` and `precision reproduce` do."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from precision import plan as plans
+from precision.drivers import open_controller, open_environment, open_interferometer
+from precision.drivers.lab import process as lab
+from precision.errors import PrecisionError
+from precision.report.document import Document
+from precision.report.writers import write
+from precision.runs.directory import RunDirectory
+from precision.runs.manifest import Instrument
+
+from .guard import machine_stops, signals_become_exceptions
+from .plan_files import model_of
+from .positioning import COLUMNS, Rig, acquire, preview
+from .positioning_evaluation import Analysis, Readings, analyse, incomplete
+from .positioning_plan import Evaluated, Imported, Parameters
+from .positioning_report import document, result_dict
+
+BYTES_PER_READING = 4096
+"""Generous size of one row on the disk with its framing, for the reservation before motion."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """A run that has been evaluated."""
+
+    run: RunDirectory
+    plan: Evaluated
+    readings: Readings
+    analysis: Analysis
+    document: Document
+    report: Path | None = None
+    """where the report was written"""
+
+
+def execute(
+    plan: Parameters,
+    out: Path,
+    *,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    started: Callable[[RunDirectory], None] = lambda run: None,
+) -> Outcome:
+    """Run a positioning plan: connect, create the run directory in `out`, measure, evaluate, write result and report.
+
+    Whatever fails or interrupts stops the machine, keeps the readings taken so far and marks the run ABORTED with the reason.
+
+    Raises
+    ------
+    PrecisionError      as the devices, the guard and the evaluation say; with a note where the data are
+    """
+    with ExitStack() as stack:
+        mask = stack.enter_context(signals_become_exceptions())
+        rig, instruments, simulated = stack.enter_context(_connected(plan))
+        run = RunDirectory.create(
+            out,
+            plan.procedure,
+            label=plan.axis.name.lower(),
+            plan=plans.dump(plan),
+            columns=COLUMNS,
+            instruments=instruments,
+            seed=plan.seed,
+            simulated=simulated is not None,
+        )
+        started(run)
+        try:
+            expected = len(preview(plan).approaches) * (plan.cycle.repeats + 1) + 3
+            capture = run.start_capture(reserve_bytes=expected * BYTES_PER_READING)
+            with machine_stops(rig.controller, run.event, mask):
+                acquire(plan, rig, capture, log=run.event, progress=progress)
+            if simulated is not None:
+                run.write_truth(simulated.truth())
+            run.finish("COMPLETE")
+        except BaseException as error:
+            mask()
+            reason = f"{type(error).__name__}: {error}"
+            run.finish("ABORTED", reason)
+            _keep_what_there_is(run, reason)
+            error.add_note(f"the readings taken so far are kept in {run.path} (marked ABORTED)")
+            raise
+    return evaluate(run)
+
+
+def _keep_what_there_is(run: RunDirectory, reason: str) -> None:
+    """Result and report of a stopped run, as far as its readings go; the error that stopped it stays the one that is told."""
+    try:
+        evaluate(run, stopped=reason)
+    except PrecisionError as error:
+        (run.path / "report.txt").write_text(f"No report could be made of this stopped run.\n{error}\n", encoding="utf-8")
+
+
+@contextmanager
+def _connected(plan: Parameters) -> Iterator[tuple[Rig, dict[str, Instrument], lab.LabProcess | None]]:
+    """The plan's devices, opened; the virtual lab, where the plan asks for it. All links are closed at the end."""
+    with ExitStack() as stack:
+        addresses = {"controller": plan.devices.controller.address, "interferometer": plan.devices.interferometer.address,
+                     "environment": plan.devices.environment.address}  # fmt: skip
+        simulated: lab.LabProcess | None = None
+        if plan.devices.simulated:
+            simulated = stack.enter_context(
+                lab.start(
+                    seed=plan.seed,
+                    time_scale=plan.simulation.time_scale or math.inf,
+                    controller=None if plan.simulation.controller == "auto" else plan.simulation.controller,
+                )
+            )
+            addresses = {role: simulated.addresses[role] for role in addresses}
+        devices = plan.devices
+        controller = open_controller(devices.controller.driver, addresses["controller"], **devices.controller.options)
+        stack.callback(controller.close)
+        options: dict[str, Any] = {"axis": plan.instrument.axis, **devices.interferometer.options}
+        interferometer = open_interferometer(devices.interferometer.driver, addresses["interferometer"], **options)
+        stack.callback(interferometer.close)
+        environment = open_environment(devices.environment.driver, addresses["environment"], **devices.environment.options)
+        stack.callback(environment.close)
+        instruments = {
+            role: Instrument(driver=getattr(devices, role).driver, address=addresses[role], identity=device.identity)
+            for role, device in (("controller", controller), ("interferometer", interferometer), ("environment", environment))
+        }
+        yield Rig(controller, interferometer, environment), instruments, simulated
+
+
+def plan_of(run: RunDirectory, settings: tuple[str, ...] = ()) -> Evaluated:
+    """The plan in a run's manifest, with "key=value" settings applied, checked."""
+    raw = plans.with_settings(run.manifest.plan, settings)
+    model = Imported if run.manifest.origin is not None and "devices" not in raw else model_of(raw.get("procedure"))
+    checked = plans.check(model, raw, name=f"the plan of {run.name}")
+    if not isinstance(checked, Evaluated):
+        raise TypeError(f"{type(checked).__name__} is not a plan of a positioning test")
+    return checked
+
+
+def evaluated(run: RunDirectory, *, settings: tuple[str, ...] = (), standard: str | None = None, stopped: str | None = None) -> Outcome:
+    """The readings of a run, judged again from its raw data; nothing is written.
+
+    Raises
+    ------
+    DataError       the capture is damaged, or holds no valid reading
+    PlanError       the settings
+    """
+    plan = plan_of(run, settings)
+    unfinished = stopped is not None or run.manifest.status != "COMPLETE"
+    readings = run.readings(unfinished=unfinished).columns
+    analysis = analyse(plan, readings, standard=standard)
+    if unfinished:
+        reason = stopped or run.manifest.reason or f"status {run.manifest.status}"
+        analysis = incomplete(analysis, reason.splitlines()[0])
+    return Outcome(run=run, plan=plan, readings=readings, analysis=analysis, document=document(plan, analysis, readings, run.manifest))
+
+
+def evaluate(run: RunDirectory, *, settings: tuple[str, ...] = (), standard: str | None = None, stopped: str | None = None) -> Outcome:
+    """Judge a run as `evaluated` does and write its result and report. The raw data are not touched.
+
+    With another standard or changed settings the files get a name of their own (`report-vdi3441.html`), beside the run's own report.
+    """
+    outcome = evaluated(run, settings=settings, standard=standard, stopped=stopped)
+    if standard is not None or settings:
+        suffix = "-".join(["", *([standard.replace(":", "-")] if standard else []), *(["changed"] if settings else [])])
+        result, report = run.path / f"result{suffix}.json", run.path / f"report{suffix}.html"
+    else:
+        result, report = run.result_path, run.report_path
+    run.write_result(result_dict(outcome.plan, outcome.analysis, outcome.document), result)
+    write(outcome.document, report)
+    return replace(outcome, report=report)

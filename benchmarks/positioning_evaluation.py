@@ -1,0 +1,247 @@
+"""From the readings of a positioning test to its figures: pure, so that an old run can be judged again.
+
+    displacement at the vacuum wavelength  ->  length in air (n, dead path)  ->  length at 20 °C  ->  actual position  ->  standard
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from precision.errors import DataError
+from precision.models import air
+from precision.models.interferometer import geometric_displacement
+from precision.models.thermal import length_at_20_c
+from precision.recording import Positioning
+from precision.runs.capture import Column
+from precision.standards import iso230_2, vdi3441
+from precision.uncertainty.positioning import Budget, Contributors, RotaryContributors, budget
+from precision.units import CELSIUS_ZERO_K, REFERENCE_TEMPERATURE_K
+
+from .positioning import APPROACH, MEASURED, NOT_MEASURED, ZERO
+from .positioning_plan import Evaluated, Imported, Parameters
+
+Readings = Mapping[str, NDArray[Any]]
+Result = iso230_2.Result | vdi3441.Result
+
+IMPORTED_COLUMNS: Final = (
+    Column("run", "i8", ""),
+    Column("direction", "i8", ""),
+    Column("target", "f8", ""),
+    Column("actual", "f8", ""),
+)
+"""A recording from elsewhere: target and actual position in m or rad."""
+
+STANDARDS: Final = ("iso230-2:2014", "iso230-2:2006", "iso230-2:1997", "iso230-2:1988", "vdi3441")
+LENGTH_CONTRIBUTORS: Final = (
+    "device_calibration",
+    "device_resolution",
+    "misalignment_range",
+    "material_temperature_range",
+    "expansion_coefficient_range",
+    "environmental_variation",
+)
+"""What a plan must state of a linear axis' measurement before a figure can have an uncertainty."""
+
+TARGET_TOLERANCE: Final = 1e-9
+"""Targets of an imported recording closer than this (m or rad) are the same target written twice with rounding."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Analysis:
+    """Everything that a report says about the axis.
+
+    recording : corrected positions. result : figures after `standard`. budget : what U is made of, or None with `budget_reason`.
+    corrections : one sentence each, applied or not. mean_material_k : mean material temperature during the test, or None.
+    missing : approaches of the plan that have no valid reading.
+    """
+
+    standard: str
+    recording: Positioning
+    result: Result
+    budget: Budget | None
+    budget_reason: str | None
+    corrections: tuple[str, ...]
+    mean_material_k: float | None
+    missing: int
+
+
+def analyse(plan: Evaluated, readings: Readings, *, standard: str | None = None) -> Analysis:
+    """Evaluate a test.
+
+    plan : the plan of the run. readings : columns of its capture, (rows,) each. standard : instead of the plan's (a name of `STANDARDS`).
+
+    Raises
+    ------
+    DataError       no valid reading, or readings that contradict each other
+    """
+    standard = standard or plan.evaluation.standard
+    if isinstance(plan, Parameters):
+        recording, corrections, material_k = _measured(plan, readings)
+    else:
+        recording, corrections, material_k = _imported(plan, readings)
+    made, reason = _budget(plan, recording, material_k)
+    planned = recording.valid.size
+    return Analysis(
+        standard=standard,
+        recording=recording,
+        result=_evaluate(standard, recording, made),
+        budget=made,
+        budget_reason=reason,
+        corrections=corrections,
+        mean_material_k=material_k,
+        missing=planned - int(recording.valid.sum()),
+    )
+
+
+def _evaluate(standard: str, recording: Positioning, made: Budget | None) -> Result:
+    if standard == "vdi3441":
+        return vdi3441.evaluate(recording, uncertainty=made)
+    edition = standard.removeprefix("iso230-2:")
+    for known in iso230_2.COVERAGE_FACTOR:
+        if known == edition:
+            return iso230_2.evaluate(recording, edition=known, uncertainty=made)
+    raise DataError(f"standard {standard!r} is not known; allowed: {', '.join(STANDARDS)}")
+
+
+def _measured(plan: Parameters, readings: Readings) -> tuple[Positioning, tuple[str, ...], float | None]:
+    taken = (readings["phase"] == APPROACH) & (readings["outcome"] == MEASURED)
+    if not taken.any():
+        raise DataError("the run holds no valid reading; see its events.jsonl for what happened, and measure again")
+    rows = {name: column[taken] for name, column in readings.items()}
+    zero = np.flatnonzero(readings["phase"] == ZERO)
+    if zero.size != 1:
+        raise DataError(f"the capture has {zero.size} rows of the interferometer's zero; exactly one is expected")
+    at_zero = {name: float(column[zero[0]]) for name, column in readings.items()}
+
+    length_m, about_air = _length_in_air(plan, rows, at_zero)
+    material_k = rows["material_temperature_k"]
+    mean_material_k = float(material_k.mean())
+    if plan.evaluation.normalise_to_20_degrees:
+        length_m = length_at_20_c(length_m, expansion_per_k=plan.evaluation.expansion_coefficient, temperature_k=material_k)
+        about_heat = (
+            f"Lengths corrected to 20 °C with the material temperature of each reading (mean {mean_material_k - CELSIUS_ZERO_K:.2f} °C) and "
+            f"α = {plan.evaluation.expansion_coefficient * 1e6:.2f} µm/(m·K)."
+        )
+    else:
+        about_heat = f"Lengths not corrected to 20 °C; the material was at {mean_material_k - CELSIUS_ZERO_K:.2f} °C on average."
+    sign = 1.0 if plan.instrument.sign == "+" else -1.0
+    # The interferometer was zeroed at the lowest target: its length 0 is that position.
+    target_m = rows["target_m"]
+    actual_m = float(readings["target_m"][zero[0]]) + sign * length_m
+    recording = Positioning.from_rows(
+        axis=plan.axis.name,
+        target=target_m,
+        run=rows["run"],
+        direction=rows["direction"],
+        actual=actual_m,
+        cycle=plan.cycle.type,
+    )
+    return recording, (about_air, about_heat), mean_material_k
+
+
+def _length_in_air(plan: Parameters, rows: Readings, at_zero: Mapping[str, float]) -> tuple[NDArray[np.float64], str]:
+    optical_m = rows["displacement_m"]
+    formula = plan.evaluation.refractive_index
+    if formula == "off":
+        return np.asarray(optical_m), "No wavelength compensation: lengths are as the instrument reports them."
+
+    def index(values: Mapping[str, Any]) -> NDArray[np.float64]:
+        conditions = {
+            "temperature_k": values["air_temperature_k"],
+            "pressure_pa": values["air_pressure_pa"],
+            "relative_humidity": values["relative_humidity"],
+        }
+        if formula == "edlen":
+            return air.edlen(**conditions)
+        return air.ciddor(**conditions, co2_ratio=plan.evaluation.co2)
+
+    try:
+        n, n_zero = index(rows), index(at_zero)
+        length_m = geometric_displacement(optical_m, index=n, index_at_zero=n_zero, dead_path_m=plan.instrument.dead_path)
+    except ValueError as error:
+        raise DataError(f"no refractive index from the environment that was recorded: {error}; set evaluation.refractive_index = \"off\"") from error
+    name = {"ciddor": f"Ciddor 1996, CO₂ {plan.evaluation.co2 * 1e6:.0f} ppm", "edlen": "modified Edlén (Birch and Downs, NIST form)"}[formula]
+    return length_m, (
+        f"Wavelength compensation: {name}, from the air at each reading, n − 1 = {float(n.min() - 1) * 1e6:.2f} … {float(n.max() - 1) * 1e6:.2f} ppm; "
+        f"dead path of {plan.instrument.dead_path * 1e3:g} mm corrected."
+    )
+
+
+def _imported(plan: Evaluated, readings: Readings) -> tuple[Positioning, tuple[str, ...], None]:
+    recording = Positioning.from_rows(
+        axis=plan.axis.name,
+        kind=plan.axis.kind,
+        cycle=plan.cycle.type,
+        target=readings["target"],
+        run=readings["run"],
+        direction=readings["direction"],
+        actual=readings["actual"],
+        tolerance=TARGET_TOLERANCE,
+    )
+    return recording, ("Readings evaluated as recorded: no wavelength compensation and no correction to 20 °C was applied here.",), None
+
+
+def _budget(plan: Evaluated, recording: Positioning, material_k: float | None) -> tuple[Budget | None, str | None]:
+    """The budget from the plan's [uncertainty], or the names of what it lacks."""
+    known = plan.uncertainty
+    targets, runs = recording.target.size, max(1, int(recording.valid.sum(axis=-1).min()))
+    if recording.kind == "rotary":
+        needed = {"device_calibration_angle": known.device_calibration_angle, "environmental_variation_angle": known.environmental_variation_angle}
+        absent = [name for name, value in needed.items() if value is None]
+        if absent:
+            return None, f"the plan's [uncertainty] lacks {', '.join(absent)}"
+        return budget(
+            RotaryContributors(
+                targets=targets,
+                runs=runs,
+                device_rad=known.device_calibration_angle or 0.0,
+                device_resolution_rad=0.0,
+                drift_range_rad=known.environmental_variation_angle or 0.0,
+            )
+        ), None
+    stated: dict[str, float] = {name: value for name in LENGTH_CONTRIBUTORS if (value := getattr(known, name)) is not None}
+    absent = [name for name in LENGTH_CONTRIBUTORS if name not in stated]
+    if absent:
+        return None, f"the plan's [uncertainty] lacks {', '.join(absent)}"
+    length_m = float(recording.target[-1] - recording.target[0])
+    if length_m == 0:
+        return None, "one target spans no length"
+    temperature_k = known.mean_material_temperature if material_k is None else material_k
+    if temperature_k is None:
+        return None, "the recording has no material temperature; state uncertainty.mean_material_temperature"
+    corrected = plan.evaluation.normalise_to_20_degrees or (isinstance(plan, Imported) and known.already_corrected_to_20_degrees)
+    return budget(
+        Contributors(
+            measured_length_m=length_m,
+            targets=targets,
+            runs=runs,
+            device_relative=stated["device_calibration"],
+            air_index_relative=known.air_index or 0.0,
+            device_resolution_m=stated["device_resolution"],
+            misalignment_m=stated["misalignment_range"],
+            machine_expansion_per_k=plan.evaluation.expansion_coefficient,
+            machine_expansion_range_per_k=stated["expansion_coefficient_range"],
+            machine_thermometer_range_k=stated["material_temperature_range"],
+            machine_temperature_difference_k=temperature_k - REFERENCE_TEMPERATURE_K,
+            drift_range_m=stated["environmental_variation"],
+            compensated_to_20_c=corrected,
+        )
+    ), None
+
+
+def incomplete(analysis: Analysis, reason: str) -> Analysis:
+    """The analysis of a run that was stopped: its figures, if any, flagged as those of an incomplete test."""
+    flag = f"the run was stopped before its end ({reason}); the figures are of the readings taken so far and not for acceptance"
+    return replace(analysis, result=replace(analysis.result, flags=(flag, *analysis.result.flags)))
+
+
+def attempts(readings: Readings) -> int:
+    """Approaches that gave no valid reading and were repeated or given up."""
+    if "phase" not in readings:
+        return 0
+    return int(np.sum((readings["phase"] == APPROACH) & (readings["outcome"] != MEASURED) & (readings["outcome"] != NOT_MEASURED)))

@@ -1,0 +1,310 @@
+"""The report of a positioning test: what ISO 230-2 wants stated, the figures against their limits, the charts, and what U is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from precision.figures import Figure
+from precision.recording import DOWN, UP
+from precision.report.document import (
+    Budget,
+    BudgetRow,
+    Cell,
+    Chart,
+    Column,
+    Document,
+    FigureTable,
+    Note,
+    Provenance,
+    Table,
+)
+from precision.report.iso230_header import header
+from precision.report.positioning_charts import (
+    PositioningCurves,
+    TemperatureTrace,
+    drift_chart,
+    main_chart,
+    reversal_chart,
+    trend_chart,
+)
+from precision.runs.manifest import Manifest
+from precision.standards import iso230_2, vdi3441
+from precision.standards.positioning import statistics
+from precision.units import CELSIUS_ZERO_K, text
+
+from .positioning import APPROACH, MEASURED, preview
+from .positioning_evaluation import Analysis, Readings, analyse, attempts
+from .positioning_plan import Evaluated, Parameters
+
+HEADLINES: Final = ("A", "E", "R", "B", "P", "P_a", "P_s_max", "U_max")
+_NAMES: Final = {
+    "iso230-2:2014": "ISO 230-2:2014",
+    "iso230-2:2006": "ISO 230-2:2006",
+    "iso230-2:1997": "ISO 230-2:1997",
+    "iso230-2:1988": "ISO 230-2:1988",
+    "vdi3441": "VDI/DGQ 3441",
+}
+
+
+def document(plan: Evaluated, analysis: Analysis, readings: Readings, manifest: Manifest) -> Document:
+    """The report, before any format. Pure: the same run gives the same document."""
+    result = analysis.result
+    figures = {key: figure for key, figure in result.figures.items()}
+    limits = {key: limit for key, limit in plan.limits.in_si(plan.axis.kind).items() if key in figures}
+    unused = sorted(set(plan.limits.in_si(plan.axis.kind)) - set(limits))
+    results = FigureTable.of(
+        f"Results after {_NAMES[analysis.standard]}",
+        figures.values(),
+        limits=limits,
+        headline=[key for key in HEADLINES if key in figures],
+    )
+    return Document(
+        title=plan.title,
+        subtitle=f"Axis {plan.axis.name}, {_NAMES[analysis.standard]}" + (", virtual machine" if manifest.simulated else ""),
+        header=header(_header_fields(plan, analysis, readings, manifest)),
+        figures=(results,),
+        charts=tuple(_charts(plan, analysis, readings, manifest)),
+        tables=(_per_target(analysis),),
+        budgets=tuple(_budgets(analysis)),
+        notes=tuple(_notes(plan, analysis, readings, unused)),
+        provenance=Provenance(
+            software=", ".join(f"{name} {version}" for name, version in manifest.versions.items()),
+            run_id=manifest.run_id,
+            plan_sha256=manifest.plan_sha256,
+            data_sha256=manifest.capture_sha256,
+            backend="NumPy on the CPU, float64",
+        ),
+    )
+
+
+def side_by_side(plan: Evaluated, readings: Readings, standards: tuple[str, ...]) -> Table:
+    """Every figure after every one of `standards`, for `--standard all`."""
+    results = {name: analyse(plan, readings, standard=name).result for name in standards}
+    keys = list(dict.fromkeys(key for result in results.values() for key in result.figures))
+    unit = next(iter(results.values())).unit
+    rows: list[list[Cell]] = []
+    for key in keys:
+        found = [result.figures.get(key) for result in results.values()]
+        symbol = next(figure.symbol for figure in found if figure is not None)
+        rows.append([symbol, *(figure.value if figure else None for figure in found)])
+    return Table(
+        title="The same readings after several standards",
+        columns=[Column(name="Figure"), *(Column(name=_NAMES[name], unit=unit) for name in standards)],
+        rows=rows,
+        note="k = 2 except ISO 230-2:1988 (k = 3). A dash: the standard has no such figure, or it cannot be evaluated from these readings.",
+    )
+
+
+def result_dict(plan: Evaluated, analysis: Analysis, document: Document) -> dict[str, Any]:
+    """result.json: the figures in full, without anything that depends on when or where they were computed."""
+    verdict = document.verdict
+    return {
+        "schema": 1,
+        "procedure": plan.procedure,
+        "result": analysis.result.to_dict(),
+        "limits": plan.limits.in_si(plan.axis.kind),
+        "verdict": None if verdict is None else {"outcome": verdict.outcome.name.lower(), "headline": verdict.headline, "detail": verdict.detail},
+        "corrections": list(analysis.corrections),
+        "uncertainty": None if analysis.budget is None else analysis.budget.to_dict(),
+        "uncertainty_reason": analysis.budget_reason,
+    }
+
+
+def _curves(analysis: Analysis) -> PositioningCurves:
+    recording, result = analysis.recording, analysis.result
+    stats = statistics(recording)
+    factor = result.coverage_factor if isinstance(result, iso230_2.Result) else 3.0
+    return PositioningCurves(
+        axis=recording.axis,
+        unit="m" if recording.kind == "linear" else "rad",
+        target=recording.target,
+        deviation=recording.deviation,
+        mean=stats.mean,
+        s=stats.s,
+        reversal=stats.reversal,
+        coverage_factor=factor,
+    )
+
+
+def main_picture(analysis: Analysis) -> bytes:
+    """The chart of the axis as PNG."""
+    return main_chart(_curves(analysis), analysis.result.figures, format="png")
+
+
+def _charts(plan: Evaluated, analysis: Analysis, readings: Readings, manifest: Manifest) -> list[Chart]:
+    curves, figures = _curves(analysis), analysis.result.figures
+    time_s, traces = _times(plan, analysis, readings, manifest)
+    charts = [
+        main_chart(curves, figures),
+        trend_chart(curves) if curves.target.size >= 3 else None,
+        reversal_chart(curves, figures),
+        drift_chart(curves, time_s=time_s, temperatures=traces, cycle=analysis.recording.cycle),
+    ]
+    return [chart for chart in charts if chart is not None]
+
+
+def _times(
+    plan: Evaluated, analysis: Analysis, readings: Readings, manifest: Manifest
+) -> tuple[NDArray[np.float64] | None, tuple[TemperatureTrace, ...]]:
+    """When each reading was taken: the computer's clock on a real machine; on the virtual lab, which does not wait, the time of the plan."""
+    if not isinstance(plan, Parameters):
+        return None, ()
+    recording = analysis.recording
+    rows = np.flatnonzero((readings["phase"] == APPROACH) & (readings["outcome"] == MEASURED))
+    if manifest.simulated:
+        planned = {(a.direction, a.target_index, a.run): t for a, t in preview(plan).schedule_s}
+        taken_s = np.array([planned[int(readings["direction"][r]), int(readings["target_index"][r]), int(readings["run"][r])] for r in rows])
+    else:
+        stamps = readings["t_mono_ns"]
+        taken_s = (stamps[rows] - stamps.min()) / 1e9
+    runs = {int(run): column for column, run in enumerate(np.unique(readings["run"][rows]))}
+    time_s = np.full(recording.actual.shape, np.nan)
+    index = np.searchsorted(recording.target, readings["target_m"][rows])
+    for row, i, when in zip(rows, index, taken_s, strict=True):
+        time_s[int(readings["direction"][row]), i, runs[int(readings["run"][row])]] = when
+    order = np.argsort(taken_s)
+    traces = tuple(
+        TemperatureTrace(name=name, time_s=taken_s[order], temperature_k=readings[column][rows][order])
+        for name, column in (("air", "air_temperature_k"), ("material", "material_temperature_k"))
+    )
+    return time_s, traces
+
+
+def _per_target(analysis: Analysis) -> Table:
+    stats = statistics(analysis.recording)
+    recording, unit = analysis.recording, analysis.recording.unit
+
+    def number(value: float) -> float | None:
+        return float(value) if np.isfinite(value) else None
+
+    rows: list[list[Cell]] = [
+        [
+            i + 1,
+            float(recording.target[i]),
+            int(stats.count[UP, i]),
+            int(stats.count[DOWN, i]),
+            number(stats.mean[UP, i]),
+            number(stats.mean[DOWN, i]),
+            number(stats.s[UP, i]),
+            number(stats.s[DOWN, i]),
+            number(stats.reversal[i]),
+        ]
+        for i in range(recording.target.size)
+    ]
+    return Table(
+        title="Results at each target",
+        columns=[
+            Column(name="i"),
+            Column(name="Target P_i", unit=unit, family="target"),
+            Column(name="n↑"),
+            Column(name="n↓"),
+            Column(name="x̄_i↑", unit=unit),
+            Column(name="x̄_i↓", unit=unit),
+            Column(name="s_i↑", unit=unit),
+            Column(name="s_i↓", unit=unit),
+            Column(name="B_i", unit=unit),
+        ],
+        rows=rows,
+        note="Deviation = actual − target. s: estimator of the repeatability, divisor n − 1. B_i = x̄_i↑ − x̄_i↓.",
+    )
+
+
+def _budgets(analysis: Analysis) -> list[Budget]:
+    made = analysis.budget
+    if made is None:
+        return []
+    figure: Figure = analysis.result.figures["A" if isinstance(analysis.result, iso230_2.Result) else "P"]
+    return [
+        Budget(
+            title=f"What the uncertainty is made of (combined here for {figure.symbol})",
+            rows=[
+                BudgetRow(symbol=row.symbol, name=row.name, formula=row.formula, uncertainty=row.uncertainty, note=_ROW_KINDS[row.kind])
+                for row in made.rows
+            ],
+            unit=made.unit,
+            total=figure.uncertainty,
+            note=(
+                f"U with k = 2, for {made.targets} targets and {made.runs} runs. Contributors after ISO 230-2:2014, annex A, and ISO/TR 230-9 (from memory "
+                "of the standards); combined for each figure so that U covers the figure computed from the true positions of the same stops: parts that "
+                "grow with length cancel in B and R; parts that change from reading to reading enter by their number."
+            ),
+        )
+    ]
+
+
+_ROW_KINDS: Final = {
+    "length-proportional": "grows with length; cancels in B and R",
+    "systematic": "the same in every reading; cancels in B and R",
+    "per-reading": "changes from reading to reading",
+    "uncorrected": "known error, not corrected: added, not combined in quadrature",
+}
+
+
+def _notes(plan: Evaluated, analysis: Analysis, readings: Readings, unused_limits: list[str]) -> list[Note]:
+    notes = [Note(text=flag, kind="flag") for flag in analysis.result.flags]
+    if repeated := attempts(readings):
+        notes.append(Note(text=f"{repeated} approaches gave no valid reading and were repeated; they are kept in the raw data and not evaluated.", kind="flag"))
+    if unused_limits:
+        notes.append(Note(text=f"Limits for {', '.join(unused_limits)} were given, but {_NAMES[analysis.standard]} has no such figures.", kind="flag"))
+    if analysis.budget is None and analysis.budget_reason:
+        notes.append(Note(text=f"No uncertainty is stated: {analysis.budget_reason}. Without U a decision on a limit is none after ISO 14253-1.", kind="flag"))
+    notes += [Note(text=correction, kind="correction") for correction in analysis.corrections]
+    if isinstance(analysis.result, vdi3441.Result):
+        notes.append(Note(text="In VDI/DGQ 3441 the letter U is the reversal span; the measurement uncertainty is the column U (k = 2)."))
+    if plan.test.remarks:
+        notes.append(Note(text=plan.test.remarks))
+    return notes
+
+
+def _header_fields(plan: Evaluated, analysis: Analysis, readings: Readings, manifest: Manifest) -> Mapping[str, str | None]:
+    recording = analysis.recording
+    span = f"{text(float(recording.target[0]), recording.unit, digits=7)} … {text(float(recording.target[-1]), recording.unit, digits=7)}"
+    machine = " ".join(part for part in (plan.machine.manufacturer, plan.machine.type) if part)
+    offset = "; ".join(f"{name} {value}" for name, value in (("tool", plan.machine.offset_tool), ("workpiece", plan.machine.offset_workpiece)) if value)
+    fields: dict[str, str | None] = {
+        "standard": _NAMES[analysis.standard],
+        "date": plan.test.date or manifest.created_utc.replace("T", " ")[:16] + " UTC" * (not plan.test.date) if isinstance(plan, Parameters) else plan.test.date,
+        "operator": plan.test.operator,
+        "site": plan.machine.location,
+        "cycle": f"{plan.cycle.type} cycle",
+        "targets": f"{recording.target.size}, {span}",
+        "runs": " and ".join(f"{int(n)} {arrow}" for n, arrow in zip(recording.valid.any(axis=1).sum(axis=-1), "↑↓", strict=True)),
+        "warm_up": plan.machine.warm_up,
+        "machine": machine or None,
+        "serial": plan.machine.serial_number,
+        "axis": f"{plan.axis.name} ({plan.axis.kind})",
+        "chain": plan.machine.kinematic_chain,
+        "other_axes": plan.machine.other_axes,
+        "offset": offset or None,
+        "scale": plan.machine.feedback,
+        "compensations": plan.machine.compensations_active,
+        "instrument": plan.test.instrument,
+        "instrument_serial": "; ".join(f"{role}: {device.identity}" for role, device in manifest.instruments.items() if device.identity) or None,
+        "certificate": plan.test.certificate,
+        "sensor_positions": plan.test.sensor_positions,
+        "nde": "yes" if plan.evaluation.normalise_to_20_degrees else "no",
+    }
+    if isinstance(plan, Parameters):
+        fields |= {
+            "feed": f"{plan.axis.feed * 60e3:g} mm/min",
+            "dwell": f"{plan.cycle.dwell:g} s, settled within {text(plan.cycle.settling_tolerance, 'm', digits=2)}, averaged over {plan.cycle.averaging:g} s",
+            "travel": span,
+            "expansion": f"{plan.evaluation.expansion_coefficient * 1e6:.2f} µm/(m·K)",
+            **_environment_fields(readings),
+        }
+    return fields
+
+
+def _environment_fields(readings: Readings) -> dict[str, str]:
+    air, material = readings["air_temperature_k"] - CELSIUS_ZERO_K, readings["material_temperature_k"] - CELSIUS_ZERO_K
+    pressure, humidity = readings["air_pressure_pa"] / 100, readings["relative_humidity"] * 100
+    return {
+        "temperature_start": f"{material[0]:.2f} °C and {air[0]:.2f} °C",
+        "temperature_end": f"{material[-1]:.2f} °C and {air[-1]:.2f} °C",
+        "pressure": f"{pressure.min():.2f} … {pressure.max():.2f} hPa",
+        "humidity": f"{humidity.min():.1f} … {humidity.max():.1f} %",
+    }

@@ -1,0 +1,77 @@
+"""`precision analyze`: a recording becomes a run and a report; a run is evaluated again."""
+
+from __future__ import annotations
+
+import click
+
+STANDARDS = ("iso230-2:2014", "iso230-2:2006", "iso230-2:1997", "iso230-2:1988", "vdi3441", "all")
+
+
+@click.command()
+@click.argument("file")
+@click.option("--standard", type=click.Choice(STANDARDS), help="Evaluate after this standard; all: tabulate them side by side.")
+@click.option("--unit", metavar="UNIT", help="Unit of columns whose name states none: mm, µm, in, deg ...")
+@click.option("--column", "columns", multiple=True, metavar="OURS=THEIRS", help="Map a column: target, actual, deviation, direction or run.")
+@click.option("--plan", metavar="PLAN", help="Take machine, limits and uncertainty from this plan (name or .toml).")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help='Change a value, for example --set limits.A="20 µm".')
+@click.option("--out", type=click.Path(file_okay=False), default="runs", show_default=True, help="Folder of the runs.")
+def analyze(
+    file: str, standard: str | None, unit: str | None, columns: tuple[str, ...], plan: str | None, settings: tuple[str, ...], out: str
+) -> None:
+    """Evaluate FILE, a CSV of readings, or a run (its name, a part of it, its folder, or "last").
+
+    \b
+    precision analyze readings.csv --unit mm
+    precision analyze readings.csv --set limits.A="20 µm" --set machine.serial_number=4711
+    precision analyze last --standard vdi3441
+
+    A CSV has one row an approach, with the columns run, direction (+ or -), target and actual (or deviation), units in the names:
+
+    \b
+    # axis: X
+    run,direction,target_mm,actual_mm
+    1,+,100.000,100.0012
+
+    Semicolons and decimal commas are understood. Raw data are never changed.
+    """
+    from pathlib import Path
+
+    from precision.benchmarks.execution import evaluate
+    from precision.cli.run import finish
+    from precision.errors import PlanError
+
+    mapping = {}
+    for column in columns:
+        ours, equals, theirs = column.partition("=")
+        if not equals:
+            raise PlanError(f"--column {column!r}: write OURS=THEIRS, for example --column target=Soll")
+        mapping[ours.strip()] = theirs.strip()
+    path = Path(file)
+    if path.is_file():
+        from precision.benchmarks.importing import import_positioning
+
+        own = () if standard in (None, "all") else (f"evaluation.standard={standard}",)
+        run = import_positioning(path, Path(out), plan=plan, settings=(*own, *settings), unit=unit, columns=mapping)
+        settings, another = (), None
+    else:
+        from precision.cli.runs import found
+
+        if plan or mapping or unit:
+            raise PlanError(f"{file}: --plan, --unit and --column are for files; a run has its own plan (change it with --set)")
+        run, another = found(file, out), None if standard == "all" else standard
+    outcome = evaluate(run, settings=settings, standard=another)
+    if standard == "all":
+        _side_by_side(outcome)
+    finish(outcome)
+
+
+def _side_by_side(outcome: object) -> None:
+    from rich.console import Console
+
+    from precision.benchmarks.execution import Outcome
+    from precision.benchmarks.positioning_evaluation import STANDARDS as ALL
+    from precision.benchmarks.positioning_report import side_by_side
+    from precision.report.terminal import table
+
+    assert isinstance(outcome, Outcome)
+    Console().print(table(side_by_side(outcome.plan, outcome.readings, ALL)))

@@ -1,0 +1,37 @@
+"""`precision report`: the report of a run in another format."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+@click.argument("run", default="last")
+@click.option("--format", "form", type=click.Choice(["html", "md", "json", "csv"]), default="html", show_default=True, help="Format of the report.")
+@click.option("--output", "-o", type=click.Path(dir_okay=False), help="File to write; the run's folder by default.")
+@click.option("--decimal", type=click.Choice([".", ","]), default=".", show_default=True, help="Decimal mark of CSV.")
+@click.option("--separator", type=click.Choice([",", ";", "tab"]), help="Separator of CSV; a semicolon with a decimal comma.")
+@click.option("--out", type=click.Path(file_okay=False), default="runs", show_default=True, help="Folder of the runs.")
+def report(run: str, form: str, output: str | None, decimal: str, separator: str | None, out: str) -> None:
+    """Write the report of RUN (name, part of a name, folder, or "last"), computed again from its raw data.
+
+    \b
+    precision report last --format md
+    precision report last --format csv --decimal , --separator ";"
+    """
+    from pathlib import Path
+
+    from precision.benchmarks.execution import evaluated
+    from precision.cli.runs import found
+    from precision.errors import DataError
+    from precision.report.writers import FORMATS, write
+
+    directory = found(run, out)
+    chosen = next(known for known in FORMATS if known == form)
+    target = Path(output) if output else directory.path / f"report.{form}"
+    mark = {"tab": "\t", None: ";" if decimal == "," else ","}.get(separator, separator or ",")
+    try:
+        for file in write(evaluated(directory).document, target, format=chosen, decimal=decimal, separator=mark):
+            click.echo(file)
+    except OSError as error:
+        raise DataError(f"{target}: cannot be written ({error.strerror}); give another file with --output") from error

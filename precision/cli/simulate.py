@@ -1,0 +1,43 @@
+"""`precision simulate`: the virtual lab for other programs."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Which machine: everything about it follows from the seed.")
+@click.option("--time-scale", type=click.FloatRange(0), default=1.0, show_default=True, help="Lab seconds per second; 0 as fast as possible.")
+@click.option("--controller", type=click.Choice(["auto", "pty", "tcp"]), default="auto", show_default=True, help="Transport of the controller.")
+@click.option("--truth", type=click.Path(dir_okay=False), help="Write what the machine is made of, and every true position, here at the end.")
+def simulate(seed: int, time_scale: float, controller: str, truth: str | None) -> None:
+    """Serve the virtual lab: a GRBL controller, an IDS3010 interferometer and an SCPI environment instrument, one machine behind them.
+
+    Prints their addresses, ready for a plan's [devices] or for any other program, and serves until Ctrl-C. Loopback only.
+    """
+    import json
+    import math
+    import signal
+    import threading
+    from pathlib import Path
+
+    from precision.drivers.lab import process
+
+    ended = threading.Event()
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda number, frame: ended.set())
+    with process.start(seed=seed, time_scale=time_scale or math.inf, controller=None if controller == "auto" else controller) as lab:
+        for role, address in lab.addresses.items():
+            click.echo(f"{role:<16}{address}")
+        click.echo("serving until Ctrl-C")
+        try:
+            while not ended.wait(0.5):
+                if not lab.alive:
+                    click.echo("the virtual lab has ended", err=True)
+                    click.get_current_context().exit(3)
+        except KeyboardInterrupt:
+            click.echo("stopped")
+        if truth:
+            Path(truth).write_text(json.dumps(lab.truth(), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+            click.echo(f"truth           {truth}")
