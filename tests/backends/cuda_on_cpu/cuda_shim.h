@@ -64,7 +64,7 @@ static dim3 blockDim, gridDim;
 static const int warpSize = 32;
 
 // the poison must see the bounds of static shared memory even in a file that has none
-__shared__ unsigned char shim_shared_is_never_empty[8];
+__attribute__((used)) __shared__ unsigned char shim_shared_is_never_empty[8];
 extern "C" unsigned char __start_shim_shared[] __attribute__((visibility("hidden")));
 extern "C" unsigned char __stop_shim_shared[] __attribute__((visibility("hidden")));
 

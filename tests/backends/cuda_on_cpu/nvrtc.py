@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PTXAS_NOTE = re.compile(
-    r"^\s*(ptxas info\s*:.*|info\s*:.*|Function properties for \w+|\d+ bytes stack frame, .*|\s*Used \d+ registers.*)?\s*$"
+    r"^\s*(ptxas info\s*:.*|info\s*:.*|Function properties for \w+|(ptxas\s+\.\s+)?\d+ bytes stack frame, .*|\s*Used \d+ registers.*)?\s*$"
 )
 
 

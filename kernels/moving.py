@@ -1,0 +1,507 @@
+"""Moving mean and moving standard deviation over a window (MA and MSD of a scanning stage).
+
+How the sums are formed decides whether the answer is right: running sums of squares lose all digits where an offset or a
+drift is large against the noise. Here windows are built by doubling: two neighbouring windows of m samples merge into one
+of 2 m with Chan's formula, in which every term is positive. It needs ⌊log₂ w⌋ merges and one more for every further bit of
+w, has no cancellation, and a NaN stays inside the windows that contain it.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from array_api_compat import device, is_cupy_namespace, is_numpy_namespace
+
+from precision.kernels import blocks as _blocks
+from precision.kernels import compiled, cuda
+from precision.kernels.real_array import positive_number, real_array, whole_number
+
+Array = Any
+Window = int | Sequence[float] | Array
+
+_EMITTED = 65_536
+"""Results a step of the block iterator; a multiple of every block size below, so that both ways see the same blocks."""
+
+_TRUSTED = 1e6
+"""Largest ratio of mean square to variance at which Q − S²/w is used: it costs 1e6 × 2⁻⁵³ ≈ 1e-10 of the variance."""
+
+
+def moving_mean_std(error: Array, window: Window, /) -> tuple[Array, Array]:
+    """Moving mean (MA) and moving standard deviation (MSD), of the windows that lie fully inside the data.
+
+    Parameters
+    ----------
+    error : (..., n) float
+        Equally spaced samples. Any unit. Deviations from the target rather than positions: their digits are then the error's.
+    window : int or (w,) float
+        Number of samples w of a rectangular window, or the weights of any other: ≥ 0, of any scale (they are divided by their
+        sum). `trapezoidal_window` and `rectangular_window` make weights.
+
+    Returns
+    -------
+    ma, msd : (..., n - w + 1) float64
+        Unit of `error`, its library and device. Element k belongs to samples k … k + w − 1, so to the time of their centre,
+        t_k + (w − 1)/2 · Ts. The variance is the population's (divisor w, not w − 1): it is blur, not an estimate. A window
+        that contains NaN or an infinity gives NaN.
+
+    Raises
+    ------
+    ValueError
+        The window is empty or longer than the data; weights negative, not finite or all zero.
+
+    References
+    ----------
+    T. F. Chan, G. H. Golub, R. J. LeVeque, "Algorithms for computing the sample variance", The American Statistician 37
+    (1983) 242: merging two groups. MA and MSD as in H. Butler, "Position control in lithographic equipment", IEEE Control
+    Systems 31(5) (2011) 28 (from memory of the paper).
+
+    Notes
+    -----
+    MA_k = Σ w_i e_{k+i},  MSD_k² = Σ w_i (e_{k+i} − MA_k)²,  Σ w_i = 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> ma, msd = moving_mean_std(np.array([1.0, 3.0, 5.0]), 2)
+    >>> [float(v) for v in (*ma, *msd)]
+    [2.0, 4.0, 1.0, 1.0]
+    """
+    x, xp = real_array("error", error, "(..., n)")
+    count, weights = _window(window)
+    if count > x.shape[-1]:
+        raise ValueError(
+            f"window has {count} samples and error has shape {x.shape}; expected a window no longer than the last axis"
+        )
+    if is_cupy_namespace(xp):
+        return _cuda(x, count, weights, xp=xp)
+    if is_numpy_namespace(xp):
+        if compiled.numba_or_none():
+            return _numba(x, count, weights, xp=xp)
+        return _blocked(x, count, weights, xp=xp)
+    return _generic(x, count, weights, xp=xp)
+
+
+def moving_mean_std_blocks(blocks: Iterable[Array], window: Window, /) -> Iterator[tuple[Array, Array]]:
+    """`moving_mean_std` of data that come in blocks: joined, its results are those of the whole array, to the last bit on NumPy.
+
+    Parameters
+    ----------
+    blocks : iterable of (m,) float
+        Consecutive pieces of one record, of any lengths. Only the window and about 65 536 samples are held.
+    window : int or (w,) float
+        As for `moving_mean_std`.
+
+    Yields
+    ------
+    ma, msd : (k,) float64
+        Consecutive pieces of the result. Nothing where the record ends before the first window is full.
+
+    Raises
+    ------
+    ValueError
+        As for `moving_mean_std`; a block that has not one axis.
+    """
+    count, _ = _window(window)
+    step = max(_EMITTED, _piece(count))
+    held: list[Array] = []
+    length = 0
+    xp: Any = None
+    for block in blocks:
+        x, xp = real_array("block", block, "(m,)", ndim=1)
+        held.append(xp.asarray(x, copy=True))  # the source may fill the same buffer again
+        length += x.shape[0]
+        if length < step + count - 1:
+            continue
+        x = xp.concat(held)
+        done = (length - count + 1) // step * step
+        yield moving_mean_std(x[: done + count - 1], window)
+        held, length = [xp.asarray(x[done:], copy=True)], length - done
+    if length >= count:
+        yield moving_mean_std(xp.concat(held), window)
+
+
+def trapezoidal_window(base: int, ramp: float, /) -> tuple[float, ...]:
+    """Weights of a trapezoid (an illumination slit with soft edges), taken at the centre of each sample.
+
+    Parameters
+    ----------
+    base : int
+        Full width at the foot, in samples: T fs.
+    ramp : float
+        Width of each ramp, in samples: above 0, up to base/2.
+
+    Returns
+    -------
+    tuple of float, `base` of them, sum 1
+
+    Examples
+    --------
+    >>> trapezoidal_window(4, 2)
+    (0.125, 0.375, 0.375, 0.125)
+    """
+    base = whole_number("base", base, "an integer number of samples")
+    ramp = positive_number("ramp", ramp, "a number of samples above 0")
+    if ramp > base / 2:
+        raise ValueError(f"ramp is {ramp} samples of a base of {base}; expected no more than half of it")
+    heights = [min((i + 0.5) / ramp, 1.0, (base - i - 0.5) / ramp) for i in range(base)]
+    return tuple(height / math.fsum(heights) for height in heights)
+
+
+def rectangular_window(samples: float, /) -> tuple[float, ...]:
+    """Weights of a rectangle of T fs samples where that is no integer: whole samples, and two equal fractions at the ends.
+
+    Parameters
+    ----------
+    samples : float
+        T fs ≥ 1.
+
+    Returns
+    -------
+    tuple of float, sum 1
+
+    Examples
+    --------
+    >>> rectangular_window(2.5)
+    (0.1, 0.4, 0.4, 0.1)
+    """
+    width = positive_number("samples", samples, "a number of samples ≥ 1")
+    whole = math.floor(width)
+    if whole < 1:
+        raise ValueError(f"samples is {samples}; expected at least 1")
+    end = (width - whole) / 2
+    return tuple(part / width for part in ([end] * (end > 0) + [1.0] * whole + [end] * (end > 0)))
+
+
+def _window(window: Any) -> tuple[int, tuple[float, ...] | None]:
+    """Number of samples, and the weights divided by their sum (None for a rectangle)."""
+    if hasattr(window, "__index__") and not getattr(window, "ndim", 0):
+        count = whole_number("window", window, "a number of samples, or weights of shape (w,)")
+        if count < 1:
+            raise ValueError(f"window is {count} samples; expected at least 1")
+        return count, None
+    if isinstance(window, str) or not hasattr(window, "__len__") or getattr(window, "ndim", 1) != 1:
+        shown = f"has shape {window.shape}" if hasattr(window, "shape") else f"is {window!r}"
+        raise ValueError(f"window {shown}; expected a number of samples, or weights of shape (w,)")
+    try:
+        weights = [float(window[i]) for i in range(len(window))]
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"window is a {type(window).__name__}; expected a number of samples, or real weights of shape (w,)"
+        ) from None
+    total = math.fsum(weights)
+    if not all(weight >= 0.0 and math.isfinite(weight) for weight in weights) or not 0.0 < total < math.inf:
+        raise ValueError(f"window has shape ({len(weights)},); expected finite weights ≥ 0, not all of them 0")
+    return len(weights), tuple(weight / total for weight in weights)
+
+
+def _piece(count: int, shortest: int = 2048) -> int:
+    """Results in a block: a power of two that is not small against the window, whose overlap is computed twice."""
+    return max(shortest, 1 << (2 * count - 1).bit_length())
+
+
+# --- the definition -------------------------------------------------------------------------------------------------
+
+
+def _generic(x: Array, count: int, weights: tuple[float, ...] | None, *, xp: Any) -> tuple[Array, Array]:
+    finite = xp.isfinite(x)
+    zero = xp.zeros_like(x)
+    known = xp.sum(xp.astype(finite, xp.float64), axis=-1, keepdims=True)
+    pivot = xp.sum(xp.where(finite, x, zero), axis=-1, keepdims=True) / xp.where(known == 0, xp.ones_like(known), known)
+    deviation = xp.where(finite, x - pivot, xp.full_like(x, xp.nan))
+    if weights is not None:
+        mean, square = _weighted(deviation, weights, xp=xp)
+        return mean + pivot, xp.sqrt(square)
+    total, square = _merged(deviation, count)
+    return total / count + pivot, xp.sqrt(square / count)
+
+
+def _weighted(d: Array, weights: tuple[float, ...], *, xp: Any) -> tuple[Array, Array]:
+    """Weighted mean, then weighted mean square of the deviations from it: two passes, no cancellation."""
+    n = d.shape[-1] - len(weights) + 1
+    mean = xp.zeros((*d.shape[:-1], n), dtype=d.dtype, device=device(d))
+    square = xp.zeros_like(mean)
+    for i, weight in enumerate(weights):
+        mean = mean + weight * d[..., i : i + n]
+    for i, weight in enumerate(weights):
+        square = square + weight * (d[..., i : i + n] - mean) ** 2
+    return mean, square
+
+
+def _merged(total: Array, count: int) -> tuple[Array, Array]:
+    """Sum, and sum of squares about the mean, of all windows of `count` samples, from those of single samples, `total`.
+
+    Merging a samples with the b that follow: Q = Qa + Qb + a b/(a + b) (Sb/b − Sa/a)².
+    """
+    square = total - total  # 0, or NaN
+    found: tuple[Array, Array] | None = None
+    have, m = 0, 1
+    while True:
+        if count & m:
+            found = (total, square) if found is None else _merge(*found, have, total[..., have:], square[..., have:], m)
+            have += m
+        if have == count:
+            assert found is not None
+            return found
+        total, square = _merge(total, square, m, total[..., m:], square[..., m:], m)
+        m *= 2
+
+
+def _merge(sa: Array, qa: Array, a: int, sb: Array, qb: Array, b: int) -> tuple[Array, Array]:
+    n = min(sa.shape[-1], sb.shape[-1])
+    sa, qa, sb, qb = sa[..., :n], qa[..., :n], sb[..., :n], qb[..., :n]
+    return sa + sb, qa + qb + (a * b / (a + b)) * (sb / b - sa / a) ** 2
+
+
+# --- NumPy, in blocks -----------------------------------------------------------------------------------------------
+
+
+def _blocked(x: Array, count: int, weights: tuple[float, ...] | None, *, xp: Any) -> tuple[Array, Array]:
+    """A single pass of sums about a pivot where it is provably accurate in the block, else the definition."""
+    n = x.shape[-1] - count + 1
+    mean = xp.empty((*x.shape[:-1], n))
+    std = xp.empty_like(mean)
+    size = _piece(count, 16_384)
+    scratch = xp.empty((3, 2, min(n, size) + count - 1))
+    rows = x.reshape(-1, x.shape[-1])
+    for row, ma, msd in zip(rows, mean.reshape(-1, n), std.reshape(-1, n), strict=True):
+        for read, write in _blocks.blocks(n, size, after=count - 1):
+            piece = row[read]
+            pivot = _pivot(piece, xp)
+            if weights is not None:
+                _weighted_block(piece, pivot, weights, ma[write], msd[write], scratch.reshape(6, -1), xp=xp)
+            elif not _summed_block(piece, pivot, count, ma[write], msd[write], scratch, xp=xp):
+                total, square = _merged(xp.where(xp.isfinite(piece), piece - pivot, xp.nan), count)
+                xp.add(total / count, pivot, out=ma[write])
+                xp.sqrt(square / count, out=msd[write])
+    return mean, std
+
+
+def _pivot(piece: Array, xp: Any) -> float:
+    """A finite sample of the block, its middle one if that is finite; 0 where none is."""
+    middle = float(piece[piece.shape[0] // 2])
+    if math.isfinite(middle):
+        return middle
+    finite = piece[xp.isfinite(piece)]
+    return float(finite[finite.shape[0] // 2]) if finite.shape[0] else 0.0
+
+
+def _summed_block(piece: Array, pivot: float, count: int, mean: Array, std: Array, scratch: Array, *, xp: Any) -> bool:
+    """Q/w − (S/w)² about the pivot, sums by doubling; False where it would cost digits (or meets a NaN).
+
+    scratch : (3, 2, ≥ samples): three pairs of sums, of samples and of their squares.
+    """
+    length = piece.shape[0]
+    free = [scratch[0, :, :length], scratch[1, :, :length]]
+    power: Array = scratch[2, :, :length]
+    found: Array = None
+    with xp.errstate(invalid="ignore", over="ignore"):  # infinities; the definition then gives NaN
+        xp.subtract(piece, pivot, out=power[0])
+        xp.multiply(power[0], power[0], out=power[1])
+        have, m = 0, 1
+        while True:
+            if count & m:
+                k = length - have - m + 1
+                if found is None:
+                    found = power
+                else:
+                    xp.add(found[:, :k], power[:, have : have + k], out=found[:, :k])
+                have += m
+            if have == count:
+                break
+            k = length - 2 * m + 1
+            doubled = free.pop()
+            xp.add(power[:, :k], power[:, m : m + k], out=doubled[:, :k])
+            if power is not found:
+                free.append(power)
+            power, m = doubled, 2 * m
+        k = length - count + 1
+        total, variance = found[0, :k], found[1, :k]
+        xp.multiply(total, 1.0 / count, out=total)
+        xp.add(total, pivot, out=mean)
+        xp.multiply(variance, 1.0 / count, out=variance)
+        largest = float(variance.max())
+        xp.multiply(total, total, out=total)
+        xp.subtract(variance, total, out=variance)
+        if not float(variance.min()) * _TRUSTED > largest:
+            return False
+        xp.sqrt(variance, out=std)
+    return True
+
+
+def _weighted_block(
+    piece: Array, pivot: float, weights: tuple[float, ...], mean: Array, std: Array, scratch: Array, *, xp: Any
+) -> None:
+    """The two passes of `_weighted` with reused buffers. scratch : (≥ 2, ≥ samples)"""
+    n = mean.shape[0]
+    deviation, term = scratch[0, : piece.shape[0]], scratch[1, :n]
+    with xp.errstate(invalid="ignore"):
+        xp.subtract(piece, pivot, out=deviation)
+        deviation[~xp.isfinite(deviation)] = xp.nan
+        mean[...] = 0.0
+        std[...] = 0.0
+        for i, weight in enumerate(weights):
+            xp.multiply(deviation[i : i + n], weight, out=term)
+            xp.add(mean, term, out=mean)
+        for i, weight in enumerate(weights):
+            xp.subtract(deviation[i : i + n], mean, out=term)
+            xp.multiply(term, term, out=term)
+            xp.multiply(term, weight, out=term)
+            xp.add(std, term, out=std)
+        xp.add(mean, pivot, out=mean)
+        xp.sqrt(std, out=std)
+
+
+# --- Numba ----------------------------------------------------------------------------------------------------------
+
+
+def _numba(x: Array, count: int, weights: tuple[float, ...] | None, *, xp: Any) -> tuple[Array, Array]:
+    import numba
+
+    n = x.shape[-1] - count + 1
+    mean = xp.empty((*x.shape[:-1], n))
+    std = xp.empty_like(mean)
+    parallel = compiled.parallel_pays(x.size * (1 if weights is None else count))
+    size = _piece(count)
+    scratch = xp.empty((numba.get_num_threads() if parallel else 1, 6, size + count))
+    rows = xp.ascontiguousarray(x).reshape(-1, x.shape[-1])
+    _compiled(parallel)(
+        rows, count, xp.asarray(weights or (), dtype=xp.float64), size, mean.reshape(-1, n), std.reshape(-1, n), scratch
+    )
+    return mean, std
+
+
+@functools.cache
+def _compiled(parallel: bool) -> Callable[..., None]:
+    import math
+
+    from numba import prange
+
+    @compiled.inline
+    def pivot_of(piece):  # type: ignore[no-untyped-def]
+        n = piece.shape[0]
+        for i in range(n):
+            value = piece[(n // 2 + i) % n]
+            if math.isfinite(value):
+                return value
+        return 0.0
+
+    @compiled.inline
+    def double(s, q, sb, qb, m, s_out, q_out):  # type: ignore[no-untyped-def]
+        factor = 0.5 / m
+        for k in range(s_out.shape[0]):
+            difference = sb[k] - s[k]
+            s_out[k] = s[k] + sb[k]
+            q_out[k] = q[k] + qb[k] + factor * difference * difference
+
+    @compiled.inline
+    def append(s, q, a, sb, qb, b):  # type: ignore[no-untyped-def]
+        factor, per_a, per_b = a * b / (a + b), 1.0 / a, 1.0 / b
+        for k in range(s.shape[0]):
+            difference = sb[k] * per_b - s[k] * per_a
+            s[k] += sb[k]
+            q[k] += qb[k] + factor * difference * difference
+
+    @compiled.inline
+    def rectangle(piece, count, mean, std, scratch):  # type: ignore[no-untyped-def]
+        length = piece.shape[0]
+        pivot = pivot_of(piece)
+        for k in range(length):
+            deviation = piece[k] - pivot
+            zero = deviation - deviation  # NaN for a NaN or an infinity
+            scratch[0, k] = deviation + zero
+            scratch[1, k] = zero
+        at, spare, have, m = 0, 2, 0, 1
+        while True:
+            s, q = scratch[at], scratch[at + 1]
+            if count & m:
+                k = length - have - m + 1
+                if have == 0:
+                    scratch[4, :k] = s[:k]
+                    scratch[5, :k] = q[:k]
+                else:
+                    append(scratch[4, :k], scratch[5, :k], have, s[have : have + k], q[have : have + k], m)
+                have += m
+            if have == count:
+                break
+            k = length - 2 * m + 1
+            double(s[:k], q[:k], s[m : m + k], q[m : m + k], m, scratch[spare, :k], scratch[spare + 1, :k])
+            at, spare, m = spare, at, 2 * m
+        s, q = scratch[4], scratch[5]
+        share = 1.0 / count
+        for k in range(mean.shape[0]):
+            mean[k] = s[k] * share + pivot
+            std[k] = math.sqrt(q[k] * share)
+
+    @compiled.inline
+    def weighted(piece, weights, mean, std, scratch):  # type: ignore[no-untyped-def]
+        n = mean.shape[0]
+        pivot = pivot_of(piece)
+        deviation, average, square = scratch[0], scratch[1, :n], scratch[2, :n]
+        for k in range(piece.shape[0]):
+            difference = piece[k] - pivot
+            deviation[k] = difference + (difference - difference)  # NaN for an infinity too
+        average[:] = 0.0
+        square[:] = 0.0
+        for i in range(weights.shape[0]):
+            moved, weight = deviation[i : i + n], weights[i]
+            for k in range(n):
+                average[k] += weight * moved[k]
+        for i in range(weights.shape[0]):
+            moved, weight = deviation[i : i + n], weights[i]
+            for k in range(n):
+                difference = moved[k] - average[k]
+                square[k] += weight * difference * difference
+        for k in range(n):
+            mean[k] = average[k] + pivot
+            std[k] = math.sqrt(square[k])
+
+    def moving(x, count, weights, size, mean, std, scratch):  # type: ignore[no-untyped-def]
+        rows, n = mean.shape
+        pieces = (n + size - 1) // size
+        workers = scratch.shape[0]
+        for worker in prange(workers):
+            for unit in range(rows * pieces * worker // workers, rows * pieces * (worker + 1) // workers):
+                row, start = unit // pieces, unit % pieces * size
+                stop = min(start + size, n)
+                piece = x[row, start : stop + count - 1]
+                if weights.shape[0] > 0:
+                    weighted(piece, weights, mean[row, start:stop], std[row, start:stop], scratch[worker])
+                else:
+                    rectangle(piece, count, mean[row, start:stop], std[row, start:stop], scratch[worker])
+
+    frozen, writable, integer = compiled.frozen, compiled.writable, compiled.scalar("int64")
+    return compiled.jit(
+        moving, (frozen(2), integer, frozen(1), integer, writable(2), writable(2), writable(3)), parallel=parallel
+    )
+
+
+# --- CUDA -----------------------------------------------------------------------------------------------------------
+
+_THREADS = 256
+_SHARED_BYTES = 48 * 1024
+
+
+def _cuda(x: Array, count: int, weights: tuple[float, ...] | None, *, xp: Any) -> tuple[Array, Array]:
+    """Windows that fit into shared memory in one kernel; longer ones by one merge of whole arrays a launch."""
+    n = x.shape[-1] - count + 1
+    rows = xp.ascontiguousarray(x).reshape((-1, x.shape[-1]))
+    mean = xp.empty((*x.shape[:-1], n), dtype=xp.float64)
+    std = xp.empty_like(mean)
+    if mean.size == 0:
+        return mean, std
+    tile = _SHARED_BYTES // 8 // (6 if weights is None else 1) - (count - 1)
+    if tile < max(_THREADS, count // 2):
+        return _generic(x, count, weights, xp=xp)
+    tile = min(tile, 4 * _THREADS)
+    tiles = -(-n // tile)
+    shared = 8 * (6 if weights is None else 1) * (tile + count - 1)
+    if weights is None:
+        cuda.launch("moving", "moving_rectangle", (rows, mean, std, rows.shape[0], rows.shape[1], count, tile, tiles),
+                    grid=cuda.grid_for(rows.shape[0] * tiles, 1), block=_THREADS, shared=shared)  # fmt: skip
+    else:
+        cuda.launch("moving", "moving_weighted", (rows, xp.asarray(weights, dtype=xp.float64), mean, std, rows.shape[0], rows.shape[1], count, tile, tiles),
+                    grid=cuda.grid_for(rows.shape[0] * tiles, 1), block=_THREADS, shared=shared)  # fmt: skip
+    return mean, std
