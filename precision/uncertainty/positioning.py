@@ -70,6 +70,7 @@ class Contributors:
     targets, runs : m targets and n runs in each direction.
     device_relative : expanded uncertainty (k = 2) of the device's calibration as a ratio: 0.5 µm/m is 0.5e-6.
     device_resolution_m : step of the display or of the digital output.
+    air_index_relative : expanded uncertainty (k = 2) of the refractive index by which an interferometer's readings were divided, as a ratio.
     misalignment_m : R_mis, lateral run-out of the measuring line against the axis over L.
     machine_expansion_per_k, machine_expansion_range_per_k : α and R(α) of the machine (workpiece side).
     machine_thermometer_range_k : R(θ) of the thermometer at the machine.
@@ -85,6 +86,7 @@ class Contributors:
     runs: int = 5
     device_relative: float
     device_resolution_m: float
+    air_index_relative: float = 0.0
     misalignment_m: float
     machine_expansion_per_k: float
     machine_expansion_range_per_k: float
@@ -294,6 +296,8 @@ def _length_rows(c: Contributors) -> Iterable[Row]:
         return Row(symbol=symbol, name=name, formula=formula, uncertainty=uncertainty, kind="length-proportional", one_sided=one_sided)
 
     yield row("U_DEVICE", "calibration of the device", "U_CAL·L", c.device_relative * length)
+    if c.air_index_relative:
+        yield row("U_AIR", "refractive index of the air", "U(n)/n·L", c.air_index_relative * length)
     yield row("U_MIS", "misalignment of the measuring line", "R_mis²/(2√3·L)", third / 2 * c.misalignment_m**2 / length, one_sided=True)
     for name, alpha, alpha_range, theta_range, difference in (
         ("machine", c.machine_expansion_per_k, c.machine_expansion_range_per_k, c.machine_thermometer_range_k, c.machine_temperature_difference_k),
