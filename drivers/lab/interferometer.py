@@ -48,6 +48,7 @@ class Optics:
         self.reflectors = [_reflector(index, parameters) for index in range(3)]
         self._blocked_at_m: list[float | None] = [None, None, None]
         self._lost_m = [0.0, 0.0, 0.0]
+        self._seen: list[tuple[tuple[int, float, bool], float, list[Stop]] | None] = [None, None, None]
         self._readings: dict[tuple[int, int, int, int], dict[str, object]] = {}
         self._zeros: list[Zero] = []
         for axis in range(3):
@@ -55,9 +56,16 @@ class Optics:
 
     def displacement_pm(self, axis: int, averaging_s: float) -> int:
         """Displacement since the reset, averaged over the `averaging_s` that ended now, in whole pm at the vacuum wavelength."""
-        zero, stops = self._zeros[axis], self._machine.stops(averaging_s)
-        blocked_at_m = self._blocked_at_m[axis]
-        optical_m = self._optical_m(axis, stops, averaging_s) if blocked_at_m is None else blocked_at_m
+        zero, blocked_at_m = self._zeros[axis], self._blocked_at_m[axis]
+        # Whoever polls at one lab time gets one value: it is worked out once.
+        moment = (self._machine.now_ns, averaging_s, self._machine.moving)
+        seen = self._seen[axis]
+        if seen is None or seen[0] != moment:
+            stops = self._machine.stops(averaging_s)
+            seen = self._seen[axis] = (moment, self._optical_m(axis, stops, averaging_s), stops)
+        _, optical_m, stops = seen
+        if blocked_at_m is not None:
+            optical_m = blocked_at_m
         reported_pm = round((1 + self._parameters.laser_scale) * (optical_m - self._lost_m[axis] - zero.optical_m) / _PM)
         if blocked_at_m is None and not self._machine.busy:
             self._record(axis, averaging_s, stops, zero, reported_pm)

@@ -125,9 +125,9 @@ class Machine:
         return self._begin(self._commanded(), Trapezoid.over(0.0, feed_m_per_s=1.0, acceleration_m_per_s2=1.0), duration_s)
 
     def home(self) -> float:
-        """Start referencing all axes at their highest coordinate and pulling off; returns the lab duration in s."""
+        """Start referencing all axes: onto the switch beyond the end of travel, and off it to zero; returns the lab duration in s."""
         start = self._commanded()
-        x, y, z = (self._on_step(axis.highest_m - self.parameters.home_pull_off_m) for axis in self.parameters.axes)
+        x, y, z = (axis.home_m for axis in self.parameters.axes)
         end = (x, y, z)
         slowest = min(self.parameters.axes, key=lambda axis: axis.homing_feed_m_per_s)
         profile = Trapezoid.over(math.dist(start, end), feed_m_per_s=slowest.homing_feed_m_per_s, acceleration_m_per_s2=slowest.acceleration_m_per_s2)
@@ -256,10 +256,11 @@ class Machine:
         kept = _decay(axis, activity.duration_ns)
         rise = carriage.screw_rise_k * _decay(axis, end_ns - carriage.rise_ns) + axis.parameters.screw_heating_k_s_per_m * speed * (1 - kept)
         if activity.homes:
-            # Onto the switch in the positive direction, then off it: the play is taken up on the negative side.
-            load = axis.carried(axis.carried(carriage.load_m, axis.parameters.highest_m), end)
-            return replace(carriage, commanded_m=end, load_m=load, direction=-1, zero_m=axis.home_scatter_m(end_ns), scatter_m=axis.scatter_m(end_ns),
-                           settling=axis.settling(-1, axis.parameters.homing_feed_m_per_s), screw_rise_k=rise, rise_ns=end_ns)
+            # The play is taken up by the way off the switch.
+            off = -1 if axis.parameters.homes_upwards else 1
+            load = axis.carried(axis.carried(carriage.load_m, end - off * self.parameters.home_pull_off_m), end)
+            return replace(carriage, commanded_m=end, load_m=load, direction=off, zero_m=axis.home_scatter_m(end_ns), scatter_m=axis.scatter_m(end_ns),
+                           settling=axis.settling(off, axis.parameters.homing_feed_m_per_s), screw_rise_k=rise, rise_ns=end_ns)
         if direction == 0:
             return replace(carriage, screw_rise_k=rise, rise_ns=end_ns, settling=STILL)
         share = abs(end - start) / activity.profile.distance_m if activity.profile.distance_m else 0.0

@@ -20,14 +20,15 @@ class AxisParameters:
 
     lowest_m: float
     highest_m: float
-    """Machine coordinates run from −travel to 0; the axis is referenced at its highest."""
+    homes_upwards: bool = False
+    """Which end of the travel it is referenced at; that end is 0 of the machine's coordinates."""
     max_feed_m_per_s: float = 0.25
     acceleration_m_per_s2: float = 1.5
     homing_feed_m_per_s: float = 0.1
 
-    lead_slope: float = 12e-6
+    lead_slope: float = 15e-6
     """Error of the mean lead, m/m."""
-    lead_wander_m: float = 8e-6
+    lead_wander_m: float = 9e-6
     """Bound of the slow part of the cumulative lead error."""
     cyclic_m: float = 0.7e-6
     """Once per turn of the screw; a fifth of it comes twice per turn."""
@@ -62,6 +63,11 @@ class AxisParameters:
         if not self.lowest_m < self.highest_m:
             raise ValueError(f"an axis from {self.lowest_m} m to {self.highest_m} m has no travel; expected lowest_m below highest_m")
 
+    @property
+    def home_m(self) -> float:
+        """Where referencing leaves the axis."""
+        return self.highest_m if self.homes_upwards else self.lowest_m
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstrumentBounds:
@@ -86,23 +92,25 @@ class InstrumentBounds:
     relative_humidity_range: float = 0.04
     co2_nominal_ppm: float = 450.0
     co2_range_ppm: float = 100.0
-    structural_drift_range_m: float = 0.6e-6
+    structural_drift_range_m: float = 0.5e-6
     """E_VE: range of the drift between tool and workpiece on an axis that does not move, over any time."""
     vacuum_wavelength_m: float = 1.53e-6
+    """The instrument's infrared laser; air bends it less than red light, by 3 ppm."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameters:
     """One lab. The defaults are the reference case; `drawn` makes another one within the same bounds."""
 
-    x: AxisParameters = field(default_factory=lambda: AxisParameters(lowest_m=-1.0, highest_m=0.0))
-    y: AxisParameters = field(default_factory=lambda: AxisParameters(lowest_m=-0.6, highest_m=0.0))
-    z: AxisParameters = field(default_factory=lambda: AxisParameters(lowest_m=-0.5, highest_m=0.0))
+    x: AxisParameters = field(default_factory=lambda: AxisParameters(lowest_m=0.0, highest_m=1.0))
+    y: AxisParameters = field(default_factory=lambda: AxisParameters(lowest_m=0.0, highest_m=0.6))
+    z: AxisParameters = field(default_factory=lambda: AxisParameters(lowest_m=-0.5, highest_m=0.0, homes_upwards=True))
     squareness_c0y_rad: float = 10e-6
     squareness_b0z_rad: float = -14e-6
     squareness_a0z_rad: float = 8e-6
     tool_m: tuple[float, float, float] = (0.0, 0.0, -0.12)
     home_pull_off_m: float = 1e-3
+    """From each reference switch, which lies that far beyond the end of travel, to the machine's zero."""
     step_m: float = 1e-6
     """The controller's position is a whole number of these."""
 
@@ -110,7 +118,7 @@ class Parameters:
     machine_temperature_k: float = 294.85
     machine_drift_k: float = 0.15
     """Bound of the slow drift of the machine's temperature about its mean."""
-    structural_drift_m: float = 0.3e-6
+    structural_drift_m: float = 0.25e-6
     """Bound of the drift of the tool against the workpiece, each direction."""
 
     air_temperature_k: float = 294.45
@@ -126,7 +134,7 @@ class Parameters:
     beam_azimuth_rad: float = 0.8
     abbe_m: tuple[float, float] = (3e-3, -2e-3)
     """Offset of the reflector from the tool point along the two axes that are not measured (in the order X, Y, Z)."""
-    dead_path_m: float = 0.12
+    dead_path_m: float = 0.09
     """From the interferometer's zero to the reflector at the lowest machine coordinate."""
     laser_scale: float = 0.04e-6
     """Relative error of the wavelength the instrument believes in; positive reads long."""

@@ -92,7 +92,7 @@ class LabServer:
 
     def __init__(self, *, seed: int, time_scale: float, controller: str, ports: dict[str, int]) -> None:
         self.twin = Twin(seed)
-        self.grbl = GrblSimulator(self.twin.mechanics, settings=_settings(self.twin.parameters), time_scale=time_scale)
+        self.grbl = GrblSimulator(self.twin.mechanics, settings=_settings(self.twin.parameters), time_scale=time_scale, options="VZ")
         self.interferometer = Ids3010Simulator(self.twin.optics)
         self.multimeter = ScpiSimulator(self.twin.sensors)
         self._selector = selectors.DefaultSelector()
@@ -296,8 +296,9 @@ class LabServer:
 
 
 def _settings(parameters: Parameters) -> dict[int, float]:
-    """Grbl's `$n` for this machine (mm, mm/min, mm/s²)."""
-    settings = {20: 1.0, 22: 1.0, 25: parameters.x.homing_feed_m_per_s * 60e3, 27: parameters.home_pull_off_m * 1e3}
+    """Grbl's `$n` for this machine (mm, mm/min, mm/s²). $23: bit set, the axis is referenced at its negative end; with option Z that is 0."""
+    towards = sum(1 << index for index, axis in enumerate(parameters.axes) if not axis.homes_upwards)
+    settings = {20: 1.0, 22: 1.0, 23: float(towards), 25: parameters.x.homing_feed_m_per_s * 60e3, 27: parameters.home_pull_off_m * 1e3}
     for index, axis in enumerate(parameters.axes):
         settings[100 + index] = 1e-3 / parameters.step_m
         settings[110 + index] = axis.max_feed_m_per_s * 60e3
