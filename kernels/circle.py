@@ -463,7 +463,26 @@ def _numba(name: str, x: Array, y: Array, *, xp: Any, results: int) -> tuple[Arr
     flat_x, flat_y = (xp.ascontiguousarray(xp.reshape(v, (-1, n))) for v in (x, y))
     count = flat_x.shape[0]
     parallel = compiled.parallel_pays(x.size)
-    threads = min(count, compiled.numba_or_none().get_num_threads()) if parallel else 1  # type: ignore[union-attr]
-    out = xp.empty((count, results))
-    getattr(circle_compiled, name)(parallel)(flat_x, flat_y, xp.empty((threads, 2, n)), MOST_STEPS, out)
+    threads = max(1, min(count, compiled.numba_or_none().get_num_threads())) if parallel else 1  # type: ignore[union-attr]
+    body, scratch, out = getattr(circle_compiled, name)(parallel), xp.empty((threads, 3, n)), xp.empty((count, results))
+    tolerance = ROUNDING * float(xp.finfo(x.dtype).eps)
+    if name == "least_squares":
+        body(flat_x, flat_y, scratch, MOST_STEPS, out)
+    elif name == "inscribed":
+        body(flat_x, flat_y, scratch, MOST_STEPS, tolerance, out)
+    elif name == "circumscribed":
+        body(flat_x, flat_y, scratch, xp.empty((threads, 3, 2)), MOST_STEPS, tolerance, out)
+    else:
+        status = xp.empty(count, dtype=xp.int64)
+        body(flat_x, flat_y, scratch, MOST_STEPS, tolerance, False, status, out)
+        for i in xp.nonzero(status == circle_compiled.NOT_IN_ORDER)[0]:
+            row_x, row_y = _in_order(flat_x[i : i + 1], flat_y[i : i + 1], xp=xp)
+            body(row_x, row_y, scratch[:1], MOST_STEPS, tolerance, True, status[:1], out[i : i + 1])
     return tuple(xp.reshape(out[:, k], x.shape[:-1])[()] for k in range(results))
+
+
+def _in_order(x: Array, y: Array, *, xp: Any) -> tuple[Array, Array]:
+    """The points in order of their angle around the algebraic centre."""
+    dx, dy, _, _, a, b = _algebraic(x, y, xp=xp)
+    around = xp.argsort(xp.atan2(dy - b, dx - a), axis=-1)
+    return _at(x, around, xp), _at(y, around, xp)

@@ -112,3 +112,284 @@ def least_squares(parallel: bool) -> Callable[..., None]:
 
     read, write = compiled.frozen(2), compiled.writable
     return compiled.jit(body, (read, read, write(3), compiled.scalar("int64"), write(2)), parallel=parallel, fastmath=REORDERED)
+
+
+def _goes_around_once(dx: Any, dy: Any, a: float, b: float) -> bool:
+    """Whether the points follow each other around (a, b) in one sense, without passing their own beginning."""
+    n = dx.shape[0]
+    against = changes = 0
+    for k in range(n - 1):
+        ux, uy, vx, vy = dx[k] - a, dy[k] - b, dx[k + 1] - a, dy[k + 1] - b
+        turn = ux * vy - uy * vx
+        against += 1 if turn <= 0.0 else 0
+        changes += 1 if (uy < 0.0) != (vy < 0.0) else 0
+    if against == n - 1:  # clockwise
+        closing = (dx[0] - a) * (dy[n - 1] - b) - (dy[0] - b) * (dx[n - 1] - a)
+    elif against == 0:
+        closing = (dx[n - 1] - a) * (dy[0] - b) - (dy[n - 1] - b) * (dx[0] - a)
+    else:
+        return False
+    return (closing > 0.0 and changes <= 2) or changes <= 1
+
+
+def _highest_between(square: Any, sign: float, first: int, second: int) -> tuple[int, int]:
+    """Index of the largest sign · square strictly between two indices, and of the largest outside them."""
+    low, high = min(first, second), max(first, second)
+    inside, outside = low + 1, (high + 1) % square.shape[0]
+    best = sign * square[inside]
+    for k in range(low + 1, high):
+        value = sign * square[k]
+        if value > best:
+            best, inside = value, k
+    best = sign * square[outside]
+    for k in range(low):
+        value = sign * square[k]
+        if value > best or (value == best and k < outside):
+            best, outside = value, k
+    for k in range(high + 1, square.shape[0]):
+        value = sign * square[k]
+        if value > best:
+            best, outside = value, k
+    return inside, outside
+
+
+@functools.cache
+def minimum_zone(parallel: bool) -> Callable[..., None]:
+    """body(x (c, n), y (c, n), scratch (t, 3, n), steps, tolerance, trust, status (c,), out (c, 4)): x, y, inner, outer radius.
+
+    `trust` says that the points are known to be in order; otherwise a circle that is not gets the status `NOT_IN_ORDER`.
+    """
+    from numba import prange
+
+    centre, in_order, highest = _merged(_algebraic_centre), compiled.inline(_goes_around_once), compiled.inline(_highest_between)
+
+    def body(x, y, scratch, steps, tolerance, trust, status, out):  # type: ignore[no-untyped-def]
+        count, threads, n = x.shape[0], scratch.shape[0], x.shape[1]
+        for t in prange(threads):
+            dx, dy, square = scratch[t, 0], scratch[t, 1], scratch[t, 2]
+            for i in range(count * t // threads, count * (t + 1) // threads):
+                mx, my, a, b, _ = centre(x[i], y[i], dx, dy)
+                status[i] = 0
+                out[i, 0], out[i, 1], out[i, 2], out[i, 3] = math.nan, math.nan, math.nan, math.nan
+                if not (math.isfinite(a) and math.isfinite(b)):
+                    continue
+                if not trust and not in_order(dx, dy, a, b):
+                    status[i] = NOT_IN_ORDER
+                    continue
+                for k in range(n):
+                    square[k] = (dx[k] - a) ** 2 + (dy[k] - b) ** 2
+                in_1, in_2 = n // 4, 3 * n // 4
+                for k in range(n // 4, n // 2):
+                    in_1 = k if square[k] < square[in_1] else in_1
+                for k in range(3 * n // 4, n):
+                    in_2 = k if square[k] < square[in_2] else in_2
+                best_a, best_b, best_inner, best_outer, best_zone = a, b, math.nan, math.nan, math.inf
+                reference, proven = -math.inf, False
+                for _ in range(steps):
+                    for k in range(n):
+                        square[k] = (dx[k] - a) ** 2 + (dy[k] - b) ** 2
+                    out_1, out_2 = highest(square, 1.0, in_1, in_2)
+                    farthest = max(max(square[out_1], square[out_2]), max(square[in_1], square[in_2]))
+                    in_1, in_2 = highest(square, -1.0, out_1, out_2)
+                    nearest = min(min(square[out_1], square[out_2]), min(square[in_1], square[in_2]))
+                    outer, inner = math.sqrt(farthest), math.sqrt(nearest)
+                    if outer - inner < best_zone:
+                        best_a, best_b, best_inner, best_outer, best_zone = a, b, inner, outer, outer - inner
+                    if best_zone - reference <= tolerance * outer:
+                        proven = True
+                        break
+                    ax, ay, bx, by = dx[out_1] - a, dy[out_1] - b, dx[out_2] - a, dy[out_2] - b
+                    cx, cy, ex, ey = dx[in_1] - a, dy[in_1] - b, dx[in_2] - a, dy[in_2] - b
+                    px, py, qx, qy = bx - ax, by - ay, ex - cx, ey - cy
+                    p, q = (px * (ax + bx) + py * (ay + by)) / 2, (qx * (cx + ex) + qy * (cy + ey)) / 2
+                    determinant = px * qy - py * qx
+                    if determinant == 0.0:
+                        break
+                    sx, sy = (p * qy - q * py) / determinant, (q * px - p * qx) / determinant
+                    level = math.sqrt((ax - sx) ** 2 + (ay - sy) ** 2) - math.sqrt((cx - sx) ** 2 + (cy - sy) ** 2)
+                    a, b, reference = a + sx, b + sy, abs(level)
+                    if level < 0.0:
+                        in_1, in_2 = out_1, out_2
+                if proven:
+                    out[i, 0], out[i, 1], out[i, 2], out[i, 3] = best_a + mx, best_b + my, best_inner, best_outer
+
+    read, write, whole, real = compiled.frozen(2), compiled.writable, compiled.scalar("int64"), compiled.scalar("float64")
+    signature = (read, read, write(3), whole, real, compiled.scalar("boolean"), write(1, "int64"), write(2))
+    return compiled.jit(body, signature, parallel=parallel, fastmath=REORDERED)
+
+
+def _smallest_circle_through(px: float, py: float, h: Any, tolerance: float) -> tuple[float, float, float, int, int]:
+    """The smallest circle through p that encloses the three points h (3, 2): centre, radius, and which of h determine it."""
+    best_x = best_y = math.nan
+    best, first, second = math.inf, 0, 0
+    for candidate in range(6):
+        j = candidate if candidate < 3 else (0 if candidate < 5 else 1)
+        k = candidate if candidate < 3 else (1 if candidate == 3 else 2)
+        ax, ay = h[j, 0], h[j, 1]
+        if candidate < 3:
+            cx, cy = (px + ax) / 2, (py + ay) / 2
+        else:
+            ux, uy, vx, vy = ax - px, ay - py, h[k, 0] - px, h[k, 1] - py
+            p, q = (ux * (px + ax) + uy * (py + ay)) / 2, (vx * (px + h[k, 0]) + vy * (py + h[k, 1])) / 2
+            determinant = ux * vy - uy * vx
+            if determinant == 0.0:
+                continue
+            cx, cy = (p * vy - q * uy) / determinant, (q * ux - p * vx) / determinant
+        radius = math.sqrt((px - cx) ** 2 + (py - cy) ** 2)
+        encloses = True
+        for m in range(3):
+            encloses = encloses and math.sqrt((h[m, 0] - cx) ** 2 + (h[m, 1] - cy) ** 2) <= radius * (1 + tolerance)
+        if encloses and radius < best:
+            best_x, best_y, best, first, second = cx, cy, radius, j, k
+    return best_x, best_y, best, first, second
+
+
+@functools.cache
+def circumscribed(parallel: bool) -> Callable[..., None]:
+    """body(x (c, n), y (c, n), scratch (t, 2, n), held (t, 3, 2), steps, tolerance, out (c, 3)): x, y, radius."""
+    from numba import prange
+
+    smallest = compiled.inline(_smallest_circle_through)
+
+    def body(x, y, scratch, held, steps, tolerance, out):  # type: ignore[no-untyped-def]
+        count, threads, n = x.shape[0], scratch.shape[0], x.shape[1]
+        for t in prange(threads):
+            dx, dy, h = scratch[t, 0], scratch[t, 1], held[t]
+            for i in range(count * t // threads, count * (t + 1) // threads):
+                sx = sy = 0.0
+                for k in range(n):
+                    sx += x[i, k]
+                    sy += y[i, k]
+                mx, my = sx / n, sy / n
+                out[i, 0], out[i, 1], out[i, 2] = math.nan, math.nan, math.nan
+                if not (math.isfinite(mx) and math.isfinite(my)):
+                    continue
+                first = second = 0
+                largest = -1.0
+                for k in range(n):
+                    dx[k], dy[k] = x[i, k] - mx, y[i, k] - my
+                    away = dx[k] * dx[k] + dy[k] * dy[k]
+                    if away > largest:
+                        largest, first = away, k
+                largest = -1.0
+                for k in range(n):
+                    away = (dx[k] - dx[first]) ** 2 + (dy[k] - dy[first]) ** 2
+                    if away > largest:
+                        largest, second = away, k
+                a, b, radius = (dx[first] + dx[second]) / 2, (dy[first] + dy[second]) / 2, math.sqrt(largest) / 2
+                h[0, 0], h[0, 1], h[1, 0], h[1, 1], h[2, 0], h[2, 1] = dx[first], dy[first], dx[second], dy[second], dx[second], dy[second]
+                for _ in range(steps):
+                    largest = -1.0
+                    for k in range(n):
+                        away = (dx[k] - a) ** 2 + (dy[k] - b) ** 2
+                        if away > largest:
+                            largest, first = away, k
+                    if not largest > (radius * (1 + tolerance)) ** 2:
+                        out[i, 0], out[i, 1], out[i, 2] = a + mx, b + my, radius
+                        break
+                    for m in range(3):  # about the present centre, and back
+                        h[m, 0], h[m, 1] = h[m, 0] - a, h[m, 1] - b
+                    step_x, step_y, radius, j, m = smallest(dx[first] - a, dy[first] - b, h, tolerance)
+                    jx, jy, kx, ky = h[j, 0] + a, h[j, 1] + b, h[m, 0] + a, h[m, 1] + b
+                    h[0, 0], h[0, 1], h[1, 0], h[1, 1], h[2, 0], h[2, 1] = dx[first], dy[first], jx, jy, kx, ky
+                    a, b = a + step_x, b + step_y
+
+    read, write = compiled.frozen(2), compiled.writable
+    signature = (read, read, write(3), write(3), compiled.scalar("int64"), compiled.scalar("float64"), write(2))
+    return compiled.jit(body, signature, parallel=parallel, fastmath=REORDERED)
+
+
+def _three_around(dx: Any, dy: Any, a: float, b: float) -> tuple[int, int, int]:
+    """The point nearest to (a, b), and on either side of it the one most nearly opposite."""
+    n = dx.shape[0]
+    first = 0
+    nearest = math.inf
+    for k in range(n):
+        away = (dx[k] - a) ** 2 + (dy[k] - b) ** 2
+        if away < nearest:
+            nearest, first = away, k
+    ux, uy = dx[first] - a, dy[first] - b
+    second = third = 0
+    low_second = low_third = math.inf
+    for k in range(n):
+        vx, vy = dx[k] - a, dy[k] - b
+        away = vx * vx + vy * vy
+        along = (ux * vx + uy * vy) / math.sqrt(away if away > 0.0 else 1.0)
+        if ux * vy - uy * vx >= 0.0:
+            if along < low_second:
+                low_second, second = along, k
+        elif along < low_third:
+            low_third, third = along, k
+    return first, second, third
+
+
+def _leave_no_half_turn(dx: Any, dy: Any, a: float, b: float, i: int, j: int, k: int) -> bool:
+    ax, ay, bx, by, cx, cy = dx[i] - a, dy[i] - b, dx[j] - a, dy[j] - b, dx[k] - a, dy[k] - b
+    return ax * by - ay * bx > 0.0 and bx * cy - by * cx > 0.0 and cx * ay - cy * ax > 0.0
+
+
+def _nearest_of_sectors(dx: Any, dy: Any, a: float, b: float, i: int, j: int, k: int) -> tuple[int, int, int, float]:
+    """The nearest points of the sectors of i, j and k, and the smallest square distance of all."""
+    ax, ay, bx, by, cx, cy = dx[i] - a, dy[i] - b, dx[j] - a, dy[j] - b, dx[k] - a, dy[k] - b
+    new_i = new_j = new_k = 0
+    near_i = near_j = near_k = math.inf
+    for m in range(dx.shape[0]):
+        ux, uy = dx[m] - a, dy[m] - b
+        away = ux * ux + uy * uy
+        left_a, left_b, left_c = ax * uy - ay * ux > 0.0, bx * uy - by * ux > 0.0, cx * uy - cy * ux > 0.0
+        if not left_b and left_c and away < near_i:
+            near_i, new_i = away, m
+        if not left_c and left_a and away < near_j:
+            near_j, new_j = away, m
+        if not left_a and left_b and away < near_k:
+            near_k, new_k = away, m
+    return new_i, new_j, new_k, min(near_i, min(near_j, near_k))
+
+
+@functools.cache
+def inscribed(parallel: bool) -> Callable[..., None]:
+    """body(x (c, n), y (c, n), scratch (t, 2, n), steps, tolerance, out (c, 3)): x, y, radius."""
+    from numba import prange
+
+    centre, three, closed, sectors = (
+        _merged(_algebraic_centre), compiled.inline(_three_around), compiled.inline(_leave_no_half_turn), compiled.inline(_nearest_of_sectors),
+    )  # fmt: skip
+
+    def body(x, y, scratch, steps, tolerance, out):  # type: ignore[no-untyped-def]
+        count, threads = x.shape[0], scratch.shape[0]
+        for t in prange(threads):
+            dx, dy = scratch[t, 0], scratch[t, 1]
+            for c in range(count * t // threads, count * (t + 1) // threads):
+                mx, my, a, b, _ = centre(x[c], y[c], dx, dy)
+                out[c, 0], out[c, 1], out[c, 2] = math.nan, math.nan, math.nan
+                if not (math.isfinite(a) and math.isfinite(b)):
+                    continue
+                i, j, k = three(dx, dy, a, b)
+                if not closed(dx, dy, a, b, i, j, k):
+                    continue
+                radius = math.nan
+                for _ in range(steps):
+                    new_i, new_j, new_k, nearest = sectors(dx, dy, a, b, i, j, k)
+                    if nearest >= (radius * (1 - tolerance)) ** 2:
+                        out[c, 0], out[c, 1], out[c, 2] = a + mx, b + my, radius
+                        break
+                    together = closed(dx, dy, a, b, new_i, new_j, new_k)
+                    if together or (dx[new_i] - a) ** 2 + (dy[new_i] - b) ** 2 <= nearest:
+                        i = new_i
+                    if together or (dx[new_j] - a) ** 2 + (dy[new_j] - b) ** 2 <= nearest:
+                        j = new_j
+                    if together or (dx[new_k] - a) ** 2 + (dy[new_k] - b) ** 2 <= nearest:
+                        k = new_k
+                    ax, ay = dx[i] - a, dy[i] - b
+                    px, py, qx, qy = dx[j] - dx[i], dy[j] - dy[i], dx[k] - dx[i], dy[k] - dy[i]
+                    p, q = (px * (2 * ax + px) + py * (2 * ay + py)) / 2, (qx * (2 * ax + qx) + qy * (2 * ay + qy)) / 2
+                    determinant = px * qy - py * qx
+                    if determinant == 0.0:
+                        break
+                    sx, sy = (p * qy - q * py) / determinant, (q * px - p * qx) / determinant
+                    radius = math.sqrt((ax - sx) ** 2 + (ay - sy) ** 2)
+                    a, b = a + sx, b + sy
+
+    read, write = compiled.frozen(2), compiled.writable
+    signature = (read, read, write(3), compiled.scalar("int64"), compiled.scalar("float64"), write(2))
+    return compiled.jit(body, signature, parallel=parallel, fastmath=REORDERED)
