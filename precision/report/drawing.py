@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 UP_COLOR: Final = "#0072B2"
 DOWN_COLOR: Final = "#D55E00"
+DARK: Final = {UP_COLOR: "#00456d", DOWN_COLOR: "#8a3a00"}
+"""Readings stand out on the lines and bands of their own direction."""
 MEAN_COLOR: Final = "#3d4854"
 REST_COLOR: Final = "#9aa7b4"
 ACCENTS: Final = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#16202c")
@@ -42,14 +44,14 @@ def style() -> Iterator[None]:
     settings: dict[str, Any] = {
         "font.family": ["sans-serif"],
         "font.sans-serif": [_LAYOUT_FONT],
-        "font.size": 9.5,
+        "font.size": 10.5,
         "text.color": INK,
         "text.parse_math": False,
         "text.usetex": False,
         "axes.edgecolor": SOFT,
         "axes.linewidth": 0.8,
         "axes.labelcolor": SOFT,
-        "axes.labelsize": 9.5,
+        "axes.labelsize": 10.5,
         "axes.spines.top": False,
         "axes.spines.right": False,
         "axes.grid": True,
@@ -61,8 +63,8 @@ def style() -> Iterator[None]:
         "grid.linewidth": 0.7,
         "xtick.color": SOFT,
         "ytick.color": SOFT,
-        "xtick.labelsize": 9,
-        "ytick.labelsize": 9,
+        "xtick.labelsize": 10,
+        "ytick.labelsize": 10,
         "xtick.major.size": 3.5,
         "ytick.major.size": 0,
         "legend.frameon": False,
@@ -95,14 +97,14 @@ def sheet(*, width: float, height: float, rows: Sequence[float] = (1.0,)) -> tup
 def title(axes: Axes, text: str, key_numbers: str) -> None:
     """The title at the left edge of the sheet, above the axes, and the key numbers below it."""
     place: Any = (axes.get_figure(root=True).transFigure, axes.transAxes)  # type: ignore[union-attr]
-    lines: tuple[tuple[str, int, dict[str, Any]], ...] = ((text, 45, {"fontsize": 13, "fontweight": "bold"}), (key_numbers, 27, {"fontsize": 10, "color": SOFT}))
+    lines: tuple[tuple[str, int, dict[str, Any]], ...] = ((text, 46, {"fontsize": 13.5, "fontweight": "bold"}), (key_numbers, 27, {"fontsize": 10.5, "color": SOFT}))
     for line, height, settings in lines:
         axes.annotate(line, (0.0, 1), (0, height), xycoords=place, textcoords="offset points", va="bottom", **settings)
 
 
 def legend(axes: Axes, handles: Sequence[Artist]) -> None:
     """One row between the key numbers and the axes."""
-    axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(-0.005, 1.0), ncols=len(handles), fontsize=9, borderaxespad=0, borderpad=0.5, handlelength=2.2,
+    axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(-0.005, 1.0), ncols=len(handles), fontsize=10, borderaxespad=0, borderpad=0.5, handlelength=2.2,
                 columnspacing=1.8, handletextpad=0.6)
 
 
@@ -126,36 +128,52 @@ def png(figure: Figure, *, dots_per_inch: int = 180) -> bytes:
     return buffer.getvalue()
 
 
-def dimension(axes: Axes, x: float, low: float, high: float, label: str, *, color: str = INK, transform: Any = None) -> None:
-    """A dimension line from `low` to `high` with end ticks and its number along it, as on an engineering drawing."""
-    transform = transform or axes.transData
-    axes.plot([x, x], [low, high], color=color, linewidth=1.1, marker="_", markersize=7, markeredgewidth=1.1, transform=transform, clip_on=False, zorder=6, solid_capstyle="butt")
-    axes.text(x, (low + high) / 2, label, transform=transform, rotation=90, rotation_mode="anchor", ha="center", va="center", fontsize=9, color=color, zorder=7,
-              clip_on=False, bbox={"facecolor": "white", "edgecolor": "none", "pad": 2.2})
+def dimension(axes: Axes, x: float, low: float, high: float, label: str) -> None:
+    """A dimension line from `low` to `high` (data) at `x` (axes fraction) with end ticks and its number along it, as on an engineering drawing.
+
+    Where the line is shorter than the number, the number continues it, upwards if there is room. The axes must have their final height and limits.
+    """
+    transform = axes.get_yaxis_transform()
+    axes.plot([x, x], [low, high], color=INK, linewidth=1.1, marker="_", markersize=7, markeredgewidth=1.1, transform=transform, clip_on=False, zorder=6, solid_capstyle="butt")
+    size, gap = 10.0, 6.0
+    needed = 0.62 * size * len(label) + gap
+    frame = axes.get_window_extent()
+    bottom, top = (float(axes.transData.transform((0, level))[1]) for level in (low, high))
+    settings: dict[str, Any] = {"rotation": 90, "rotation_mode": "anchor", "va": "center", "fontsize": size, "zorder": 7, "clip_on": False, "textcoords": "offset points",
+                                "xycoords": transform, "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 2.2}}
+    if top - bottom > needed + gap:
+        axes.annotate(label, (x, (low + high) / 2), (0, 0), ha="center", **settings)
+    elif frame.y1 - top > needed:
+        axes.annotate(label, (x, high), (0, gap), ha="left", **settings)
+    else:
+        axes.annotate(label, (x, low), (0, -gap), ha="right", **settings)
 
 
-def label_near(axes: Axes, label: str, *, x: float, low: float, high: float, lines: Sequence[tuple[Any, Any]]) -> None:
-    """Print `label` above, below, right or left of the stretch `low`…`high` at `x` (data coordinates), where it covers the least of `lines`.
+def label_near(axes: Axes, label: str, *, x: float, low: float, high: float, lines: Sequence[tuple[Any, Any]], marks: Sequence[tuple[Any, Any]]) -> None:
+    """Print `label` above, below, right or left of the stretch `low`…`high` at `x` (data coordinates), where it covers the least of `lines` and `marks`.
 
     Only the size of the letters is estimated; the axes must have their final limits and place.
     """
-    size = 9.0
+    size = 10.0
     width, height = 0.68 * size * len(label), 1.5 * size
     to_points = axes.transData.transform
     drawn = []
     for line_x, line_y in lines:
         dense = np.linspace(line_x[0], line_x[-1], 600)
         drawn.append(to_points(np.column_stack([dense, np.interp(dense, line_x, line_y)])))
+    for mark_x, mark_y in marks:
+        drawn += [to_points(np.column_stack([mark_x, mark_y]))] * 20  # one mark hidden is as bad as a stretch of line
     points = np.concatenate(drawn)
     frame = axes.get_window_extent()
     (_, bottom), (middle, top) = to_points((x, low)), to_points((x, high))
+    inside = min(max(middle, frame.x0 + 0.5 * width), frame.x1 - 0.5 * width)
     candidates = [
-        (middle, top + 0.75 * height), (middle, bottom - 0.75 * height),
+        (inside, top + 0.75 * height), (inside, bottom - 0.75 * height),
         (middle + 0.5 * width + 8, (top + bottom) / 2), (middle - 0.5 * width - 8, (top + bottom) / 2),
     ]
 
     def hidden(centre: tuple[float, float]) -> float:
-        outside = not (frame.x0 <= centre[0] - width / 2 and centre[0] + width / 2 <= frame.x1 and frame.y0 <= centre[1] - height / 2 and centre[1] + height / 2 <= frame.y1)
+        outside = not (frame.x0 - 1 <= centre[0] - width / 2 and centre[0] + width / 2 <= frame.x1 + 1 and frame.y0 <= centre[1] - height / 2 and centre[1] + height / 2 <= frame.y1)
         covered = (np.abs(points[:, 0] - centre[0]) < width / 2) & (np.abs(points[:, 1] - centre[1]) < height / 2)
         return float(np.count_nonzero(covered)) + (1e6 if outside else 0.0)
 

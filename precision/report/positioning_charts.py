@@ -117,15 +117,16 @@ def main_chart(curves: PositioningCurves, figures: Mapping[str, Figure], *, form
     axis = visible(curves.axis, longest=40)
     with drawing.style():
         figure, axes = drawing.sheet(width=10.6, height=5.5)
-        axes.axhline(0, color=INK, linewidth=0.8, zorder=1)
+        zero = _draw_zero(axes, curves, scale)
         _draw_readings_and_means(axes, curves, x, scale)
         if np.any(np.isfinite(curves.centre)):
             axes.plot(x, curves.centre / scale, color=MEAN_COLOR, linewidth=1.0, linestyle=(0, (1, 1.8)), zorder=3.2)
         _label_axes(axes, curves, x, x_unit, y_unit)
-        drawing.title(axes, f"Deviation against target, axis {axis}", _key_numbers(figures, shown, ("A", "E", "R", "B", "M")))
+        drawing.title(axes, f"Deviation against target, axis {axis}", _key_numbers(figures, shown, ("A", "E", "R", "B", "M")) + zero)
         drawing.legend(axes, _legend_entries(curves))
+        figure.subplots_adjust(left=0.065, right=0.88, top=0.825, bottom=0.1)
         slots = _draw_dimensions(axes, curves, x, scale, shown)
-        figure.subplots_adjust(left=0.065, right=0.985 - 0.035 * slots, top=0.825, bottom=0.1)
+        figure.subplots_adjust(right=0.985 - 0.035 * slots)
         _draw_reversal_dimension(axes, curves, x, scale, shown)
         if format == "png":
             return drawing.png(figure)
@@ -144,13 +145,15 @@ def main_chart(curves: PositioningCurves, figures: Mapping[str, Figure], *, form
     )
 
 
-def trend_chart(curves: PositioningCurves) -> Chart:
+def trend_chart(curves: PositioningCurves) -> Chart | None:
     """What is left of the means when their least-squares line over the targets is taken away, and the slope of that line.
 
-    The line is fitted to the mean bidirectional deviation, or to the one direction that was measured.
+    The line is fitted to the mean bidirectional deviation, or to the one direction that was measured; None with fewer than three targets.
     """
     x_unit = _position_unit(curves)
-    fitted = curves.centre if np.count_nonzero(np.isfinite(curves.centre)) >= 2 else np.nanmean(curves.mean, axis=0) if _any_column(curves.mean) else curves.centre
+    fitted = max((curves.centre, curves.mean[0], curves.mean[1]), key=lambda mean: int(np.count_nonzero(np.isfinite(mean))))
+    if np.count_nonzero(np.isfinite(fitted)) < 3:
+        return None
     line, slope = _least_squares_line(curves.target, fitted)
     residual = curves.deviation - line[None, :, None]
     mean = curves.mean - line
@@ -161,8 +164,7 @@ def trend_chart(curves: PositioningCurves) -> Chart:
         coverage_factor=curves.coverage_factor,
     )
     slope_text = _slope_text(slope, curves.unit)
-    left = flat.centre if np.any(np.isfinite(flat.centre)) else fitted - line
-    span = float(np.nanmax(left) - np.nanmin(left))
+    span = float(np.nanmax(fitted - line) - np.nanmin(fitted - line))
     span_text = f"{_three_digits(span / scale)} {y_unit}"
     with drawing.style():
         figure, axes = drawing.sheet(width=5.2, height=3.8)
@@ -269,7 +271,7 @@ def drift_chart(
         axes.set_ylabel(f"Change ({y_unit})")
         drawing.few_ticks(axes.yaxis)
         drawing.title(axes, "Drift during the test", f"the means of the runs wander by {wander}")
-        drawing.legend(axes, _drift_legend())
+        drawing.legend(axes, _drift_legend(shown))
         if traces:
             _draw_temperatures(panels[1], traces, _minutes(time_s))
         label = "Reading, in the order taken" if time_s is None else ("Time (min)" if _minutes(time_s) == 60 else "Time (s)")
@@ -291,6 +293,15 @@ def drift_chart(
 # --- drawing
 
 
+def _draw_zero(axes: Axes, curves: PositioningCurves, scale: float) -> str:
+    """The zero line, unless all readings are so far from it that it would flatten them; then the words that say so."""
+    low, high = float(np.nanmin(curves.deviation)) / scale, float(np.nanmax(curves.deviation)) / scale
+    if low - 2 * (high - low) <= 0 <= high + 2 * (high - low):
+        axes.axhline(0, color=INK, linewidth=0.8, zorder=1)
+        return ""
+    return f"   ·   zero lies {'below' if low > 0 else 'above'} the chart"
+
+
 def _draw_readings_and_means(axes: Axes, curves: PositioningCurves, x: Floats, scale: float) -> None:
     low, high = curves.bands
     for direction, (color, marker, dash) in enumerate(_DIRECTIONS):
@@ -300,8 +311,7 @@ def _draw_readings_and_means(axes: Axes, curves: PositioningCurves, x: Floats, s
         for edge in (low, high):
             axes.plot(x, edge[direction] / scale, color=color, linewidth=0.6, alpha=0.65, zorder=2.5)
         for run in range(curves.deviation.shape[2]):
-            axes.plot(x, curves.deviation[direction, :, run] / scale, linestyle="none", marker=marker, markersize=3.6, color=color, markeredgecolor="white",
-                      markeredgewidth=0.35, zorder=5)
+            axes.plot(x, curves.deviation[direction, :, run] / scale, linestyle="none", marker=marker, markersize=3.4, color=drawing.DARK[color], markeredgewidth=0, zorder=5)
 
 
 def _legend_entries(curves: PositioningCurves) -> list[Any]:
@@ -311,7 +321,7 @@ def _legend_entries(curves: PositioningCurves) -> list[Any]:
     entries: list[Any] = []
     for direction, (color, marker, dash) in enumerate(_DIRECTIONS):
         if np.any(np.isfinite(curves.deviation[direction])):
-            entries.append(Line2D([], [], color=color, linewidth=1.6, linestyle=dash, marker=marker, markersize=4, markeredgewidth=0, label=f"{'↑↓'[direction]} mean, readings"))
+            entries.append(Line2D([], [], color=color, linewidth=1.6, linestyle=dash, marker=marker, markersize=4, markeredgewidth=0, label=f"{'↑↓'[direction]} mean"))
     if np.any(np.isfinite(curves.s)):
         entries.append(Patch(facecolor="#d5dbe1", edgecolor=REST_COLOR, linewidth=0.6, label=f"mean ± {curves.coverage_factor:g}s"))
     if np.any(np.isfinite(curves.centre)):
@@ -319,11 +329,11 @@ def _legend_entries(curves: PositioningCurves) -> list[Any]:
     return entries
 
 
-def _drift_legend() -> list[Any]:
+def _drift_legend(shown: NDArray[np.bool_]) -> list[Any]:
     from matplotlib.lines import Line2D
 
     marks = [Line2D([], [], color=color, linestyle="none", marker=marker, markersize=4, markeredgewidth=0, label="↑↓"[direction]) for direction, (color, marker, _) in
-             enumerate(_DIRECTIONS)]
+             enumerate(_DIRECTIONS) if np.any(shown[direction])]
     return [*marks, Line2D([], [], color=INK, linewidth=1.8, label="mean of the run")]
 
 
@@ -332,7 +342,7 @@ def _number_bars(axes: Axes, x: Floats, values: Floats, worst: int) -> None:
     for index in np.flatnonzero(np.isfinite(values)):
         upward = values[index] >= 0
         axes.annotate(typographic(rounding.rounded(float(values[index]), decimals)), (x[index], values[index]), (0, 3 if upward else -3), textcoords="offset points",
-                      ha="center", va="bottom" if upward else "top", fontsize=8, fontweight="bold" if index == worst else "normal", zorder=5,
+                      ha="center", va="bottom" if upward else "top", fontsize=9, fontweight="bold" if index == worst else "normal", zorder=5,
                       bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.85})
 
 
@@ -344,9 +354,9 @@ def _label_axes(axes: Axes, curves: PositioningCurves, x: Floats, x_unit: str, y
     else:
         drawing.few_ticks(axes.xaxis)
     drawing.few_ticks(axes.yaxis)
-    if x.size > 1:
-        margin = 0.045 * (x[-1] - x[0])
-        axes.set_xlim(x[0] - margin, x[-1] + margin)
+    margin = 0.045 * (x[-1] - x[0]) if x.size > 1 else 1.0
+    axes.set_xlim(x[0] - margin, x[-1] + margin)
+    axes.set_ylim(axes.get_ylim())  # what is drawn after this is measured against the final limits
 
 
 def _draw_reversal_dimension(axes: Axes, curves: PositioningCurves, x: Floats, scale: float, shown: Mapping[str, str]) -> None:
@@ -359,7 +369,8 @@ def _draw_reversal_dimension(axes: Axes, curves: PositioningCurves, x: Floats, s
     bands = [edge / scale for edge in curves.bands]
     ends = np.array([[low, high], *([band[0, worst], band[1, worst]] for band in bands)])
     drawing.label_near(axes, f"B {shown['B']}", x=float(x[worst]), low=float(np.nanmin(ends)), high=float(np.nanmax(ends)),
-                       lines=[(x, line) for line in (*(curves.mean / scale), *bands[0], *bands[1], curves.centre / scale)])
+                       lines=[(x, line) for line in (*(curves.mean / scale), *bands[0], *bands[1], curves.centre / scale)],
+                       marks=[(x, curves.deviation[direction, :, run] / scale) for direction in (0, 1) for run in range(curves.deviation.shape[2])])
 
 
 def _draw_dimensions(axes: Axes, curves: PositioningCurves, x: Floats, scale: float, shown: Mapping[str, str]) -> int:
@@ -380,7 +391,7 @@ def _draw_dimensions(axes: Axes, curves: PositioningCurves, x: Floats, scale: fl
             ends.append(level)
             axes.plot([(target - left) / (right - left), place + 0.007], [level, level], transform=axes.get_yaxis_transform(), color=REST_COLOR, linewidth=0.6,
                       clip_on=False, zorder=1.5)
-        drawing.dimension(axes, place, ends[0], ends[1], f"{key} {shown[key]}", transform=axes.get_yaxis_transform())
+        drawing.dimension(axes, place, ends[0], ends[1], f"{key} {shown[key]}")
     return slots
 
 
@@ -390,7 +401,7 @@ def _draw_temperatures(axes: Axes, traces: Sequence[TemperatureTrace], seconds: 
         axes.plot(np.asarray(trace.time_s) / seconds, celsius, color=color, linewidth=1.4)
         name = visible(trace.name, longest=30)
         axes.annotate(f"{name} {celsius[0]:.2f} → {celsius[-1]:.2f} °C", (1, float(celsius[-1])), (-2, 4), xycoords=axes.get_yaxis_transform(), textcoords="offset points",
-                      ha="right", va="bottom", fontsize=8.5, color=color)
+                      ha="right", va="bottom", fontsize=9.5, color=color)
     axes.set_ylabel("Temperature (°C)")
     axes.margins(y=0.25)
     drawing.few_ticks(axes.yaxis)
@@ -407,9 +418,9 @@ def _position_unit(curves: PositioningCurves) -> str:
 
 
 def _deviation_unit(curves: PositioningCurves, figures: Mapping[str, Figure]) -> str:
-    """The unit in which the largest of readings and figures reads well, so that chart and table agree."""
+    """The unit in which the largest of the figures reads well, as in their table; without figures, the span of the readings (an offset does not count)."""
     sizes = [abs(figure.value) for figure in figures.values() if figure.value is not None and figure.unit == curves.unit]
-    return units.display_unit(max([float(np.nanmax(np.abs(curves.deviation))), *sizes]), curves.unit)
+    return units.display_unit(max(sizes, default=float(np.nanmax(curves.deviation) - np.nanmin(curves.deviation))), curves.unit)
 
 
 def _factor(unit: str) -> float:
@@ -445,15 +456,9 @@ def _alt(text: str, numbers: str) -> str:
     return f"{text} {numbers.replace('   ·   ', ', ')}.".replace(" .", "")
 
 
-def _any_column(values: Floats) -> bool:
-    return bool(np.all(np.any(np.isfinite(values), axis=0)))
-
-
 def _least_squares_line(x: Floats, y: Floats) -> tuple[Floats, float]:
-    """The line through the finite (x, y), at every x, and its slope; centred before the sums so that nothing cancels."""
+    """The line through the finite (x, y), at least two, at every x, and its slope; centred before the sums so that nothing cancels."""
     known = np.isfinite(y)
-    if np.count_nonzero(known) < 2:
-        return np.full_like(x, float(np.nanmean(y)) if np.any(known) else 0.0), 0.0
     x_mean, y_mean = float(np.mean(x[known])), float(np.mean(y[known]))
     offset = x[known] - x_mean
     slope = float(np.sum(offset * (y[known] - y_mean)) / np.sum(offset**2))

@@ -5,6 +5,7 @@ What HTML, Markdown, CSV and the terminal print is decided here once; the writer
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -109,13 +110,15 @@ def _converts(unit: str, si_unit: str) -> bool:
 
 def shown_table(table: Table) -> ShownTable:
     """A table as text: columns of one SI unit and family share the printed unit and the decimals."""
-    families: dict[tuple[str, str], list[float]] = {}
+    families: dict[tuple[str, str], list[list[float]]] = {}
     for position, column in enumerate(table.columns):
         if column.unit is not None:
-            family = families.setdefault((column.unit, column.family), [])
-            family.extend(float(cell) for row in table.rows if (cell := row[position]) is not None)
-    unit_of = {key: rounding.shared_unit(values, key[0]) for key, values in families.items()}
-    decimals_of = {key: rounding.column_decimals(rounding.in_unit(value, unit_of[key]) for value in values) for key, values in families.items()}
+            values = [float(cell) for row in table.rows if isinstance(cell := row[position], (int, float))]
+            families.setdefault((column.unit, column.family), []).append(values)
+    unit_of = {key: rounding.shared_unit(itertools.chain(*columns), key[0]) for key, columns in families.items()}
+    decimals_of = {
+        key: rounding.family_decimals([[rounding.in_unit(value, unit_of[key]) for value in column] for column in columns]) for key, columns in families.items()
+    }
 
     def cell_text(cell: Cell, unit: str | None, family: str) -> str:
         if cell is None:

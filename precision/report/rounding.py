@@ -6,8 +6,9 @@ Rounding is to nearest, ties to the even digit (ISO 80000-1, annex B, rule A, fr
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Final
 
@@ -75,6 +76,18 @@ def column_decimals(values: Iterable[float | None]) -> int:
         return 0
     largest, middle = sizes[-1], sizes[len(sizes) // 2]
     return max(0, min(9, max(decimals_of(largest, SIGNIFICANT), decimals_of(middle, 2))))
+
+
+def family_decimals(columns: Iterable[Sequence[float]]) -> int:
+    """Decimal places for columns printed in one unit: as `column_decimals` of all, and three digits of the spread of each column, so that what
+    changes stays visible beside a large offset.
+
+    >>> family_decimals([[1000.0, 1004.5], [1.25, 2.5]])
+    2
+    """
+    columns = [list(column) for column in columns]
+    spreads = [max(column) - min(column) for column in columns if column]
+    return max([column_decimals(itertools.chain(*columns)), *(min(9, decimals_of(spread, 3)) for spread in spreads if spread > 0)])
 
 
 def plain(number: float) -> str:
