@@ -55,7 +55,7 @@ class Targets(Strict):
     count: int = Field(11, ge=2, le=2000)
     random_offset: Ratio = Field("30 %", ge=0, lt=0.5, description="largest random offset of a target, as a share of the spacing")
     resolution: Length = Field("1 µm", gt=0, description="targets are multiples of this")
-    positions: tuple[Length, ...] | None = Field(None, description="explicit targets instead, ascending", min_length=2, max_length=2000)
+    positions: tuple[Length, ...] | None = Field(None, description="explicit targets instead, ascending", min_length=2, max_length=2000, strict=False)
 
     @model_validator(mode="after")
     def _ascending(self) -> Self:

@@ -224,6 +224,7 @@ def _budgets(analysis: Analysis) -> list[Budget]:
             rows=[
                 BudgetRow(symbol=row.symbol, name=row.name, formula=row.formula, uncertainty=row.uncertainty, note=_ROW_KINDS[row.kind])
                 for row in made.rows
+                if row.uncertainty > 0
             ],
             unit=made.unit,
             total=figure.uncertainty,
