@@ -317,10 +317,17 @@ def _time_scale(value: object) -> float:
     return scale
 
 
+def _time_scale_argument(text: str) -> float:
+    try:
+        return _time_scale(text)
+    except ValueError as wrong:
+        raise argparse.ArgumentTypeError(str(wrong)) from None
+
+
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m precision.drivers.lab.serve", description="The virtual lab on 127.0.0.1; prints its addresses as JSON.")
     parser.add_argument("--seed", type=int, required=True, help="which lab: same seed, same readings")
-    parser.add_argument("--time-scale", type=_time_scale, default=math.inf, help="lab seconds per wall second; inf (default) waits for nothing")
+    parser.add_argument("--time-scale", type=_time_scale_argument, default=math.inf, help="lab seconds per wall second; inf (default) waits for nothing")
     parser.add_argument("--controller", choices=("pty", "tcp", "both"), default="pty" if os.name == "posix" else "tcp")
     for name in ("controller", "interferometer", "environment", "lab"):
         parser.add_argument(f"--{name}-port", type=int, default=0, help="0 (default): any free one")
