@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from .decision import Outcome
 from .document import Document, FigureTable
-from .presentation import shown_figures, split_at_decimals
+from .document import Table as DocumentTable
+from .presentation import shown_figures, shown_table, split_at_decimals
 from .rounding import typographic
 from .visible_text import visible
 
@@ -66,6 +67,20 @@ def figure_table(table: FigureTable) -> Table:
             mark, style = _STYLES[row.outcome] if row.outcome else ("", "dim")
             cells += [_text(limits[index]), _text(f"{mark} {row.outcome.value}" if row.outcome else "no limit", style)]
         shown.add_row(*cells)
+    return shown
+
+
+def table(data: DocumentTable) -> Table:
+    """A table of a report: heads with their units, numbers to the right."""
+    from rich import box
+    from rich.table import Table
+
+    cells = shown_table(data)
+    shown = Table(box=box.SIMPLE_HEAD, title=_text(cells.title, "bold"), title_justify="left", caption=_text(cells.note, "dim"), caption_justify="left", pad_edge=False)
+    for name, unit, numeric in zip(cells.names, cells.units, cells.numeric, strict=True):
+        shown.add_column(_text(f"{name} ({unit})" if unit else name), justify="right" if numeric else "left", overflow="fold")
+    for row in cells.rows:
+        shown.add_row(*(_text(typographic(cell) if numeric else cell) for cell, numeric in zip(row, cells.numeric, strict=True)))
     return shown
 
 
