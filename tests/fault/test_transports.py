@@ -95,7 +95,7 @@ def test_a_line_comes_without_its_end_and_the_next_one_waits(pair: tuple[Transpo
 def test_half_a_line_is_never_an_answer(pair: tuple[Transport, FarEnd]) -> None:
     link, far = pair
     far.send(b"X:123.4")
-    with pytest.raises(LinkLost, match="no answer within 0.2 s.*7 bytes without their end"):
+    with pytest.raises(LinkLost, match=r"no answer within 0.2 s.*7 bytes without their end"):
         link.read_until(b"\n", timeout_s=0.2)
     assert link.dirty
     far.send(b"56\n")
@@ -159,7 +159,7 @@ def test_any_bytes_pass(pair: tuple[Transport, FarEnd]) -> None:
 def test_unplugging_is_a_lost_link_for_reading_and_writing(pair: tuple[Transport, FarEnd]) -> None:
     link, far = pair
     far.close()
-    with pytest.raises(LinkLost, match="connect again|no answer"):
+    with pytest.raises(LinkLost, match=r"connect again|no answer"):
         link.read_until(b"\n", timeout_s=0.5)
     with pytest.raises(LinkLost):
         for _ in range(50):  # a socket takes a few writes before the reset comes back

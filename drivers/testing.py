@@ -1,0 +1,205 @@
+"""Links for tests: a recorded conversation, and a simulator in the same process. Neither waits: time is a number that they move.
+
+The same turns can drive a driver through `expected_dialogue` and the simulator through its `receive`, so that the fake is checked too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from precision.errors import LinkLost, ProtocolError
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """An answer that comes only after a deadline has passed."""
+
+    answer: bytes
+
+
+Turn = tuple[bytes, bytes | Late]
+"""(what the driver sends, what the device answers); either may be empty."""
+
+
+class _TestLink(ABC):
+    """What both links share: a buffer, a clock that only they move."""
+
+    address = "test://"
+
+    def __init__(self) -> None:
+        self.dirty = False
+        self.now_s = 0.0
+        self._incoming = bytearray()
+        self._open = True
+
+    def clock(self) -> float:
+        """Seconds; moved by `sleep` and by waiting for an answer."""
+        return self.now_s
+
+    def sleep(self, duration_s: float) -> None:
+        """Let time pass."""
+        self.now_s += duration_s
+
+    def read_until(self, terminator: bytes, *, timeout_s: float, limit: int = 65536) -> bytes:
+        deadline = self.now_s + timeout_s
+        while True:
+            at = self._incoming.find(terminator)
+            if 0 <= at <= limit:
+                line = bytes(self._incoming[:at])
+                del self._incoming[: at + len(terminator)]
+                return line
+            if len(self._incoming) > limit:
+                self.dirty = True
+                self._incoming.clear()
+                raise ProtocolError(f"{self.address}: more than {limit} bytes without an end of line")
+            if not self._wait(deadline):
+                self.dirty = True
+                raise LinkLost(f"{self.address}: no answer within {timeout_s:g} s")
+
+    def read_available(self, timeout_s: float) -> bytes:
+        deadline = self.now_s + timeout_s
+        while not self._incoming and self._wait(deadline):
+            pass
+        found = bytes(self._incoming)
+        self._incoming.clear()
+        return found
+
+    def drain(self) -> None:
+        self._wait(self.now_s)
+        self._incoming.clear()
+        self.dirty = False
+
+    def close(self) -> None:
+        self._open = False
+
+    def _check_open(self) -> None:
+        if not self._open:
+            raise LinkLost(f"{self.address}: the link is closed")
+
+    @abstractmethod
+    def _wait(self, deadline_s: float) -> bool:
+        """Wait for more bytes until `deadline_s`; False when it has passed."""
+
+
+class ExpectedDialogue(_TestLink):
+    """A link that plays recorded turns and refuses everything else."""
+
+    address = "dialogue://"
+
+    def __init__(self, turns: Sequence[Turn]) -> None:
+        super().__init__()
+        self._turns = list(turns)
+        self._sent = b""
+        self._late = b""
+        self._begin_turn()
+
+    def write(self, data: bytes, *, timeout_s: float) -> None:
+        """Must be what the next turn says."""
+        self._check_open()
+        self._sent += data
+        while self._sent:
+            if not self._turns:
+                raise AssertionError(f"sent {self._sent!r} after the last turn")
+            expected, answer = self._turns[0]
+            if not (expected.startswith(self._sent) or self._sent.startswith(expected)):
+                raise AssertionError(f"sent {self._sent!r}, expected {expected!r}")
+            if len(self._sent) < len(expected):
+                return
+            self._sent = self._sent[len(expected) :]
+            del self._turns[0]
+            self._answer(answer)
+            self._begin_turn()
+
+    def _begin_turn(self) -> None:
+        """What the device says without being asked."""
+        while self._turns and self._turns[0][0] == b"":
+            self._answer(self._turns.pop(0)[1])
+
+    def _answer(self, answer: bytes | Late) -> None:
+        if isinstance(answer, Late):
+            self._late += answer.answer
+        else:
+            self._incoming += answer
+
+    def _wait(self, deadline_s: float) -> bool:
+        if self.now_s >= deadline_s:
+            return False
+        self.now_s = deadline_s
+        self._incoming += self._late
+        came, self._late = bool(self._late), b""
+        if came:
+            # The deadline has passed: the answer stays for the next question.
+            self.dirty = True
+            raise LinkLost(f"{self.address}: no answer in time")
+        return False
+
+    def finish(self) -> None:
+        """All turns were taken and read.
+
+        Raises
+        ------
+        AssertionError      naming what was not
+        """
+        if self._turns or self._sent:
+            raise AssertionError(f"not sent: {[turn[0] for turn in self._turns]}; begun: {self._sent!r}")
+        if self._incoming or self._late:
+            raise AssertionError(f"not read: {bytes(self._incoming)!r} {self._late!r}")
+
+
+@contextlib.contextmanager
+def expected_dialogue(turns: Sequence[Turn]) -> Iterator[ExpectedDialogue]:
+    """A link that plays `turns`; leaving the block checks that every turn was sent and read."""
+    link = ExpectedDialogue(turns)
+    yield link
+    link.finish()
+
+
+class Responder(Protocol):
+    """A simulator without time."""
+
+    def receive(self, data: bytes) -> bytes: ...
+
+
+@runtime_checkable
+class TimedResponder(Protocol):
+    """A simulator with time."""
+
+    def receive(self, data: bytes, now_wall_s: float) -> bytes: ...
+    def poll(self, now_wall_s: float) -> bytes: ...
+    def next_event_wall_s(self) -> float | None: ...
+
+
+class SimulatedTransport(_TestLink):
+    """A simulator in this process as a link. Waiting moves its clock to the next event at once."""
+
+    address = "simulated://"
+
+    def __init__(self, simulator: Responder | TimedResponder) -> None:
+        super().__init__()
+        self._simulator = simulator
+
+    def write(self, data: bytes, *, timeout_s: float) -> None:
+        """Hand `data` over; what is answered can be read at once."""
+        self._check_open()
+        if isinstance(self._simulator, TimedResponder):
+            self._incoming += self._simulator.receive(data, self.now_s)
+        else:
+            self._incoming += self._simulator.receive(data)
+
+    def _wait(self, deadline_s: float) -> bool:
+        self._check_open()
+        if isinstance(self._simulator, TimedResponder):
+            if came := self._simulator.poll(self.now_s):
+                self._incoming += came
+                return True
+            event_s = self._simulator.next_event_wall_s()
+            if event_s is not None and event_s <= deadline_s:
+                self.now_s = max(self.now_s, event_s)
+                self._incoming += self._simulator.poll(self.now_s)
+                return True
+        self.now_s = max(self.now_s, deadline_s)
+        return False
