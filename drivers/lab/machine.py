@@ -10,6 +10,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from precision.units import REFERENCE_TEMPERATURE_K
+
 from .axis import Axis
 from .clock import NS_PER_S, LabClock, nanoseconds
 from .kinematics import Directions, Vector, tool_point
@@ -18,7 +20,6 @@ from .parameters import AXES, Parameters
 from .servo import STILL, Settling
 from .workshop import Workshop
 
-_REFERENCE_K = 293.15
 _NODES = 16
 """Moments at which a window that reaches back into a motion is sampled."""
 
@@ -211,7 +212,7 @@ class Machine:
             position = carriage.load_m
             along = axis.lead_error_m(position) + carriage.zero_m + carriage.scatter_m + settled_m
             if not at_reference:
-                along += axis.growth_m(position, self.screw_temperature_k(axis, carriage, stop.t_ns) - _REFERENCE_K, p.expansion_per_k)
+                along += axis.growth_m(position, self.screw_temperature_k(axis, carriage, stop.t_ns) - REFERENCE_TEMPERATURE_K, p.expansion_per_k)
             errors.append(axis.guideway(position, along))
             positions.append(position)
         x, y, z = tool_point((positions[0], positions[1], positions[2]), (errors[0], errors[1], errors[2]), tool_m, self._directions)

@@ -36,7 +36,3 @@ class Trapezoid:
         if t_s > self.duration_s - ramp_s:
             return self.distance_m - 0.5 * self.acceleration_m_per_s2 * (self.duration_s - t_s) ** 2
         return self.peak_m_per_s * (t_s - 0.5 * ramp_s)
-
-    def speed_m_per_s(self, t_s: float) -> float:
-        """Speed `t_s` after the start; 0 before and after."""
-        return max(0.0, min(self.peak_m_per_s, self.acceleration_m_per_s2 * t_s, self.acceleration_m_per_s2 * (self.duration_s - t_s)))

@@ -31,6 +31,7 @@ from precision.drivers.scpi.simulator import ScpiSimulator
 from .faults import Fault, Piece, spoiled
 from .link import Connection, listening, pseudo_terminal
 from .parameters import Parameters
+from .sensors import CHANNELS
 from .twin import Twin
 
 _LONGEST_WAIT_S = 0.5
@@ -93,8 +94,8 @@ class LabServer:
     def __init__(self, *, seed: int, time_scale: float, controller: str, ports: dict[str, int]) -> None:
         self.twin = Twin(seed)
         self.grbl = GrblSimulator(self.twin.mechanics, settings=_settings(self.twin.parameters), time_scale=time_scale, options="VZ")
-        self.interferometer = Ids3010Simulator(self.twin.optics)
-        self.multimeter = ScpiSimulator(self.twin.sensors)
+        self.interferometer = Ids3010Simulator(self.twin.optics, starting_polls=1)
+        self.multimeter = ScpiSimulator(self.twin.sensors, channels=CHANNELS)
         self._selector = selectors.DefaultSelector()
         self._stopping = False
         self._slave = -1

@@ -167,6 +167,7 @@ def test_motion_warms_the_screw_and_rest_cools_it() -> None:
     hot = twin.sensors.read(102)
     dwell(twin, 600.0)
     cooled = twin.sensors.read(102)
+    assert twin.sensors.read(105) < before + 0.1, "the other screws stay cold"
     # 3 mK of noise each: five of their standard deviations.
     assert hot - before > 0.3
     assert (cooled - before) == pytest.approx((hot - before) * math.exp(-1), abs=5 * 3e-3 * math.sqrt(2))
@@ -514,8 +515,8 @@ def test_sensors_say_what_is_true_within_their_data_sheets() -> None:
         p, b = twin.parameters, twin.parameters.bounds
         # Half the range, the bound of the drift, and six standard deviations of the noise.
         assert abs(twin.sensors.read(101) + 273.15 - p.air_temperature_k) <= b.air_temperature_range_k / 2 + p.air_temperature_drift_k + 6 * 3e-3
-        assert abs(twin.sensors.read(103) * 100 - p.air_pressure_pa) <= b.air_pressure_range_pa / 2 + p.air_pressure_drift_pa + 6 * 2.0
-        assert abs(twin.sensors.read(104) / 100 - p.relative_humidity) <= b.relative_humidity_range / 2 + p.relative_humidity_drift + 6 * 2e-3
+        assert abs(50_000.0 + 12_000.0 * twin.sensors.read(103) - p.air_pressure_pa) <= b.air_pressure_range_pa / 2 + p.air_pressure_drift_pa + 6 * 2.0
+        assert abs(0.2 * twin.sensors.read(104) - p.relative_humidity) <= b.relative_humidity_range / 2 + p.relative_humidity_drift + 6 * 2e-3
         assert abs(twin.sensors.read(102) + 273.15 - p.machine_temperature_k) <= b.material_temperature_range_k / 2 + p.machine_drift_k + 6 * 3e-3
     with pytest.raises(ValueError, match="channel 7"):
         twin.sensors.read(7)

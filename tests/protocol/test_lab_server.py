@@ -142,6 +142,17 @@ def test_a_pty_is_raw_and_may_be_opened_again() -> None:
                 assert b"Grbl 1.1h" in link.read_until(b"to unlock]\r\n", timeout_s=DEADLINE_S)
 
 
+@posix_only
+def test_a_pty_can_be_unplugged() -> None:
+    with start(seed=1) as lab, linked(lab.addresses["controller"]) as link:
+        link.write(b"?", timeout_s=DEADLINE_S)
+        link.read_until(b">\r\n", timeout_s=DEADLINE_S)
+        lab.fault("controller", "close")
+        with pytest.raises(LinkLost):
+            told(link, "$I\n")
+        assert lab.state()["clients"]["controller"] == 0
+
+
 # -- time --------------------------------------------------------------------------------------------------------------------------------
 
 
