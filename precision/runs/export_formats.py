@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
 _SHEET_ROWS = 100_000
 """Readings beyond this stay out of a workbook: a spreadsheet takes seconds for every 20 000 rows."""
+_SHEET_ERROR = 5e-16 + 2**-53
+"""Of the value: half a unit of the 16th digit, and half a unit of the last bit when the digits are read."""
 _MAT_BYTES = (1 << 31) - 1
 _CSV_ROWS = 4096
 
@@ -77,22 +79,22 @@ def differences(format: str, content: Content, path: Path, *, separator: str, de
     for column, array in content.columns:
         if column.name not in found:
             problems.append(f"column {column.name!r} is missing")
-        elif not _same(array, found[column.name], digits=16 if format == "xlsx" else None, text=format == "csv"):
+        elif not _same(array, found[column.name], rounded=format == "xlsx", text=format == "csv"):
             problems.append(f"column {column.name!r} differs")
     return problems
 
 
-def _same(wanted: Array, found: Array, *, digits: int | None, text: bool) -> bool:
-    """Bit for bit; a NaN that was text has only one kind of bits; 16 decimal digits are right to half a unit of the last: 5e-16 of the value."""
+def _same(wanted: Array, found: Array, *, rounded: bool, text: bool) -> bool:
+    """Bit for bit; a NaN that was text has only one kind of bits; a number in a workbook has 16 decimal digits."""
     import numpy as np
 
     if wanted.shape != found.shape:
         return False
-    if digits is not None:
+    if rounded:
         wide = wanted.astype(np.float64)
         with np.errstate(invalid="ignore"):
-            close = np.abs(wide - found) <= 5.0 * 10.0**-digits * np.abs(wide) * (1 + 2**-50)
-        return bool(np.all(close | (~np.isfinite(wide) & ~np.isfinite(found))))
+            close = np.abs(wide - found) <= _SHEET_ERROR * np.abs(wide)
+        return bool(np.all(close | (wide == found) | (np.isnan(wide) & np.isnan(found))))
     if wanted.dtype != found.dtype:
         return False
     same = wanted.view(np.int64) == np.ascontiguousarray(found).view(np.int64)
@@ -258,8 +260,8 @@ def _write_xlsx(content: Content, path: Path) -> None:
         for row in range(content.capture.rows):
             for place, array in enumerate(arrays):
                 value = array[row]
-                # A spreadsheet computes in float64: a larger integer would change without a word.
-                if isinstance(value, int) and abs(value) > 1 << 53:
+                # A spreadsheet computes in float64, where a larger integer would change without a word, and has neither NaN nor infinity.
+                if not math.isfinite(value) or (isinstance(value, int) and abs(value) > 1 << 53):
                     sheet.write_string(row + 1, place, str(value))
                 else:
                     sheet.write_number(row + 1, place, value)
@@ -303,17 +305,17 @@ def _read_xlsx(content: Content, path: Path) -> dict[str, Array]:
     import openpyxl
 
     with path.open("rb") as file:
-        book = openpyxl.load_workbook(file, read_only=True, data_only=True)
+        book = openpyxl.load_workbook(file, read_only=True)
         figures = {row[0]: row[1] if len(row) > 1 else None for row in book["Figures"].iter_rows(values_only=True) if row}
         for name, value in _leaves(content.result, ""):
-            if isinstance(value, float) and not math.isclose(float(str(figures[guarded(name)])), value, rel_tol=5.1e-16):
+            if isinstance(value, float) and not math.isclose(float(str(figures[guarded(name)])), value, rel_tol=_SHEET_ERROR):
                 raise DataError(f"the figure {name} differs in the XLSX file")
         rows = list(book["Readings"].iter_rows(values_only=True)) if content.capture.rows <= _SHEET_ROWS else []
         book.close()
     found: dict[str, Array] = {}
     for place, column in enumerate(content.capture.schema if rows else ()):
         cells = [row[place] for row in rows[1:]]
-        found[column.name] = np.array([math.nan if isinstance(cell, str) and cell.startswith("#") else float(cell) for cell in cells])
+        found[column.name] = np.array([float(str(cell)) for cell in cells])
     return found
 
 

@@ -108,7 +108,7 @@ def _copied(reader: CaptureReader, run: RunDirectory) -> Recovery:
     for damage in reader.damage[told:]:
         writer.gap(f"torn end: {damage.reason}", 0)
     writer.close()
-    losses = [_loss(damage, blocks, sizes, len(reader.columns)) for damage in reader.damage]
+    losses = [_loss(damage, blocks, sizes) for damage in reader.damage]
     return Recovery(
         run=run, blocks=len(blocks), samples=sum(sizes), damage=(),
         blocks_lost=_total([loss[0] for loss in losses]), samples_lost=_total([loss[1] for loss in losses]),
@@ -116,13 +116,13 @@ def _copied(reader: CaptureReader, run: RunDirectory) -> Recovery:
     )
 
 
-def _loss(damage: Damage, blocks: list[Record], sizes: list[int], columns: int) -> tuple[Any, Any, Any]:
-    """Blocks, samples and seconds of one damage. A torn end is taken for blocks like the largest before it, the torn one counted whole."""
+def _loss(damage: Damage, blocks: list[Record], sizes: list[int]) -> tuple[Any, Any, Any]:
+    """Blocks, samples and seconds of one damage. A torn end is taken for blocks like those before it, the torn one counted whole."""
     if not damage.tail:
         return damage.blocks, damage.samples, damage.seconds
     if not sizes or max(sizes) == 0:
         return None, None, None
-    count = math.ceil(damage.size / (8 * columns * max(sizes)))
+    count = math.ceil(damage.size * len(sizes) / damage.offset)
     samples = count * max(sizes)
     steps = [(later.t_mono_ns - earlier.t_mono_ns) / 1e9 for earlier, later in itertools.pairwise(blocks)]
     return count, samples, count * statistics.median(steps) if steps else None

@@ -18,7 +18,7 @@ from precision.errors import DataError
 from precision.runs.capture import CaptureWriter, Column
 
 COLUMNS = [Column("n", "i8", ""), *(Column(f"x{channel}", "f8", "m") for channel in range(8))]
-ROWS = 500
+ROWS = 2500
 
 
 def block(start: int) -> dict[str, object]:

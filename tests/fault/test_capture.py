@@ -86,7 +86,7 @@ def test_kill_9_loses_no_acknowledged_block(tmp_path: Path, slow: bool) -> None:
             path = tmp_path / f"{number}.arrows"
             zygote.stdin.write(f"{path} {chance.choice(['block', '1.0'])}\n")
             victim = int(zygote.stdout.readline())
-            time.sleep(chance.uniform(0.0, 0.12))
+            time.sleep(chance.uniform(0.0, 0.25))
             os.kill(victim, signal.SIGKILL)
             assert zygote.stdout.readline() == "dead\n"
             acknowledged_total += check_victim(path, VICTIM_COLUMNS)
@@ -124,14 +124,14 @@ def check_victim(path: Path, columns: list[Column]) -> int:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of file size are POSIX")
 def test_a_full_disk_raises_in_the_measuring_thread_and_keeps_what_was_acknowledged(tmp_path: Path) -> None:
-    path, limit = tmp_path / "capture.arrows", 300_000
+    path, limit = tmp_path / "capture.arrows", 2_000_000
     done = subprocess.run([sys.executable, str(VICTIM), str(path), str(limit)], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 6, done.stderr
     assert "are on the disk and kept" in done.stdout and "free some space" in done.stdout
     acknowledged = struct.unpack("<q", path.with_suffix(".acknowledged").read_bytes())[0]
     capture = read(path)
     assert 0 < acknowledged <= capture.batches[-1].seq + len(capture.gaps) and not capture.closed and capture.tail
-    assert np.array_equal(capture.columns["n"][:500], np.arange(500))
+    assert np.array_equal(capture.columns["n"][:2500], np.arange(2500))
     assert path.stat().st_size <= limit
 
 
@@ -144,7 +144,7 @@ def test_a_full_tmpfs_raises_and_keeps_what_was_acknowledged(tmp_path: Path) -> 
         pytest.skip("mounting is not allowed here")
     try:
         writer = CaptureWriter(folder / "capture.arrows", COLUMNS)
-        with pytest.raises(DataError, match="No space left.*are on the disk and kept"):
+        with pytest.raises(DataError, match=r"No space left.*are on the disk and kept"):
             for number in range(1000):
                 writer.append_and_wait(block(number, 1000))
         kept = writer.acknowledged
@@ -288,7 +288,7 @@ def test_blocks_that_were_exchanged_or_repeated_are_seen(tmp_path: Path) -> None
 def test_a_file_that_is_no_capture_is_refused(tmp_path: Path) -> None:
     for content in (b"", b"not a capture at all", bytes(10_000), b"\xff" * 5000):
         (tmp_path / "other.arrows").write_bytes(content)
-        with pytest.raises(DataError, match="other.arrows"):
+        with pytest.raises(DataError, match=r"other\.arrows"):
             read(tmp_path / "other.arrows")
         assert read(tmp_path / "other.arrows", COLUMNS).rows == 0
         assert verify(tmp_path / "other.arrows").problems
