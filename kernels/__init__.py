@@ -6,5 +6,20 @@ back.
 """
 
 from precision.kernels.gpu import Gpu, usable_gpu
+from precision.kernels.volumetric import (
+    AxisErrors,
+    GeometricErrors,
+    volumetric_compensation,
+    volumetric_error,
+    volumetric_error_grid,
+)
 
-__all__ = ["Gpu", "usable_gpu"]
+__all__ = [
+    "AxisErrors",
+    "GeometricErrors",
+    "Gpu",
+    "usable_gpu",
+    "volumetric_compensation",
+    "volumetric_error",
+    "volumetric_error_grid",
+]

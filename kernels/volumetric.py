@@ -1,0 +1,585 @@
+"""Volumetric error: what the 21 error functions of a three-axis machine add up to at the tool, anywhere in its volume.
+
+Every error is that of the tool relative to the workpiece (ISO 230-1:2012 notation), rigid bodies, first order:
+
+    Δ = Σ_a [ E_a(p_a) + ε_a(p_a) × r_a ],   E_a = (E_Xa, E_Ya, E_Za),   ε_a = (E_Aa, E_Ba, E_Ca)
+    Δx += −E_C0Y·y + E_B0Z·z,   Δy += −E_A0Z·z
+
+The chain, from workpiece to tool with F for the frame (`FXYZ`, `XFYZ`, ...), says what the lever arm r_a is made of: the
+tool offset, and the positions of — for an axis on the tool's side — the axes strictly between it and the tool; for an
+axis on the workpiece's side, itself, the axes between it and the frame, and all axes on the tool's side.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from array_api_compat import array_namespace, device, is_cupy_namespace, is_numpy_namespace
+
+from precision.kernels import compiled, cuda
+from precision.kernels.blocks import blocks, one_blas_thread
+from precision.kernels.real_array import real_array
+
+BLOCK = 8192  # a dozen scratch rows of this length and the tables stay in a second-level cache of 1 MB
+
+# ε × r, term by term: rotation (A, B, C) times lever (x, y, z) goes to a component, with a sign
+CROSS = (
+    (0, 1, 2, 1.0),
+    (0, 2, 1, -1.0),
+    (1, 2, 0, 1.0),
+    (1, 0, 2, -1.0),
+    (2, 0, 1, 1.0),
+    (2, 1, 0, -1.0),
+)
+
+
+class AxisErrors(NamedTuple):
+    """The six error functions of one linear axis, sampled along it; linear between samples, held beyond the ends.
+
+    Parameters
+    ----------
+    position_m : (k,) float
+        Where the samples were taken, increasing, k ≥ 2, m.
+    translation_m : (3, k) float
+        E_Xa, E_Ya, E_Za, m: positioning where the letters agree, straightness elsewhere.
+    rotation_rad : (3, k) float
+        E_Aa, E_Ba, E_Ca, rad: roll, pitch and yaw.
+    lever_m : three floats
+        From the point where E was measured to the axes' functional point at zero, added to every lever arm, m.
+    """
+
+    position_m: Any
+    translation_m: Any
+    rotation_rad: Any
+    lever_m: Sequence[float] = (0.0, 0.0, 0.0)
+
+
+class GeometricErrors(NamedTuple):
+    """The 21 errors of three linear axes: six functions each, and three squareness errors, rad.
+
+    The squareness errors are added as such: straightness then has its slope removed, or they are zero.
+    """
+
+    x: AxisErrors
+    y: AxisErrors
+    z: AxisErrors
+    c0y_rad: float = 0.0
+    b0z_rad: float = 0.0
+    a0z_rad: float = 0.0
+
+
+def volumetric_error(
+    errors: GeometricErrors, position_m: Any, /, *, chain: str, tool_m: Sequence[float] = (0.0, 0.0, 0.0)
+) -> Any:
+    """Deviation of the tool from where the axes say it is, at scattered points (Δ).
+
+    Parameters
+    ----------
+    errors : GeometricErrors
+        Arrays of the same library and device as `position_m`.
+    position_m : (3, ...) float
+        Rows x, y, z of the axes' positions, m. Beyond the tables' ends their last values hold. NaN gives NaN.
+    chain : str
+        From workpiece to tool: the letters X, Y, Z and F (frame), each once.
+    tool_m : three floats
+        Tool offset: from the spindle's reference point to the tool tip, m.
+
+    Returns
+    -------
+    (3, ...) float64
+        Δx, Δy, Δz, m; library and device of `position_m`.
+
+    Raises
+    ------
+    ValueError
+        Wrong shape, dtype or chain; a table that does not increase or holds a NaN.
+
+    References
+    ----------
+    ISO 230-1:2012 for the notation (from memory of the standard). The rule for the lever arms was derived and agrees with
+    exact homogeneous transforms to second order in the errors.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> zero = np.zeros((3, 2)); ends = np.asarray([0.0, 1.0])
+    >>> yaw = np.asarray([[0.0, 0.0], [0.0, 0.0], [2e-6, 2e-6]])
+    >>> errors = GeometricErrors(AxisErrors(ends, zero, yaw), AxisErrors(ends, zero, zero), AxisErrors(ends, zero, zero))
+    >>> volumetric_error(errors, np.asarray([0.5, 0.25, 0.0]), chain="FXYZ")  # E_CX turns y = 0.25 m into −x
+    array([-5.e-07,  0.e+00,  0.e+00])
+    """
+    position, xp = real_array("position_m", position_m, "(3, ...): rows x, y, z")
+    if position.shape[0] != 3:
+        raise ValueError(f"position_m has shape {position.shape}; expected (3, ...): rows x, y, z")
+    plan = _plan(errors, position, chain, tool_m, xp)
+    flat = xp.reshape(position, (3, -1))
+    if is_cupy_namespace(xp):
+        delta = _cuda(plan, flat, xp=xp)
+    elif is_numpy_namespace(xp):
+        delta = _numba(plan, flat, xp=xp) if compiled.numba_or_none() else _blocked(plan, flat, xp=xp)
+    else:
+        delta = _generic(plan, flat, xp=xp)
+    return xp.reshape(delta, position.shape)
+
+
+def volumetric_compensation(
+    errors: GeometricErrors,
+    commanded_m: Any,
+    /,
+    *,
+    chain: str,
+    tool_m: Sequence[float] = (0.0, 0.0, 0.0),
+    passes: int = 1,
+) -> Any:
+    """What to add to commanded positions so that the tool arrives there: −Δ.
+
+    Parameters
+    ----------
+    errors, chain, tool_m
+        As for `volumetric_error`.
+    commanded_m : (3, ...) float
+        Commanded positions, rows x, y, z, m.
+    passes : int
+        1 evaluates Δ at the commanded position; 2 evaluates it again where the compensated machine stands, which leaves
+        only errors of third order.
+
+    Returns
+    -------
+    (3, ...) float64
+        To be added to the command, m.
+
+    Raises
+    ------
+    ValueError
+        As `volumetric_error`; or passes < 1.
+    """
+    if isinstance(passes, bool) or not isinstance(passes, int) or passes < 1:
+        raise ValueError(f"passes is {passes!r}; expected an integer of at least 1")
+    correction = -volumetric_error(errors, commanded_m, chain=chain, tool_m=tool_m)
+    for _ in range(passes - 1):
+        correction = -volumetric_error(errors, commanded_m + correction, chain=chain, tool_m=tool_m)
+    return correction
+
+
+def volumetric_error_grid(
+    errors: GeometricErrors,
+    x_m: Any,
+    y_m: Any,
+    z_m: Any,
+    /,
+    *,
+    chain: str,
+    tool_m: Sequence[float] = (0.0, 0.0, 0.0),
+) -> Any:
+    """Deviation of the tool on a regular grid (Δ).
+
+    Parameters
+    ----------
+    errors, chain, tool_m
+        As for `volumetric_error`.
+    x_m, y_m, z_m : (nx,), (ny,), (nz,) float
+        The grid's coordinates, in any order, m.
+
+    Returns
+    -------
+    (3, nx, ny, nz) float64
+        Δx, Δy, Δz, m; library and device of `x_m`.
+
+    Raises
+    ------
+    ValueError
+        As `volumetric_error`.
+
+    Notes
+    -----
+    No term joins more than two axes, so each component is a product of two thin matrices, (nx·ny, 5) · (5, nz):
+    Δ = P(x,y)·1 + Q(x,y)·z + 1·R(z) + x·S(z) + y·T(z); the last two only where Z has the lever arms x and y.
+    """
+    x, xp = real_array("x_m", x_m, "(nx,)", ndim=1)
+    y, _ = real_array("y_m", y_m, "(ny,)", ndim=1)
+    z, _ = real_array("z_m", z_m, "(nz,)", ndim=1)
+    _one_library({"x_m": x, "y_m": y, "z_m": z})
+    plan = _plan(errors, x, chain, tool_m, xp)
+    left, right = _factors(plan, x, y, z, xp)
+    if is_numpy_namespace(xp) and compiled.numba_or_none():
+        delta = _numba_grid(left, right, xp=xp)
+    elif is_numpy_namespace(xp):
+        delta = _blocked_grid(left, right, xp=xp)
+    else:
+        delta = xp.matmul(left, right)
+    return xp.reshape(delta, (3, x.shape[0], y.shape[0], z.shape[0]))
+
+
+# ---- what is known before the points are --------------------------------------------------------------------------------
+
+
+class _Axis(NamedTuple):
+    """Six functions as straight lines, one set an interval: value = offset + slope · clipped position."""
+
+    node: Any  # (k,)
+    offset: Any  # (6, k − 1): E_X, E_Y, E_Z with the constant lever arms in them, then E_A, E_B, E_C
+    slope: Any  # (6, k − 1)
+    first: float
+    last: float
+
+
+class _Plan(NamedTuple):
+    axes: tuple[_Axis, _Axis, _Axis]
+    levers: tuple[tuple[bool, bool, bool], ...]  # levers[a][b]: the position of axis b is in the lever arm of axis a
+    squareness: tuple[float, float, float]
+
+
+def _plan(errors: GeometricErrors, like: Any, chain: str, tool_m: Sequence[float], xp: Any) -> _Plan:
+    levers = lever_arms(chain)
+    tool = _three("tool_m", tool_m)
+    squareness = _three("the squareness errors", (errors.c0y_rad, errors.b0z_rad, errors.a0z_rad))
+    axes = tuple(
+        _axis(f"errors.{letter}", axis, tool, like, xp) for letter, axis in zip("xyz", errors[:3], strict=True)
+    )
+    return _Plan((axes[0], axes[1], axes[2]), levers, squareness)
+
+
+def lever_arms(chain: str) -> tuple[tuple[bool, bool, bool], ...]:
+    """Which positions are in which lever arm: row a, column b, of X, Y, Z.
+
+    Raises
+    ------
+    ValueError
+        Not the letters X, Y, Z and F, each once.
+
+    Examples
+    --------
+    >>> lever_arms("FXYZ")
+    ((False, True, True), (False, False, True), (False, False, False))
+    """
+    if not isinstance(chain, str) or sorted(chain) != sorted("FXYZ"):
+        raise ValueError(f"chain is {chain!r}; expected the letters X, Y, Z and F (frame), each once, workpiece first")
+    frame = chain.index("F")
+
+    def arm(a: str) -> tuple[bool, bool, bool]:
+        at = chain.index(a)
+        carried = chain[at:] if at < frame else chain[at + 1 :]
+        return ("X" in carried, "Y" in carried, "Z" in carried)
+
+    return tuple(arm(a) for a in "XYZ")
+
+
+def _axis(name: str, axis: AxisErrors, tool: tuple[float, ...], like: Any, xp: Any) -> _Axis:
+    node, _ = real_array(f"{name}.position_m", axis.position_m, "(k,) with k ≥ 2", ndim=1)
+    k = node.shape[0]
+    move, _ = real_array(f"{name}.translation_m", axis.translation_m, f"(3, {k})", ndim=2)
+    turn, _ = real_array(f"{name}.rotation_rad", axis.rotation_rad, f"(3, {k})", ndim=2)
+    lever = [t + o for t, o in zip(tool, _three(f"{name}.lever_m", axis.lever_m), strict=True)]
+    _one_library(
+        {"the points": like, f"{name}.position_m": node, f"{name}.translation_m": move, f"{name}.rotation_rad": turn}
+    )
+    if k < 2 or not bool(xp.all(node[1:] > node[:-1])):  # a NaN compares false, so it is caught here too
+        raise ValueError(
+            f"{name}.position_m has shape {node.shape}; expected at least two positions, increasing, no NaN"
+        )
+    for what, table in (("translation_m", move), ("rotation_rad", turn)):
+        if table.shape != (3, k):
+            raise ValueError(f"{name}.{what} has shape {table.shape}; expected (3, {k}), one column a position")
+        if not bool(xp.all(xp.isfinite(table))):
+            raise ValueError(f"{name}.{what} has a NaN or an infinity; expected numbers at every position")
+    moves = [move[c, :] for c in range(3)]
+    for rotation, b, component, sign in CROSS:  # the constant part of the lever arm belongs to the table
+        moves[component] = moves[component] + (sign * lever[b]) * turn[rotation, :]
+    table = xp.stack([*moves, *(turn[c, :] for c in range(3))])
+    slope = (table[:, 1:] - table[:, :-1]) / (node[1:] - node[:-1])
+    offset = table[:, :-1] - slope * node[:-1]
+    return _Axis(node, offset, slope, float(node[0]), float(node[-1]))
+
+
+def _three(name: str, values: Sequence[float]) -> tuple[float, float, float]:
+    try:
+        x, y, z = (float(v) for v in values)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} is {values!r}; expected three numbers") from None
+    if not all(abs(v) < float("inf") for v in (x, y, z)):
+        raise ValueError(f"{name} is {values!r}; expected three finite numbers")
+    return x, y, z
+
+
+def _one_library(arrays: dict[str, Any]) -> None:
+    try:
+        array_namespace(*arrays.values())
+    except TypeError:
+        kinds = ", ".join(f"{name}: {type(a).__module__}.{type(a).__name__}" for name, a in arrays.items())
+        raise ValueError(f"arrays of different libraries ({kinds}); expected all of one: move them first") from None
+    places = {name: device(a) for name, a in arrays.items()}
+    if len(set(map(str, places.values()))) > 1:
+        raise ValueError(f"arrays on different devices ({places}); expected all on one: move them first")
+
+
+# ---- generic: the definition ----------------------------------------------------------------------------------------------
+
+
+def _generic(plan: _Plan, p: Any, *, xp: Any) -> Any:
+    delta = [xp.zeros_like(p[0, :]) for _ in range(3)]
+    for axis, position, arm in zip(plan.axes, (p[0, :], p[1, :], p[2, :]), plan.levers, strict=True):
+        six = _interpolated(axis, position, xp)
+        for component in range(3):
+            delta[component] = delta[component] + six[component]
+        for rotation, b, component, sign in CROSS:
+            if arm[b]:
+                delta[component] = delta[component] + sign * six[3 + rotation] * p[b, :]
+    c0y, b0z, a0z = plan.squareness
+    delta[0] = delta[0] - c0y * p[1, :] + b0z * p[2, :]
+    delta[1] = delta[1] - a0z * p[2, :]
+    return xp.stack(delta)
+
+
+def _interpolated(axis: _Axis, position: Any, xp: Any) -> list[Any]:
+    held = xp.clip(position, axis.first, axis.last)
+    i = xp.searchsorted(
+        axis.node[1:-1], held, side="right"
+    )  # NaN sorts last: a valid interval, and NaN comes out of it
+    return [xp.take(axis.offset[q, :], i) + xp.take(axis.slope[q, :], i) * held for q in range(6)]
+
+
+def _factors(plan: _Plan, x: Any, y: Any, z: Any, xp: Any) -> tuple[Any, Any]:
+    """The two thin matrices of a grid: (3, nx·ny, r) and (3, r, nz), r = 3 or 5."""
+    px, py = xp.reshape(x, (-1, 1)), xp.reshape(y, (1, -1))
+    six_x = [xp.reshape(v, (-1, 1)) for v in _interpolated(plan.axes[0], x, xp)]
+    six_y = [xp.reshape(v, (1, -1)) for v in _interpolated(plan.axes[1], y, xp)]
+    six_z = _interpolated(plan.axes[2], z, xp)
+    level = [a + b for a, b in zip(six_x[:3], six_y[:3], strict=True)]
+    tilt = [xp.zeros_like(v) for v in level]
+    of_z, of_z_x, of_z_y = six_z[:3], [xp.zeros_like(z) for _ in range(3)], [xp.zeros_like(z) for _ in range(3)]
+    for arm, six in ((plan.levers[0], six_x), (plan.levers[1], six_y)):
+        for rotation, b, component, sign in CROSS:
+            if arm[b] and b == 2:
+                tilt[component] = tilt[component] + sign * six[3 + rotation]
+            elif arm[b]:
+                level[component] = level[component] + sign * six[3 + rotation] * (px, py)[b]
+    for rotation, b, component, sign in CROSS:
+        if plan.levers[2][b]:
+            table = (of_z_x, of_z_y, of_z)[b]
+            table[component] = table[component] + sign * six_z[3 + rotation] * (z if b == 2 else 1.0)
+    c0y, b0z, a0z = plan.squareness
+    level[0] = level[0] - c0y * py
+    of_z = [of_z[0] + b0z * z, of_z[1] - a0z * z, of_z[2]]
+    one, flat = xp.ones_like(level[0]), (-1,)
+    left, right = [], []
+    for c in range(3):
+        columns, rows = [level[c], tilt[c], one], [xp.ones_like(z), z, of_z[c]]
+        if plan.levers[2][0] or plan.levers[2][1]:
+            columns, rows = [*columns, px * one, py * one], [*rows, of_z_x[c], of_z_y[c]]
+        left.append(xp.stack([xp.reshape(v, flat) for v in columns], axis=-1))
+        right.append(xp.stack(rows))
+    return xp.stack(left), xp.stack(right)
+
+
+# ---- NumPy, in blocks with reused buffers ---------------------------------------------------------------------------------
+
+
+class _Lookup(NamedTuple):
+    """From a position to its interval without a search: buckets no wider than the narrowest interval."""
+
+    per_metre: float  # buckets
+    start: Any  # (buckets,) int: the interval at the bucket's beginning
+    end: Any  # (buckets,) float: that interval's end; None where buckets are intervals, the samples being equidistant
+
+
+def _lookup(axis: _Axis, most: int, xp: Any) -> _Lookup | None:
+    """None where more than `most` buckets were needed."""
+    k, length = axis.node.shape[0], axis.last - axis.first
+    even = xp.linspace(axis.first, axis.last, k)
+    # Positions within 1e-12 of the length of even ones: taking the neighbouring line there errs by as little of its value
+    if bool(xp.all(xp.abs(axis.node - even) <= 1e-12 * length)):
+        return _Lookup((k - 1) / length, xp.arange(k - 1), None)
+    wanted = length / float(xp.min(axis.node[1:] - axis.node[:-1]))
+    if not wanted < most:
+        return None
+    count = int(wanted) + 1
+    start = xp.searchsorted(axis.node, axis.first + xp.arange(count) * (length / count), side="right") - 1
+    start = xp.clip(start, 0, k - 2)
+    return _Lookup(count / length, start, axis.node[start + 1])
+
+
+def _blocked(plan: _Plan, p: Any, *, xp: Any) -> Any:
+    n = p.shape[1]
+    delta = xp.empty((3, n))
+    lookups = [_lookup(axis, 65_536, xp) for axis in plan.axes]
+    size = min(n, BLOCK)
+    scratch, whole, flag = xp.empty((3, size)), xp.empty(size, dtype=xp.intp), xp.empty(size, dtype=xp.bool)
+    with xp.errstate(invalid="ignore"):  # a NaN cast to an interval: clipped into a valid one, and NaN comes out of it
+        for _, at in blocks(n, BLOCK):
+            _block(plan, lookups, p[:, at], delta[:, at], scratch, whole, flag, xp)
+    return delta
+
+
+def _block(
+    plan: _Plan, lookups: list[_Lookup | None], p: Any, delta: Any, scratch: Any, whole: Any, flag: Any, xp: Any
+) -> None:
+    m = p.shape[1]
+    held, value, product = scratch[:, :m]
+    for a, (axis, lookup, arm) in enumerate(zip(plan.axes, lookups, plan.levers, strict=True)):
+        xp.clip(p[a], axis.first, axis.last, out=held)
+        i = _intervals(axis, lookup, held, value, whole[:m], flag[:m], xp)
+        for q in range(6):
+            levers = [(b, component, sign) for rotation, b, component, sign in CROSS if rotation == q - 3 and arm[b]]
+            if q >= 3 and not levers:
+                continue
+            target = delta[q] if q < 3 and a == 0 else value
+            axis.slope[q].take(i, out=target, mode="clip")
+            xp.multiply(target, held, out=target)
+            axis.offset[q].take(i, out=product, mode="clip")
+            xp.add(target, product, out=target)
+            if q < 3 and a > 0:
+                xp.add(delta[q], value, out=delta[q])
+            for b, component, sign in levers:
+                xp.multiply(value, p[b], out=product)
+                (xp.add if sign > 0 else xp.subtract)(delta[component], product, out=delta[component])
+    c0y, b0z, a0z = plan.squareness
+    for component, row, factor in ((0, 1, -c0y), (0, 2, b0z), (1, 2, -a0z)):
+        if factor != 0.0:
+            xp.multiply(p[row], factor, out=product)
+            xp.add(delta[component], product, out=delta[component])
+
+
+def _intervals(axis: _Axis, lookup: _Lookup | None, held: Any, scratch: Any, whole: Any, flag: Any, xp: Any) -> Any:
+    if lookup is None:
+        return xp.searchsorted(axis.node[1:-1], held, side="right")
+    xp.subtract(held, axis.first, out=scratch)
+    xp.multiply(scratch, lookup.per_metre, out=scratch)
+    xp.copyto(whole, scratch, casting="unsafe")
+    if lookup.end is None:
+        return whole
+    lookup.end.take(whole, out=scratch, mode="clip")
+    xp.greater_equal(held, scratch, out=flag)
+    interval = lookup.start.take(whole, mode="clip")
+    return xp.add(interval, flag, out=interval)
+
+
+def _blocked_grid(left: Any, right: Any, *, xp: Any) -> Any:
+    delta = xp.empty((3, left.shape[1], right.shape[2]))
+    with one_blas_thread():
+        for c in range(3):
+            for _, at in blocks(left.shape[1], max(1, BLOCK * 8 // max(1, right.shape[2]))):
+                xp.matmul(left[c, at], right[c], out=delta[c, at])
+    return delta
+
+
+# ---- Numba ------------------------------------------------------------------------------------------------------------------
+
+
+def _numba(plan: _Plan, p: Any, *, xp: Any) -> Any:
+    lookups = [_lookup(axis, 65_536, xp) for axis in plan.axes]
+    tables: list[Any] = []
+    for axis, lookup in zip(plan.axes, lookups, strict=True):
+        if lookup is None:  # samples that close together need a search, which NumPy does as fast
+            return _blocked(plan, p, xp=xp)
+        end = axis.node[1:] if lookup.end is None else lookup.end
+        rows = xp.ascontiguousarray(xp.concat([axis.offset, axis.slope]).T)
+        tables += [axis.first, axis.last, lookup.per_metre, lookup.start, xp.ascontiguousarray(end), rows]
+    delta = xp.empty(p.shape)
+    body = _compiled(plan.levers, compiled.parallel_pays(p.shape[1]))
+    body(xp.ascontiguousarray(p), *tables, *plan.squareness, delta)
+    return delta
+
+
+@functools.cache
+def _compiled(levers: tuple[tuple[bool, bool, bool], ...], parallel: bool) -> Callable[..., None]:
+    """For one chain: the lever arms are constants of the code, so that what a chain has not costs nothing."""
+    from numba import prange, uint64
+
+    (xx, xy, xz), (yx, yy, yz), (zx, zy, zz) = levers
+    # An unsigned index spares the check for a negative one: a third of the time
+    q0, q1, q2, q3, q4, q5, q6, q7, q8, q9, q10, q11 = (uint64(q) for q in range(12))
+
+    @compiled.inline
+    def held(p, first, last):  # type: ignore[no-untyped-def]
+        return first if p < first else (last if p > last else p)
+
+    @compiled.inline
+    def interval(p, first, per_metre, start, end):  # type: ignore[no-untyped-def]
+        t = (p - first) * per_metre
+        bucket = uint64(min(int(t if t >= 0.0 else 0.0), start.shape[0] - 1))  # NaN: 0, and NaN comes out of it
+        return uint64(min(start[bucket] + (1 if p >= end[bucket] else 0), start[-1]))
+
+    def volumetric(  # type: ignore[no-untyped-def]
+        p, x0, x1, per_x, start_x, end_x, x, y0, y1, per_y, start_y, end_y, y, z0, z1, per_z, start_z, end_z, z,
+        c0y, b0z, a0z, delta,
+    ):  # fmt: skip
+        for j in prange(p.shape[1]):
+            px, py, pz = p[0, j], p[1, j], p[2, j]
+            hx, hy, hz = held(px, x0, x1), held(py, y0, y1), held(pz, z0, z1)
+            i = interval(hx, x0, per_x, start_x, end_x)
+            k = interval(hy, y0, per_y, start_y, end_y)
+            m = interval(hz, z0, per_z, start_z, end_z)
+            dx = x[i, q0] + x[i, q6] * hx + y[k, q0] + y[k, q6] * hy + z[m, q0] + z[m, q6] * hz - c0y * py + b0z * pz
+            dy = x[i, q1] + x[i, q7] * hx + y[k, q1] + y[k, q7] * hy + z[m, q1] + z[m, q7] * hz - a0z * pz
+            dz = x[i, q2] + x[i, q8] * hx + y[k, q2] + y[k, q8] * hy + z[m, q2] + z[m, q8] * hz
+            ax, bx, cx = x[i, q3] + x[i, q9] * hx, x[i, q4] + x[i, q10] * hx, x[i, q5] + x[i, q11] * hx
+            ay, by, cy = y[k, q3] + y[k, q9] * hy, y[k, q4] + y[k, q10] * hy, y[k, q5] + y[k, q11] * hy
+            az, bz, cz = z[m, q3] + z[m, q9] * hz, z[m, q4] + z[m, q10] * hz, z[m, q5] + z[m, q11] * hz
+            if xx:
+                dy, dz = dy + cx * px, dz - bx * px
+            if xy:
+                dx, dz = dx - cx * py, dz + ax * py
+            if xz:
+                dx, dy = dx + bx * pz, dy - ax * pz
+            if yx:
+                dy, dz = dy + cy * px, dz - by * px
+            if yy:
+                dx, dz = dx - cy * py, dz + ay * py
+            if yz:
+                dx, dy = dx + by * pz, dy - ay * pz
+            if zx:
+                dy, dz = dy + cz * px, dz - bz * px
+            if zy:
+                dx, dz = dx - cz * py, dz + az * py
+            if zz:
+                dx, dy = dx + bz * pz, dy - az * pz
+            delta[0, j], delta[1, j], delta[2, j] = dx, dy, dz
+
+    number, matrix = compiled.scalar("float64"), compiled.frozen(2)
+    axis = (number, number, number, compiled.frozen(1, "int64"), compiled.frozen(1), matrix)
+    signature = (matrix, *axis, *axis, *axis, number, number, number, compiled.writable(2))
+    return compiled.jit(volumetric, signature, parallel=parallel, fastmath={"contract"})
+
+
+def _numba_grid(left: Any, right: Any, *, xp: Any) -> Any:
+    delta = xp.empty((3, left.shape[1], right.shape[2]))
+    _compiled_grid(left.shape[2] == 5, compiled.parallel_pays(left.shape[1] * right.shape[2]))(left, right, delta)
+    return delta
+
+
+@functools.cache
+def _compiled_grid(of_five: bool, parallel: bool) -> Callable[..., None]:
+    from numba import prange
+
+    def grid(left, right, delta):  # type: ignore[no-untyped-def]
+        for i in prange(left.shape[1]):
+            for c in range(3):
+                level, tilt = left[c, i, 0], left[c, i, 1]
+                z, of_z, row = right[c, 1], right[c, 2], delta[c, i]
+                if of_five:
+                    px, py, of_zx, of_zy = left[c, i, 3], left[c, i, 4], right[c, 3], right[c, 4]
+                    for k in range(row.shape[0]):
+                        row[k] = level + tilt * z[k] + of_z[k] + px * of_zx[k] + py * of_zy[k]
+                else:
+                    for k in range(row.shape[0]):
+                        row[k] = level + tilt * z[k] + of_z[k]
+
+    thin = compiled.frozen(3)
+    return compiled.jit(grid, (thin, thin, compiled.writable(3)), parallel=parallel, fastmath={"contract"})
+
+
+# ---- CUDA ---------------------------------------------------------------------------------------------------------------------
+
+
+def _cuda(plan: _Plan, p: Any, *, xp: Any) -> Any:
+    n = p.shape[1]
+    delta = xp.empty((3, n), dtype=xp.float64)
+    node = xp.concat([axis.node for axis in plan.axes])
+    table = xp.concat([xp.concat([axis.offset, axis.slope]).T for axis in plan.axes])
+    levers = sum(int(plan.levers[a][b]) << (3 * a + b) for a in range(3) for b in range(3))
+    counts = [axis.node.shape[0] for axis in plan.axes]
+    args = (xp.ascontiguousarray(p), n, node, xp.ascontiguousarray(table), *counts, levers, *plan.squareness, delta)
+    cuda.launch("volumetric", "volumetric", args, grid=cuda.grid_for(n))
+    return delta
