@@ -35,21 +35,15 @@ class Axis:
         letters = [axis for axis in "XYZ" if axis != name]
         self.straightness = {letter: waves(f"E_{letter}{name}", p.straightness_m, bow) for letter in letters}
         self.angles = tuple(waves(f"E_{letter}{name}", p.angle_rad, bow) for letter in "ABC")
-        self._cyclic_phase = 2 * math.pi * Channel(seed, f"{name}/cyclic").uniform(0)
-        self._scale_phase = 2 * math.pi * Channel(seed, f"{name}/scale").uniform(0)
+        turn, scale = (2 * math.pi * Channel(seed, f"{name}/{what}").uniform(0) for what in ("cyclic", "scale"))
+        self.periodic = Waves.of([(p.cyclic_m, p.pitch_m, turn), (0.2 * p.cyclic_m, p.pitch_m / 2, 2 * turn), (p.scale_error_m, p.scale_period_m, scale)])
         self._scatter = Channel(seed, f"{name}/scatter")
         self._home_scatter = Channel(seed, f"{name}/home")
 
     def lead_error_m(self, position_m: float) -> float:
         """Cumulative and periodic error of screw and scale at 20 °C."""
         p = self.parameters
-        turn = 2 * math.pi * position_m / p.pitch_m + self._cyclic_phase
-        return (
-            p.lead_slope * (position_m - p.lowest_m)
-            + self.lead(position_m)
-            + p.cyclic_m * (math.sin(turn) + 0.2 * math.sin(2 * turn))
-            + p.scale_error_m * math.sin(2 * math.pi * position_m / p.scale_period_m + self._scale_phase)
-        )
+        return p.lead_slope * (position_m - p.lowest_m) + self.lead(position_m) + self.periodic(position_m)
 
     def backlash_m(self, position_m: float) -> float:
         """Width of the play between screw and nut."""

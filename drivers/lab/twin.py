@@ -38,7 +38,7 @@ class Twin:
         """All that the lab holds, as plain JSON types in SI units.
 
         `instrument_bounds` : what may be stated in an uncertainty budget. `parameters` : the particular values behind them. `axes` : the error
-        functions, as (amplitude, period, phase) of sinusoids of the machine coordinate. `readings` : beside each reading of the interferometer that was
+        functions, as (amplitude, period, phase) of sinusoids of the machine coordinate (the lead error has `lead_slope` besides). `readings` : beside each reading of the interferometer that was
         taken standing still, the true displacement of the tool point since the same reset: as it was (`true_displacement_m`), and with everything at
         20 °C and no drift of the structure (`true_displacement_20c_m`), which is what a test after ISO 230-2 asks for.
         """
@@ -59,6 +59,7 @@ class Twin:
         axis = self.mechanics.axes[index]
         return {
             "lead": list(map(list, axis.lead.terms)),
+            "periodic": list(map(list, axis.periodic.terms)),
             "backlash_variation": list(map(list, axis.play_along.terms)),
             "straightness": {f"E_{letter}{axis.name}": list(map(list, wave.terms)) for letter, wave in axis.straightness.items()},
             "angles": {f"E_{letter}{axis.name}": list(map(list, wave.terms)) for letter, wave in zip("ABC", axis.angles, strict=True)},

@@ -123,6 +123,22 @@ def test_a_perfect_machine_in_still_air_goes_exactly_where_it_is_told() -> None:
         assert reading_m(twin) == pytest.approx(target + 0.9, abs=FLOOR_M)
 
 
+def test_the_lead_error_is_the_one_that_the_truth_publishes() -> None:
+    faulty = replace(PERFECT_X, lead_slope=12e-6, lead_wander_m=8e-6, cyclic_m=0.7e-6, scale_error_m=0.1e-6)
+    twin = Twin(6, replace(PERFECT, x=faulty))
+    shape = twin.truth()["axes"]["X"]
+    assert sum(abs(a) for a, _, _ in shape["lead"]) == pytest.approx(8e-6)
+
+    def error_m(x: float) -> float:
+        return float(12e-6 * x + sum(a * math.sin(2 * math.pi * x / period + phase) for a, period, phase in shape["lead"] + shape["periodic"]))
+
+    go(twin, X=-0.9)
+    twin.optics.reset(0)
+    for target in (-0.8975, -0.895, -0.5, -0.123457):
+        go(twin, X=target)
+        assert reading_m(twin) - (target + 0.9) == pytest.approx(error_m(target) - error_m(-0.9), abs=FLOOR_M)
+
+
 def test_backlash_makes_the_positive_approach_fall_short_of_the_negative_one_by_its_width() -> None:
     """deviation ↑ − deviation ↓ = −backlash."""
     twin = Twin(1, replace(PERFECT, x=replace(PERFECT_X, backlash_m=5e-6)))
@@ -171,6 +187,18 @@ def test_motion_warms_the_screw_and_rest_cools_it() -> None:
     # 3 mK of noise each: five of their standard deviations.
     assert hot - before > 0.3
     assert (cooled - before) == pytest.approx((hot - before) * math.exp(-1), abs=5 * 3e-3 * math.sqrt(2))
+
+
+def test_one_motion_warms_its_screw_as_a_first_order_lag_does() -> None:
+    twin = Twin(1, replace(PERFECT, x=replace(PERFECT_X, screw_heating_k_s_per_m=20.0, screw_time_constant_s=100.0)))
+    go(twin, X=-0.9)
+    before_k = twin.mechanics.carriages[0].screw_rise_k
+    dwell(twin, 1e4)
+    duration_s = twin.mechanics.begin_move({"X": -0.1}, 0.01)
+    twin.mechanics.complete()
+    # Rise = k v̄ (1 − exp(−T/τ)); what was left of before has decayed by exp(−100).
+    assert before_k > 0
+    assert twin.mechanics.carriages[0].screw_rise_k == pytest.approx(20.0 * 0.8 / duration_s * (1 - math.exp(-duration_s / 100.0)), rel=1e-8)
 
 
 def test_the_structure_drifts_on_an_axis_that_does_not_move_but_not_at_20_degrees() -> None:
