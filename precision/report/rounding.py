@@ -79,15 +79,17 @@ def column_decimals(values: Iterable[float | None]) -> int:
 
 
 def family_decimals(columns: Iterable[Sequence[float]]) -> int:
-    """Decimal places for columns printed in one unit: as `column_decimals` of all, and three digits of the spread of each column, so that what
-    changes stays visible beside a large offset.
+    """Decimal places for columns printed in one unit: as `column_decimals` of all; three digits of the spread of each column, so that what changes
+    stays visible beside a large offset; and two digits of the largest of each column.
 
     >>> family_decimals([[1000.0, 1004.5], [1.25, 2.5]])
     2
     """
-    columns = [list(column) for column in columns]
-    spreads = [max(column) - min(column) for column in columns if column]
-    return max([column_decimals(itertools.chain(*columns)), *(min(9, decimals_of(spread, 3)) for spread in spreads if spread > 0)])
+    columns = [list(column) for column in columns if column]
+    wanted = [column_decimals(itertools.chain(*columns))]
+    wanted += [decimals_of(spread, 3) for column in columns if (spread := max(column) - min(column)) > 0]
+    wanted += [decimals_of(largest, 2) for column in columns if (largest := max(map(abs, column))) > 0]
+    return min(9, max(wanted))
 
 
 def plain(number: float) -> str:
