@@ -29,7 +29,7 @@ class Streaming:
     cpu_share : processor time of the process by wall time, of one core.
     memory_growth_bytes : resident memory at the end less that after the warm-up; memory_span_bytes : highest less lowest of it.
     longest_append_s : longest that `append` took in the measuring thread.
-    longest_delay_s : longest time from `append` to the acknowledgement, as the next block sees it.
+    late_blocks : blocks that were not acknowledged yet when the next one was due.
     lost_samples : in gaps.
     """
 
@@ -41,14 +41,14 @@ class Streaming:
     memory_growth_bytes: int
     memory_span_bytes: int
     longest_append_s: float
-    longest_delay_s: float
+    late_blocks: int
     lost_samples: int
 
     def __str__(self) -> str:
         return (
             f"{self.channels} channels at {self.rate_hz:g} Hz for {self.duration_s:.0f} s: {self.megabytes:.1f} MB, {100 * self.cpu_share:.2f} % of a core, "
             f"memory {self.memory_growth_bytes / 1e6:+.2f} MB (span {self.memory_span_bytes / 1e6:.2f} MB), append at most {1e3 * self.longest_append_s:.2f} ms, "
-            f"acknowledged after at most {1e3 * self.longest_delay_s:.0f} ms, {self.lost_samples} samples lost"
+            f"{self.late_blocks} blocks not on the disk when the next was due, {self.lost_samples} samples lost"
         )
 
 
@@ -68,23 +68,19 @@ def measure(folder: Path, duration_s: float, *, channels: int = 8, rate_hz: floa
     blocks = [{f"x{channel}_m": chance.normal(size=rows) for channel in range(channels)} for _ in range(8)]
     path = folder / "streaming.arrows"
     warm, count = round(WARM_UP_S / block_s), round((WARM_UP_S + duration_s) / block_s)
-    memory, appends, delays = [], [], []
+    memory, appends, late, seq = [], [], 0, 0
     with CaptureWriter(path, [Column(name, "f8", "m") for name in blocks[0]], reserve_bytes=round(8 * channels * rows * count * 1.01)) as writer:
-        handed = {0: time.monotonic()}
         begin = time.monotonic()
         for number in range(count):
             time.sleep(max(0.0, begin + number * block_s - time.monotonic()))
             if number == warm:
                 cpu, wall = time.process_time(), time.monotonic()
+            late += number > warm and writer.acknowledged < seq
             before = time.monotonic()
             seq = writer.append(blocks[number % len(blocks)])
-            handed[seq] = before
             if number >= warm:
                 appends.append(time.monotonic() - before)
                 memory.append(process.memory_info().rss)
-                late = [when for waiting, when in handed.items() if waiting > writer.acknowledged and waiting != seq]
-                delays.append(before - min(late) if late else 0.0)
-            handed = {waiting: when for waiting, when in handed.items() if waiting > writer.acknowledged}
         writer.wait()
         share = (time.process_time() - cpu) / (time.monotonic() - wall)
     found = verify(path)
@@ -94,7 +90,7 @@ def measure(folder: Path, duration_s: float, *, channels: int = 8, rate_hz: floa
         raise RuntimeError(f"{found.samples} samples and {found.missing} in gaps were found; {rows * count} were appended; {found.problems}")
     return Streaming(
         duration_s=duration_s, channels=channels, rate_hz=rate_hz, megabytes=size / 1e6, cpu_share=share, memory_growth_bytes=memory[-1] - memory[0],
-        memory_span_bytes=max(memory) - min(memory), longest_append_s=max(appends), longest_delay_s=max(max(delays), 0.0), lost_samples=found.missing,
+        memory_span_bytes=max(memory) - min(memory), longest_append_s=max(appends), late_blocks=late, lost_samples=found.missing,
     )
 
 
