@@ -290,6 +290,7 @@ def test_an_alarm_stops_the_machine_on_its_way() -> None:
         told(link, "$H\n")
         lab.set_time_scale(2.0)
         told(link, "G21G90G1X900F6000\n")
+        wait_until(lambda: "MPos:0.0" not in told(link, "?", b">\r\n"))  # it has moved by more than 0.1 mm
         lab.fault("controller", "alarm", after=2)
         for _ in range(2):
             assert told(link, "?", b">\r\n").startswith("<Run")
