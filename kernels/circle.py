@@ -13,18 +13,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from array_api_compat import array_namespace, device, is_cupy_namespace, is_numpy_namespace
+from array_api_compat import device, is_cupy_namespace, is_numpy_namespace
 
 from precision.kernels import blocks, compiled, cuda
+from precision.kernels.real_array import real_array
 
 Array = Any
 
 MOST_STEPS = 100
 """Steps before a fit is given up: Newton needs 2 to 6, an exchange 3 to 30."""
 
-ROUNDING = 8.0
-"""Two radii are the same when they differ by fewer than this many units of rounding: each is the root of a sum of two squares
-of differences, off by up to 2.5 units."""
+EPS = 2.0**-52
+
+TOLERANCE = 8 * EPS
+"""Two radii are the same when they differ by less, relative to their size: each is the root of a sum of two squares of
+differences, off by up to 2.5 units of rounding."""
 
 
 class Circle(NamedTuple):
@@ -60,7 +63,7 @@ def least_squares_circle(x: Array, y: Array, /) -> Circle:
     Raises
     ------
     ValueError
-        Shapes differ, fewer than 3 points, or not floating point.
+        Shapes differ, fewer than 3 points, or not an array of real numbers.
 
     References
     ----------
@@ -79,14 +82,7 @@ def least_squares_circle(x: Array, y: Array, /) -> Circle:
     >>> [float(v) for v in least_squares_circle(np.array([1.0, 3.0, 1.0, -1.0]), np.array([2.0, 0.0, -2.0, 0.0]))]
     [1.0, 0.0, 2.0]
     """
-    xp = _checked(x, y, fewest=3)
-    if is_cupy_namespace(xp):
-        return Circle(*_cuda("least_squares_circle", x, y, xp=xp, results=3))
-    if is_numpy_namespace(xp) and x.dtype == xp.float64:
-        if compiled.numba_or_none():
-            return Circle(*_numba("least_squares", x, y, xp=xp, results=3))
-        return Circle(*_blocked(_least_squares, x, y, xp=xp))
-    return Circle(*_least_squares(x, y, xp=xp))
+    return Circle(*_fit("least_squares_circle", _least_squares, x, y, fewest=3, results=3))
 
 
 def minimum_zone_circle(x: Array, y: Array, /) -> Zone:
@@ -105,7 +101,7 @@ def minimum_zone_circle(x: Array, y: Array, /) -> Zone:
     Raises
     ------
     ValueError
-        Shapes differ, fewer than 4 points, or not floating point.
+        Shapes differ, fewer than 4 points, or not an array of real numbers.
 
     References
     ----------
@@ -118,15 +114,11 @@ def minimum_zone_circle(x: Array, y: Array, /) -> Zone:
     either side of the line through the inner ones, then as inner points the nearest on either side of the line through the new
     outer ones: they alternate, and they include the farthest and nearest of all. The zone of the four grows until no point
     lies outside it.
+
+    The points are taken in the order of their angle around the algebraic centre, so the form error has to be small beside the
+    radius and, on an arc, beside its sagitta: from about half of it on, the optimum may be missed.
     """
-    xp = _checked(x, y, fewest=4)
-    if is_cupy_namespace(xp):
-        return Zone(*_cuda("minimum_zone_circle", x, y, xp=xp, results=4))
-    if is_numpy_namespace(xp) and x.dtype == xp.float64:
-        if compiled.numba_or_none():
-            return Zone(*_numba("minimum_zone", x, y, xp=xp, results=4))
-        return Zone(*_blocked(_minimum_zone, x, y, xp=xp))
-    return Zone(*_minimum_zone(x, y, xp=xp))
+    return Zone(*_fit("minimum_zone_circle", _minimum_zone, x, y, fewest=4, results=4))
 
 
 def minimum_circumscribed_circle(x: Array, y: Array, /) -> Circle:
@@ -145,7 +137,7 @@ def minimum_circumscribed_circle(x: Array, y: Array, /) -> Circle:
     Raises
     ------
     ValueError
-        Shapes differ, fewer than 2 points, or not floating point.
+        Shapes differ, fewer than 2 points, or not an array of real numbers.
 
     References
     ----------
@@ -156,14 +148,7 @@ def minimum_circumscribed_circle(x: Array, y: Array, /) -> Circle:
     The circle is determined by two points (its diameter) or three. While a point lies outside, the farthest one joins them and
     the smallest circle through it that encloses all four takes over; its radius grows with each pass.
     """
-    xp = _checked(x, y, fewest=2)
-    if is_cupy_namespace(xp):
-        return Circle(*_cuda("minimum_circumscribed_circle", x, y, xp=xp, results=3))
-    if is_numpy_namespace(xp) and x.dtype == xp.float64:
-        if compiled.numba_or_none():
-            return Circle(*_numba("circumscribed", x, y, xp=xp, results=3))
-        return Circle(*_blocked(_circumscribed, x, y, xp=xp))
-    return Circle(*_circumscribed(x, y, xp=xp))
+    return Circle(*_fit("minimum_circumscribed_circle", _circumscribed, x, y, fewest=2, results=3))
 
 
 def maximum_inscribed_circle(x: Array, y: Array, /) -> Circle:
@@ -182,7 +167,7 @@ def maximum_inscribed_circle(x: Array, y: Array, /) -> Circle:
     Raises
     ------
     ValueError
-        Shapes differ, fewer than 3 points, or not floating point.
+        Shapes differ, fewer than 3 points, or not an array of real numbers.
 
     References
     ----------
@@ -195,46 +180,39 @@ def maximum_inscribed_circle(x: Array, y: Array, /) -> Circle:
     the largest circle reached from the algebraic one, which is the largest of all while the form error is small beside the
     radius; a profile far from round may have several largest circles, of which this is one.
     """
-    xp = _checked(x, y, fewest=3)
-    if is_cupy_namespace(xp):
-        return Circle(*_cuda("maximum_inscribed_circle", x, y, xp=xp, results=3))
-    if is_numpy_namespace(xp) and x.dtype == xp.float64:
-        if compiled.numba_or_none():
-            return Circle(*_numba("inscribed", x, y, xp=xp, results=3))
-        return Circle(*_blocked(_inscribed, x, y, xp=xp))
-    return Circle(*_inscribed(x, y, xp=xp))
+    return Circle(*_fit("maximum_inscribed_circle", _inscribed, x, y, fewest=3, results=3))
 
 
-def _checked(x: Array, y: Array, *, fewest: int) -> Any:
-    xp = array_namespace(x, y)
-    for name, array in (("x", x), ("y", y)):
-        if not xp.isdtype(array.dtype, "real floating"):
-            raise ValueError(f"{name} has dtype {array.dtype} (shape {tuple(array.shape)}); expected floating point")
-    if x.shape != y.shape or x.dtype != y.dtype:
-        raise ValueError(
-            f"x is {x.dtype} of shape {tuple(x.shape)}, y is {y.dtype} of shape {tuple(y.shape)}; expected the same, (..., n)"
-        )
-    if x.ndim < 1 or x.shape[-1] < fewest:
-        raise ValueError(f"x has shape {tuple(x.shape)}; expected (..., n) with n ≥ {fewest} points a circle")
-    return xp
-
-
-def _blocked(fit: Callable[..., tuple[Array, ...]], x: Array, y: Array, *, xp: Any) -> tuple[Array, ...]:
-    """`fit` over so many circles at a time that their points stay in the cache."""
+def _fit(
+    name: str, generic: Callable[..., tuple[Array, ...]], x: Array, y: Array, *, fewest: int, results: int
+) -> tuple[Array, ...]:
+    """Check, choose the tier by the library of the arrays, and bring the results into the shape of the batch."""
+    expected = f"(..., n) with n ≥ {fewest} points a circle"
+    x, xp = real_array("x", x, expected)
+    y, _ = real_array("y", y, expected)
+    if x.shape != y.shape:
+        raise ValueError(f"y has shape {tuple(y.shape)}, x has shape {tuple(x.shape)}; expected the same, {expected}")
     n = x.shape[-1]
+    if n < fewest:
+        raise ValueError(f"x has shape {tuple(x.shape)}; expected {expected}")
     flat_x, flat_y = xp.reshape(x, (-1, n)), xp.reshape(y, (-1, n))
-    count = flat_x.shape[0]
-    rows: list[Array] = []
+    if is_cupy_namespace(xp):
+        found = _cuda(name, flat_x, flat_y, xp=xp, results=results)
+    elif is_numpy_namespace(xp) and compiled.numba_or_none():
+        found = _numba(name, flat_x, flat_y, xp=xp, results=results)
+    elif is_numpy_namespace(xp):
+        found = _blocked(generic, flat_x, flat_y, xp=xp)
+    else:
+        found = xp.stack(generic(flat_x, flat_y, xp=xp))
+    return tuple(xp.reshape(found[k, ...], x.shape[:-1]) for k in range(results))
+
+
+def _blocked(generic: Callable[..., tuple[Array, ...]], x: Array, y: Array, *, xp: Any) -> Array:
+    """The definition over so many circles at a time that their points stay in the cache."""
+    at_a_time = max(1, blocks.BLOCK // x.shape[-1])
+    parts = [(slice(0, 0), slice(0, 0))] if x.shape[0] == 0 else blocks.blocks(x.shape[0], at_a_time)
     with blocks.one_blas_thread():
-        for _, circles in blocks.blocks(count, max(1, blocks.BLOCK // n)):
-            rows.append(xp.stack(fit(flat_x[circles, :], flat_y[circles, :], xp=xp)))
-    if not rows:
-        rows = [xp.stack(fit(flat_x, flat_y, xp=xp))]
-    return tuple(xp.reshape(row, x.shape[:-1])[()] for row in xp.concat(rows, axis=-1))
-
-
-def _cross(ax: Array, ay: Array, bx: Array, by: Array) -> Array:
-    return ax * by - ay * bx
+        return xp.concat([xp.stack(generic(x[part, :], y[part, :], xp=xp)) for part, _ in parts], axis=-1)
 
 
 def _sum(a: Array, b: Array, xp: Any) -> Array:
@@ -252,7 +230,7 @@ def _algebraic(x: Array, y: Array, *, xp: Any) -> tuple[Array, Array, Array, Arr
     xx, xy, yy = _sum(x, x, xp), _sum(x, y, xp), _sum(y, y, xp)
     xz, yz = _sum(x, square, xp) / 2, _sum(y, square, xp) / 2
     determinant = xx * yy - xy * xy
-    round_enough = determinant > 16 * xp.finfo(x.dtype).eps * (xx + yy) ** 2
+    round_enough = determinant > 16 * EPS * (xx + yy) ** 2
     determinant = xp.where(round_enough, determinant, xp.nan)
     return x, y, mx, my, (yy * xz - xy * yz) / determinant, (xx * yz - xy * xz) / determinant
 
@@ -282,7 +260,7 @@ def _least_squares(x: Array, y: Array, *, xp: Any) -> tuple[Array, Array, Array]
         a, b = xp.where(running, a + step_x, a), xp.where(running, b + step_y, b)
         radius = xp.where(running, mean_r - mean_ux * step_x - mean_uy * step_y, radius)
         step = xp.sqrt(step_x * step_x + step_y * step_y)
-        running = running & (step * step > xp.finfo(x.dtype).eps * radius * before)
+        running = running & (step * step > EPS * radius * before)
         before = xp.where(step > 0, step, before)
         if not xp.any(running):
             break
@@ -297,7 +275,6 @@ def _minimum_zone(x: Array, y: Array, *, xp: Any) -> tuple[Array, Array, Array, 
     x, y, mx, my, a, b = _algebraic(x, y, xp=xp)
     around = xp.argsort(xp.atan2(y - b, x - a), axis=-1)
     x, y = _at(x, around, xp), _at(y, around, xp)
-    tolerance = ROUNDING * xp.finfo(x.dtype).eps
     nan = a * xp.nan
     best_a, best_b, best_inner, best_outer = nan, nan, nan, nan + xp.inf
     reference, running = nan, xp.isfinite(a)
@@ -312,14 +289,18 @@ def _minimum_zone(x: Array, y: Array, *, xp: Any) -> tuple[Array, Array, Array, 
         better = running & ~(outer - inner >= best_outer - best_inner)
         best_a, best_b = xp.where(better, a, best_a), xp.where(better, b, best_b)
         best_inner, best_outer = xp.where(better, inner, best_inner), xp.where(better, outer, best_outer)
-        running = running & ~(best_outer - best_inner - reference <= tolerance * outer)
+        running = running & ~(best_outer - best_inner - reference <= TOLERANCE * outer)
         if not xp.any(running):
             break
         step_x, step_y, level = _equidistant(dx, dy, (out_1, out_2, in_1, in_2), xp)
         a, b, reference = a + step_x, b + step_y, xp.where(running, xp.abs(level), reference)
-        in_1, in_2 = xp.where(level < 0, out_1, in_1), xp.where(level < 0, out_2, in_2)  # the four are the other way round
-    unproven = xp.where(running, xp.nan, 0.0)
-    return tuple((v + shift + unproven)[..., 0] for v, shift in ((best_a, mx), (best_b, my), (best_inner, 0.0), (best_outer, 0.0)))  # type: ignore[return-value]
+        in_1, in_2 = (
+            xp.where(level < 0, out_1, in_1),
+            xp.where(level < 0, out_2, in_2),
+        )  # the four are the other way round
+    unproven = xp.where(running, xp.nan, 0 * mx)
+    best_x, best_y = best_a + mx + unproven, best_b + my + unproven
+    return best_x[..., 0], best_y[..., 0], (best_inner + unproven)[..., 0], (best_outer + unproven)[..., 0]
 
 
 def _to_begin_with(dx: Array, dy: Array, xp: Any) -> tuple[Array, Array]:
@@ -335,7 +316,10 @@ def _between(height: Array, first: Array, second: Array, xp: Any) -> tuple[Array
     k = xp.arange(height.shape[-1], device=device(height))
     low, high = xp.minimum(first, second), xp.maximum(first, second)
     inside, outside = (k > low) & (k < high), (k < low) | (k > high)
-    return tuple(xp.argmax(xp.where(part, height, -xp.inf), axis=-1, keepdims=True) for part in (inside, outside))  # type: ignore[return-value]
+    return (
+        xp.argmax(xp.where(inside, height, -xp.inf), axis=-1, keepdims=True),
+        xp.argmax(xp.where(outside, height, -xp.inf), axis=-1, keepdims=True),
+    )
 
 
 def _equidistant(dx: Array, dy: Array, four: tuple[Array, ...], xp: Any) -> tuple[Array, Array, Array]:
@@ -352,7 +336,6 @@ def _equidistant(dx: Array, dy: Array, four: tuple[Array, ...], xp: Any) -> tupl
 def _circumscribed(x: Array, y: Array, *, xp: Any) -> tuple[Array, Array, Array]:
     mx, my = xp.mean(x, axis=-1, keepdims=True), xp.mean(y, axis=-1, keepdims=True)
     x, y = x - mx, y - my
-    tolerance = ROUNDING * xp.finfo(x.dtype).eps
     px, py = _extreme(x, y, x * x + y * y, xp)
     qx, qy = _extreme(x, y, (x - px) ** 2 + (y - py) ** 2, xp)
     a, b = (px + qx) / 2, (py + qy) / 2
@@ -362,15 +345,15 @@ def _circumscribed(x: Array, y: Array, *, xp: Any) -> tuple[Array, Array, Array]
     for _ in range(MOST_STEPS):
         dx, dy = x - a, y - b
         square = dx * dx + dy * dy
-        running = running & (xp.max(square, axis=-1, keepdims=True) > (radius * (1 + tolerance)) ** 2)
+        running = running & (xp.max(square, axis=-1, keepdims=True) > (radius * (1 + TOLERANCE)) ** 2)
         if not xp.any(running):
             break
         px, py = _extreme(dx, dy, square, xp)
-        step_x, step_y, new_radius, hx, hy = _smallest_through(px, py, held_x - a, held_y - b, tolerance, xp)
+        step_x, step_y, new_radius, hx, hy = _smallest_through(px, py, held_x - a, held_y - b, xp)
         held_x, held_y = xp.where(running, hx + a, held_x), xp.where(running, hy + b, held_y)
         a, b = xp.where(running, a + step_x, a), xp.where(running, b + step_y, b)
         radius = xp.where(running, new_radius, radius)
-    unproven = xp.where(running, xp.nan, 0.0)
+    unproven = xp.where(running, xp.nan, 0 * mx)
     return (a + mx + unproven)[..., 0], (b + my + unproven)[..., 0], (radius + unproven)[..., 0]
 
 
@@ -380,9 +363,11 @@ def _extreme(x: Array, y: Array, square: Array, xp: Any) -> tuple[Array, Array]:
     return _at(x, farthest, xp), _at(y, farthest, xp)
 
 
-def _smallest_through(px: Array, py: Array, hx: Array, hy: Array, tolerance: float, xp: Any) -> tuple[Array, Array, Array, Array, Array]:
+def _smallest_through(px: Array, py: Array, hx: Array, hy: Array, xp: Any) -> tuple[Array, Array, Array, Array, Array]:
     """The smallest circle through p that encloses three held points: its centre, radius, and the three that determine it."""
-    second = xp.asarray([0, 1, 2, 0, 0, 1], device=device(px))  # six candidates: p with one (a diameter) or with two of the held
+    second = xp.asarray(
+        [0, 1, 2, 0, 0, 1], device=device(px)
+    )  # six candidates: p with one (a diameter) or with two of the held
     third = xp.asarray([0, 1, 2, 1, 2, 2], device=device(px))
     ax, ay, bx, by = (xp.take(v, which, axis=-1) for which in (second, third) for v in (hx, hy))
     cx, cy = _circumcentre(px + 0 * ax, py + 0 * ay, ax, ay, bx, by, xp)
@@ -391,7 +376,7 @@ def _smallest_through(px: Array, py: Array, hx: Array, hy: Array, tolerance: flo
     radius = xp.sqrt((px - cx) ** 2 + (py - cy) ** 2)
     for k in range(3):
         away = xp.sqrt((hx[..., k : k + 1] - cx) ** 2 + (hy[..., k : k + 1] - cy) ** 2)
-        radius = xp.where(away <= radius * (1 + tolerance), radius, xp.inf)
+        radius = xp.where(away <= radius * (1 + TOLERANCE), radius, xp.inf)
     best = xp.argmin(radius, axis=-1, keepdims=True)
     held = [xp.concat([p, _at(a, best, xp), _at(b, best, xp)], axis=-1) for p, a, b in ((px, ax, bx), (py, ay, by))]
     return _at(cx, best, xp), _at(cy, best, xp), _at(radius, best, xp), held[0], held[1]
@@ -408,7 +393,6 @@ def _circumcentre(ax: Array, ay: Array, bx: Array, by: Array, cx: Array, cy: Arr
 
 def _inscribed(x: Array, y: Array, *, xp: Any) -> tuple[Array, Array, Array]:
     x, y, mx, my, a, b = _algebraic(x, y, xp=xp)
-    tolerance = ROUNDING * xp.finfo(x.dtype).eps
     three = _around(x - a, y - b, xp)
     running = xp.isfinite(a) & _surround(x - a, y - b, three, xp)
     closed, radius = running, a * xp.nan
@@ -416,16 +400,16 @@ def _inscribed(x: Array, y: Array, *, xp: Any) -> tuple[Array, Array, Array]:
         dx, dy = x - a, y - b
         square = dx * dx + dy * dy
         nearest = xp.min(square, axis=-1, keepdims=True)
-        running = running & ~(nearest >= (radius * (1 - tolerance)) ** 2)
+        running = running & ~(nearest >= (radius * (1 - TOLERANCE)) ** 2)
         if not xp.any(running):
             break
         taken = _take_over(dx, dy, square, nearest, three, xp)
         three = [xp.where(running, new, old) for new, old in zip(taken, three, strict=True)]
-        corners = [_at(v, k, xp) for k in three for v in (dx, dy)]
-        step_x, step_y = _circumcentre(*corners, xp)
-        radius = xp.where(running, xp.sqrt((corners[0] - step_x) ** 2 + (corners[1] - step_y) ** 2), radius)
+        (ax, bx, cx), (ay, by, cy) = ([_at(v, k, xp) for k in three] for v in (dx, dy))
+        step_x, step_y = _circumcentre(ax, ay, bx, by, cx, cy, xp)
+        radius = xp.where(running, xp.sqrt((ax - step_x) ** 2 + (ay - step_y) ** 2), radius)
         a, b = xp.where(running, a + step_x, a), xp.where(running, b + step_y, b)
-    unproven = xp.where(running | ~closed, xp.nan, 0.0)
+    unproven = xp.where(running | ~closed, xp.nan, 0 * mx)
     return (a + mx + unproven)[..., 0], (b + my + unproven)[..., 0], (radius + unproven)[..., 0]
 
 
@@ -453,32 +437,42 @@ def _take_over(dx: Array, dy: Array, square: Array, nearest: Array, three: list[
     sectors = [~left[1] & left[2], ~left[2] & left[0], ~left[0] & left[1]]
     taken = [xp.argmin(xp.where(sector, square, xp.inf), axis=-1, keepdims=True) for sector in sectors]
     together = _surround(dx, dy, taken, xp)
-    return [xp.where(together | (_at(square, new, xp) == nearest), new, old) for new, old in zip(taken, three, strict=True)]
+    return [
+        xp.where(together | (_at(square, new, xp) == nearest), new, old) for new, old in zip(taken, three, strict=True)
+    ]
 
 
-def _numba(name: str, x: Array, y: Array, *, xp: Any, results: int) -> tuple[Array, ...]:
+def _numba(name: str, x: Array, y: Array, *, xp: Any, results: int) -> Array:
     from precision.kernels import circle_compiled
 
-    n = x.shape[-1]
-    flat_x, flat_y = (xp.ascontiguousarray(xp.reshape(v, (-1, n))) for v in (x, y))
-    count = flat_x.shape[0]
+    x, y = xp.ascontiguousarray(x), xp.ascontiguousarray(y)
+    count, n = x.shape
     parallel = compiled.parallel_pays(x.size)
     threads = max(1, min(count, compiled.numba_or_none().get_num_threads())) if parallel else 1  # type: ignore[union-attr]
     body, scratch, out = getattr(circle_compiled, name)(parallel), xp.empty((threads, 3, n)), xp.empty((count, results))
-    tolerance = ROUNDING * float(xp.finfo(x.dtype).eps)
-    if name == "least_squares":
-        body(flat_x, flat_y, scratch, MOST_STEPS, out)
-    elif name == "inscribed":
-        body(flat_x, flat_y, scratch, MOST_STEPS, tolerance, out)
-    elif name == "circumscribed":
-        body(flat_x, flat_y, scratch, xp.empty((threads, 3, 2)), MOST_STEPS, tolerance, out)
+    if name == "least_squares_circle":
+        body(x, y, scratch, MOST_STEPS, out)
+    elif name == "maximum_inscribed_circle":
+        body(x, y, scratch, MOST_STEPS, TOLERANCE, out)
+    elif name == "minimum_circumscribed_circle":
+        body(x, y, scratch, xp.empty((threads, 3, 2)), MOST_STEPS, TOLERANCE, out)
     else:
         status = xp.empty(count, dtype=xp.int64)
-        body(flat_x, flat_y, scratch, MOST_STEPS, tolerance, False, status, out)
+        body(x, y, scratch, MOST_STEPS, TOLERANCE, False, status, out)
         for i in xp.nonzero(status == circle_compiled.NOT_IN_ORDER)[0]:
-            row_x, row_y = _in_order(flat_x[i : i + 1], flat_y[i : i + 1], xp=xp)
-            body(row_x, row_y, scratch[:1], MOST_STEPS, tolerance, True, status[:1], out[i : i + 1])
-    return tuple(xp.reshape(out[:, k], x.shape[:-1])[()] for k in range(results))
+            row_x, row_y = _in_order(x[i : i + 1], y[i : i + 1], xp=xp)
+            body(row_x, row_y, scratch[:1], MOST_STEPS, TOLERANCE, True, status[:1], out[i : i + 1])
+    return out.T
+
+
+def _cuda(name: str, x: Array, y: Array, *, xp: Any, results: int) -> Array:
+    if name == "minimum_zone_circle":
+        x, y = _in_order(x, y, xp=xp)
+    out = xp.empty((x.shape[0], results), dtype=xp.float64)
+    stop = () if name == "least_squares_circle" else (TOLERANCE,)
+    points = (xp.ascontiguousarray(x), xp.ascontiguousarray(y), x.shape[1])
+    cuda.launch("circle", name, (*points, MOST_STEPS, *stop, x.shape[0], out), grid=min(x.shape[0], 65_535), block=256)
+    return out.T
 
 
 def _in_order(x: Array, y: Array, *, xp: Any) -> tuple[Array, Array]:

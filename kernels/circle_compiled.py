@@ -24,7 +24,8 @@ def _merged(helper: Callable[..., Any]) -> Callable[..., Any]:
     """A helper whose text becomes part of the body, so that the body's freedom to reorder sums holds in it too."""
     from numba.extending import register_jitable
 
-    return register_jitable(inline="always")(helper)  # type: ignore[no-any-return]
+    wrapped: Callable[..., Any] = register_jitable(inline="always")(helper)
+    return wrapped
 
 
 def _algebraic_centre(x: Any, y: Any, dx: Any, dy: Any) -> tuple[float, float, float, float, float]:
@@ -83,7 +84,7 @@ def _newton_sums(x: Any, y: Any, a: float, b: float, radius: float) -> tuple[flo
 
 
 @functools.cache
-def least_squares(parallel: bool) -> Callable[..., None]:
+def least_squares_circle(parallel: bool) -> Callable[..., None]:
     """body(x (c, n), y (c, n), scratch (t, 2, n), steps, out (c, 3)): x, y, radius."""
     from numba import prange
 
@@ -111,7 +112,9 @@ def least_squares(parallel: bool) -> Callable[..., None]:
                 out[i, 0], out[i, 1], out[i, 2] = a + mx, b + my, radius
 
     read, write = compiled.frozen(2), compiled.writable
-    return compiled.jit(body, (read, read, write(3), compiled.scalar("int64"), write(2)), parallel=parallel, fastmath=REORDERED)
+    return compiled.jit(
+        body, (read, read, write(3), compiled.scalar("int64"), write(2)), parallel=parallel, fastmath=REORDERED
+    )
 
 
 def _goes_around_once(dx: Any, dy: Any, a: float, b: float) -> bool:
@@ -154,14 +157,18 @@ def _highest_between(square: Any, sign: float, first: int, second: int) -> tuple
 
 
 @functools.cache
-def minimum_zone(parallel: bool) -> Callable[..., None]:
+def minimum_zone_circle(parallel: bool) -> Callable[..., None]:
     """body(x (c, n), y (c, n), scratch (t, 3, n), steps, tolerance, trust, status (c,), out (c, 4)): x, y, inner, outer radius.
 
     `trust` says that the points are known to be in order; otherwise a circle that is not gets the status `NOT_IN_ORDER`.
     """
     from numba import prange
 
-    centre, in_order, highest = _merged(_algebraic_centre), compiled.inline(_goes_around_once), compiled.inline(_highest_between)
+    centre, in_order, highest = (
+        _merged(_algebraic_centre),
+        compiled.inline(_goes_around_once),
+        compiled.inline(_highest_between),
+    )
 
     def body(x, y, scratch, steps, tolerance, trust, status, out):  # type: ignore[no-untyped-def]
         count, threads, n = x.shape[0], scratch.shape[0], x.shape[1]
@@ -213,7 +220,12 @@ def minimum_zone(parallel: bool) -> Callable[..., None]:
                 if proven:
                     out[i, 0], out[i, 1], out[i, 2], out[i, 3] = best_a + mx, best_b + my, best_inner, best_outer
 
-    read, write, whole, real = compiled.frozen(2), compiled.writable, compiled.scalar("int64"), compiled.scalar("float64")
+    read, write, whole, real = (
+        compiled.frozen(2),
+        compiled.writable,
+        compiled.scalar("int64"),
+        compiled.scalar("float64"),
+    )
     signature = (read, read, write(3), whole, real, compiled.scalar("boolean"), write(1, "int64"), write(2))
     return compiled.jit(body, signature, parallel=parallel, fastmath=REORDERED)
 
@@ -245,7 +257,7 @@ def _smallest_circle_through(px: float, py: float, h: Any, tolerance: float) -> 
 
 
 @functools.cache
-def circumscribed(parallel: bool) -> Callable[..., None]:
+def minimum_circumscribed_circle(parallel: bool) -> Callable[..., None]:
     """body(x (c, n), y (c, n), scratch (t, 2, n), held (t, 3, 2), steps, tolerance, out (c, 3)): x, y, radius."""
     from numba import prange
 
@@ -277,7 +289,14 @@ def circumscribed(parallel: bool) -> Callable[..., None]:
                     if away > largest:
                         largest, second = away, k
                 a, b, radius = (dx[first] + dx[second]) / 2, (dy[first] + dy[second]) / 2, math.sqrt(largest) / 2
-                h[0, 0], h[0, 1], h[1, 0], h[1, 1], h[2, 0], h[2, 1] = dx[first], dy[first], dx[second], dy[second], dx[second], dy[second]
+                h[0, 0], h[0, 1], h[1, 0], h[1, 1], h[2, 0], h[2, 1] = (
+                    dx[first],
+                    dy[first],
+                    dx[second],
+                    dy[second],
+                    dx[second],
+                    dy[second],
+                )
                 for _ in range(steps):
                     largest = -1.0
                     for k in range(n):
@@ -325,7 +344,7 @@ def _three_around(dx: Any, dy: Any, a: float, b: float) -> tuple[int, int, int]:
 
 def _leave_no_half_turn(dx: Any, dy: Any, a: float, b: float, i: int, j: int, k: int) -> bool:
     ax, ay, bx, by, cx, cy = dx[i] - a, dy[i] - b, dx[j] - a, dy[j] - b, dx[k] - a, dy[k] - b
-    return ax * by - ay * bx > 0.0 and bx * cy - by * cx > 0.0 and cx * ay - cy * ax > 0.0
+    return bool(ax * by - ay * bx > 0.0 and bx * cy - by * cx > 0.0 and cx * ay - cy * ax > 0.0)
 
 
 def _nearest_of_sectors(dx: Any, dy: Any, a: float, b: float, i: int, j: int, k: int) -> tuple[int, int, int, float]:
@@ -347,7 +366,7 @@ def _nearest_of_sectors(dx: Any, dy: Any, a: float, b: float, i: int, j: int, k:
 
 
 @functools.cache
-def inscribed(parallel: bool) -> Callable[..., None]:
+def maximum_inscribed_circle(parallel: bool) -> Callable[..., None]:
     """body(x (c, n), y (c, n), scratch (t, 2, n), steps, tolerance, out (c, 3)): x, y, radius."""
     from numba import prange
 
