@@ -12,11 +12,11 @@ from ..figures import Figure
 
 def text_table(title: str, figures: Sequence[Figure], flags: Iterable[str]) -> str:
     """Title, one line a figure (symbol, value, U, name), and the departures from the standard."""
-    unit = _unit(figures)
+    shown = _units(figures)
     width = max(_width(figure.symbol) for figure in figures)
     lines = [_printable(title)]
     for figure in figures:
-        value, uncertainty, note = _cells(figure, unit)
+        value, uncertainty, note = _cells(figure, shown[figure.unit])
         lines.append(f"  {figure.symbol}{' ' * (width - _width(figure.symbol))}  {value:>12}  {uncertainty:<18}  {figure.name}{f': {note}' if figure.value is None else ''}".rstrip())
     lines += [f"  {note}" for note in _notes(figures)]
     lines += [f"  not conforming: {flag}" for flag in flags]
@@ -25,10 +25,10 @@ def text_table(title: str, figures: Sequence[Figure], flags: Iterable[str]) -> s
 
 def html_table(title: str, figures: Sequence[Figure], flags: Iterable[str]) -> str:
     """The same as an HTML table; everything that is text is escaped."""
-    unit = _unit(figures)
+    shown = _units(figures)
     rows = []
     for figure in figures:
-        value, uncertainty, note = _cells(figure, unit)
+        value, uncertainty, note = _cells(figure, shown[figure.unit])
         cells = (figure.symbol, value, uncertainty, figure.name + (f": {note}" if figure.value is None else ""))
         rows.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
     notes = "".join(f"<li>{escape(note)}</li>" for note in _notes(figures)) + "".join(f"<li>not conforming: {escape(flag)}</li>" for flag in flags)
@@ -36,10 +36,12 @@ def html_table(title: str, figures: Sequence[Figure], flags: Iterable[str]) -> s
     return f"<table><caption>{escape(_printable(title))}</caption><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table>" + (f"<ul>{notes}</ul>" if notes else "")
 
 
-def _unit(figures: Sequence[Figure]) -> str:
-    """One unit for the whole table, chosen by the largest value in it."""
-    largest = max((abs(figure.value) for figure in figures if figure.value is not None), default=0.0)
-    return units.display_unit(largest, figures[0].unit)
+def _units(figures: Sequence[Figure]) -> dict[str, str]:
+    """For each SI unit in the table the unit in which its largest value reads well."""
+    largest: dict[str, float] = {}
+    for figure in figures:
+        largest[figure.unit] = max(largest.get(figure.unit, 0.0), abs(figure.value or 0.0))
+    return {unit: units.display_unit(value, unit) for unit, value in largest.items()}
 
 
 def _cells(figure: Figure, unit: str) -> tuple[str, str, str]:
