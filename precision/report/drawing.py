@@ -96,7 +96,8 @@ def sheet(*, width: float, height: float, rows: Sequence[float] = (1.0,)) -> tup
 
 def title(axes: Axes, text: str, key_numbers: str) -> None:
     """The title at the left edge of the sheet, above the axes, and the key numbers below it."""
-    place: Any = (axes.get_figure(root=True).transFigure, axes.transAxes)  # type: ignore[union-attr]
+    sheet: Any = axes.figure
+    place: Any = (sheet.transFigure, axes.transAxes)
     lines: tuple[tuple[str, int, dict[str, Any]], ...] = ((text, 46, {"fontsize": 13.5, "fontweight": "bold"}), (key_numbers, 27, {"fontsize": 10.5, "color": SOFT}))
     for line, height, settings in lines:
         axes.annotate(line, (0.0, 1), (0, height), xycoords=place, textcoords="offset points", va="bottom", **settings)

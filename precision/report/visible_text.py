@@ -35,9 +35,15 @@ def visible(text: str, *, longest: int = LONGEST) -> str:
         category = unicodedata.category(character)
         marks = marks + 1 if category in {"Mn", "Me"} else 0
         if category in _HIDDEN:
-            shown.append(character.encode("ascii", "backslashreplace").decode() if ord(character) > 0x7E else f"\\x{ord(character):02x}")
+            shown.append(_escape(ord(character)))
         elif marks <= _MARKS:
             shown.append(character)
     if len(text) > longest:
         shown.append(f" … ({len(text) - longest} more characters)")
     return "".join(shown)
+
+
+def _escape(code: int) -> str:
+    if code <= 0xFF:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
