@@ -69,6 +69,8 @@ def _open(name: str, address: str, options: Mapping[str, Any], table: Mapping[st
     else:
         device = _foreign(name, table, what)(address, **options)
     if not isinstance(device, role):
+        if callable(close := getattr(device, "close", None)):
+            close()
         raise PlanError(f"driver {name!r} is no {what}: it lacks one of its methods")
     return device
 

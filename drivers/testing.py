@@ -6,8 +6,9 @@ The same turns can drive a driver through `expected_dialogue` and the simulator 
 from __future__ import annotations
 
 import contextlib
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -203,3 +204,48 @@ class SimulatedTransport(_TestLink):
                 return True
         self.now_s = max(self.now_s, deadline_s)
         return False
+
+
+class UniformMachine:
+    """The plainest mechanics for `GrblSimulator`: axes that move at the feed, without ramps. `lab_s` is its own clock."""
+
+    def __init__(self, axes: Sequence[str] = ("X", "Y", "Z"), *, home_m: float = -1e-3, homing_s: float = 5.0) -> None:
+        self.position_m = dict.fromkeys(axes, 0.0)
+        self.lab_s = 0.0
+        self._home_m, self._homing_s = home_m, homing_s
+        self._under_way: tuple[dict[str, float], float] | None = None
+
+    def begin_move(self, target_steps_m: Mapping[str, float], feed_m_per_s: float) -> float:
+        """Duration = length / feed."""
+        length_m = math.dist(list(target_steps_m.values()), [self.position_m[axis] for axis in target_steps_m])
+        return self._begin({**self.position_m, **target_steps_m}, length_m / feed_m_per_s)
+
+    def begin_dwell(self, duration_s: float) -> float:
+        """Stand."""
+        return self._begin(dict(self.position_m), duration_s)
+
+    def home(self) -> float:
+        """All axes to `home_m`."""
+        return self._begin(dict.fromkeys(self.position_m, self._home_m), self._homing_s)
+
+    def commanded_position(self, fraction: float) -> Mapping[str, float]:
+        """Linear in the fraction."""
+        if self._under_way is None:
+            return dict(self.position_m)
+        target = self._under_way[0]
+        return {axis: start + (target[axis] - start) * fraction for axis, start in self.position_m.items()}
+
+    def hold(self, fraction: float) -> None:
+        """End here."""
+        if self._under_way is not None:
+            self.position_m = dict(self.commanded_position(fraction))
+            self.lab_s += self._under_way[1] * fraction
+            self._under_way = None
+
+    def complete(self) -> None:
+        """Be there."""
+        self.hold(1.0)
+
+    def _begin(self, target_m: dict[str, float], duration_s: float) -> float:
+        self._under_way = (target_m, duration_s)
+        return duration_s

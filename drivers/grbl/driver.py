@@ -229,8 +229,11 @@ class Grbl:
                 break
         self._link.drain()
         status = self._status()
+        if status.state == "Hold":  # left by a stop that was cut off; a reset moves nothing
+            self._soft_reset()
+            status = self._status()
         if status.state not in ("Idle", "Alarm"):
-            raise DeviceFault(f"Grbl at {self._link.address} says {status.state}: another program moves it, or it is held. Stop it, then connect again")
+            raise DeviceFault(f"Grbl at {self._link.address} says {status.state}: another program moves it. Stop it, then connect again")
         self._read_machine()
         self._ready = True
 
