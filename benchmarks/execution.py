@@ -114,7 +114,9 @@ def _connected(plan: Parameters) -> Iterator[tuple[Rig, dict[str, Instrument], l
             )
             addresses = {role: simulated.addresses[role] for role in addresses}
         devices = plan.devices
-        controller = open_controller(devices.controller.driver, addresses["controller"], **devices.controller.options)
+        # The virtual lab is up before it is connected to; a real board may restart when its port is opened.
+        at_once: dict[str, Any] = {"settle_s": 0.0} if simulated else {}
+        controller = open_controller(devices.controller.driver, addresses["controller"], **{**at_once, **devices.controller.options})
         stack.callback(controller.close)
         options: dict[str, Any] = {"axis": plan.instrument.axis, **devices.interferometer.options}
         interferometer = open_interferometer(devices.interferometer.driver, addresses["interferometer"], **options)

@@ -8,11 +8,12 @@ from typing import Any
 
 from precision import plan as plans
 from precision.drivers.files import positioning_csv
+from precision.errors import DataError
 from precision.runs.canonical import sha256_of_file
 from precision.runs.directory import RunDirectory
 
 from .plan_files import read_plan
-from .positioning_evaluation import IMPORTED_COLUMNS
+from .positioning_evaluation import IMPORTED_COLUMNS, imported_recording
 from .positioning_plan import Imported
 
 
@@ -44,6 +45,11 @@ def import_positioning(
     _fill(raw, "machine", {"type": "machine", "serial_number": "serial number", "location": "location"}, recorded.header)
     _fill(raw, "test", {"operator": "operator", "date": "date", "instrument": "instrument", "remarks": "remarks"}, recorded.header)
     checked = plans.check(Imported, plans.with_settings(raw, settings), name=name)
+    rows = {"run": recorded.run, "direction": recorded.direction, "target": recorded.target, "actual": recorded.actual}
+    try:
+        imported_recording(checked, rows)  # contradictions are found before a run is made of them
+    except DataError as error:
+        raise DataError(f"{file.name}: {error}") from error
     run = RunDirectory.create(
         out,
         checked.procedure,
@@ -55,9 +61,7 @@ def import_positioning(
     )
     with run:
         capture = run.start_capture()
-        capture.append_and_wait(
-            {"run": recorded.run, "direction": recorded.direction, "target": recorded.target, "actual": recorded.actual}
-        )
+        capture.append_and_wait(rows)
         run.finish("COMPLETE")
     return run
 

@@ -36,6 +36,8 @@ IMPORTED_COLUMNS: Final = (
 )
 """A recording from elsewhere: target and actual position in m or rad."""
 
+AS_RECORDED: Final = "Readings evaluated as recorded: no wavelength compensation and no correction to 20 °C was applied here."
+
 STANDARDS: Final = ("iso230-2:2014", "iso230-2:2006", "iso230-2:1997", "iso230-2:1988", "vdi3441")
 LENGTH_CONTRIBUTORS: Final = (
     "device_calibration",
@@ -83,7 +85,7 @@ def analyse(plan: Evaluated, readings: Readings, *, standard: str | None = None)
     if isinstance(plan, Parameters):
         recording, corrections, material_k = _measured(plan, readings)
     else:
-        recording, corrections, material_k = _imported(plan, readings)
+        recording, corrections, material_k = imported_recording(plan, readings), (AS_RECORDED,), None
     made, reason = _budget(plan, recording, material_k)
     planned = recording.valid.size
     return Analysis(
@@ -155,6 +157,7 @@ def _length_in_air(plan: Parameters, rows: Readings, at_zero: Mapping[str, float
             "temperature_k": values["air_temperature_k"],
             "pressure_pa": values["air_pressure_pa"],
             "relative_humidity": values["relative_humidity"],
+            "wavelength_m": plan.instrument.vacuum_wavelength,
         }
         if formula == "edlen":
             return air.edlen(**conditions)
@@ -167,13 +170,14 @@ def _length_in_air(plan: Parameters, rows: Readings, at_zero: Mapping[str, float
         raise DataError(f"no refractive index from the environment that was recorded: {error}; set evaluation.refractive_index = \"off\"") from error
     name = {"ciddor": f"Ciddor 1996, CO₂ {plan.evaluation.co2 * 1e6:.0f} ppm", "edlen": "modified Edlén (Birch and Downs, NIST form)"}[formula]
     return length_m, (
-        f"Wavelength compensation: {name}, from the air at each reading, n − 1 = {float(n.min() - 1) * 1e6:.2f} … {float(n.max() - 1) * 1e6:.2f} ppm; "
+        f"Wavelength compensation: {name}, at λ = {plan.instrument.vacuum_wavelength * 1e9:.10g} nm in vacuum, from the air at each reading, n − 1 = {float(n.min() - 1) * 1e6:.2f} … {float(n.max() - 1) * 1e6:.2f} ppm; "
         f"dead path of {plan.instrument.dead_path * 1e3:g} mm corrected."
     )
 
 
-def _imported(plan: Evaluated, readings: Readings) -> tuple[Positioning, tuple[str, ...], None]:
-    recording = Positioning.from_rows(
+def imported_recording(plan: Evaluated, readings: Readings) -> Positioning:
+    """The recording in columns of `IMPORTED_COLUMNS`. Raises `DataError` where rows contradict each other."""
+    return Positioning.from_rows(
         axis=plan.axis.name,
         kind=plan.axis.kind,
         cycle=plan.cycle.type,
@@ -183,7 +187,6 @@ def _imported(plan: Evaluated, readings: Readings) -> tuple[Positioning, tuple[s
         actual=readings["actual"],
         tolerance=TARGET_TOLERANCE,
     )
-    return recording, ("Readings evaluated as recorded: no wavelength compensation and no correction to 20 °C was applied here.",), None
 
 
 def _budget(plan: Evaluated, recording: Positioning, material_k: float | None) -> tuple[Budget | None, str | None]:

@@ -155,6 +155,7 @@ class Instrument(Strict):
 
     axis: int = Field(0, ge=0, le=2, description="its measuring axis")
     sign: Literal["+", "-"] = Field("+", description="whether its reading grows in the axis' positive direction")
+    vacuum_wavelength: Length = Field("1530 nm", gt=300e-9, lt=1700e-9, description="of its laser: IDS3010 1530 nm, helium-neon 632.9908 nm")
     dead_path: Length = Field("0 mm", ge=0, description="unmeasured path between interferometer and reflector at the zero point")
 
 
@@ -198,6 +199,11 @@ class Parameters(Evaluated):
     def _makes_sense(self) -> Self:
         if self.devices.mixed:
             raise ValueError('devices: either all are on "sim://lab" or none; a run never mixes a simulated and a real device')
+        if self.evaluation.refractive_index == "edlen" and not 350e-9 <= self.instrument.vacuum_wavelength <= 650e-9:
+            raise ValueError(
+                f"evaluation.refractive_index: the modified Edlén equation is for 350 to 650 nm, instrument.vacuum_wavelength is "
+                f"{self.instrument.vacuum_wavelength * 1e9:g} nm; use \"ciddor\" (300 to 1690 nm)"
+            )
         if self.axis.kind != "linear":
             raise ValueError('axis.kind: only "linear" axes can be driven; recordings of rotary axes are evaluated with `precision analyze`')
         return self

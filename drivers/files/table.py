@@ -6,6 +6,7 @@ Text from outside is hostile: size and cell lengths are limited, numbers follow 
 from __future__ import annotations
 
 import csv
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import Final
 from precision.errors import DataError
 
 MAX_BYTES: Final = 64 * 1024 * 1024
-_NUMBER: Final = re.compile(r"[+-]?(?:\d{1,18}(?:\.\d{0,25})?|\.\d{1,25})(?:[eE][+-]?\d{1,3})?")
+_NUMBER: Final = re.compile(r"[+-]?(?:\d{1,18}(?:\.\d{0,25})?|\.\d{1,25})(?:[eE][+-]?\d{1,3})?", re.ASCII)
 _META: Final = re.compile(r"#\s*([A-Za-z][A-Za-z0-9 _-]{0,40})\s*[:=]\s*(.{0,400})")
 
 
@@ -40,7 +41,7 @@ class Table:
         line, cells = self.rows[row]
         text = cells[column]
         plain = text.replace(",", ".") if self.decimal == "," else text
-        if not _NUMBER.fullmatch(plain):
+        if not _NUMBER.fullmatch(plain) or not math.isfinite(float(plain)):
             raise DataError(f"{self.name}, line {line}, column {self.columns[column]!r}: {text[:40]!r} is not a number; correct or remove the row")
         return float(plain)
 

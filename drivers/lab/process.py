@@ -45,6 +45,11 @@ class LabProcess:
         """Process number of the lab."""
         return self._process.pid
 
+    @property
+    def alive(self) -> bool:
+        """Whether the process still runs."""
+        return self._process.poll() is None
+
     def truth(self) -> dict[str, Any]:
         """What no measurement can know (see `Twin.truth`)."""
         return dict(self._asked({"do": "truth"})["truth"])

@@ -169,7 +169,7 @@ def progress_line(console: Console, runs: int, points: int) -> Iterator[Callable
     def line(done: int, total: int) -> None:
         nonlocal said
         run = done * runs // total
-        if run > said:
+        if run > said and done:
             said = run
             left = (time.monotonic() - began) / done * (total - done) if done else None
             ending = f", about {left:.0f} s left" if left is not None and done < total else ""

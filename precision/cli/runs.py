@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from precision.runs.directory import RunDirectory
 
 OUT = click.option("--out", type=click.Path(file_okay=False), default="runs", show_default=True, help="Folder of the runs.")
@@ -17,12 +19,25 @@ def found(run: str, out: str) -> RunDirectory:
     from pathlib import Path
 
     from precision.runs.directory import RunDirectory
-    from precision.runs.index import find
 
     path = Path(run)
     if (path / "manifest.json").exists():
         return RunDirectory.open(path)
-    return RunDirectory.open(find(Path(out), run))
+    return RunDirectory.open(folder_of(run, out))
+
+
+def folder_of(run: str, out: str) -> Path:
+    """The folder of a run that may be damaged; raises `DataError` when there is none."""
+    from pathlib import Path
+
+    from precision.errors import DataError
+    from precision.runs.index import find
+
+    if Path(run).is_dir():
+        return Path(run)
+    if not Path(out).is_dir():
+        raise DataError(f"{run!r} is neither a file nor a run: there is no folder {out!r} with runs here; `precision run positioning` makes one, --out names another")
+    return find(Path(out), run)
 
 
 @click.group()
@@ -106,14 +121,10 @@ def reindex(out: str) -> None:
 @OUT
 def verify(run: str, out: str) -> None:
     """Check every record, hash and number of a run. Exit 6 when something does not fit."""
-    from pathlib import Path
-
     from precision.errors import DataError
-    from precision.runs.index import find
     from precision.runs.recover import verify_run
 
-    folder = Path(run) if Path(run).is_dir() else find(Path(out), run)
-    checked = verify_run(folder)
+    checked = verify_run(folder_of(run, out))
     if checked.problems:
         raise DataError(
             f"{checked.name}: {len(checked.problems)} problems:\n" + "\n".join(f"  {problem}" for problem in checked.problems)
@@ -127,10 +138,6 @@ def verify(run: str, out: str) -> None:
 @OUT
 def recover(run: str, out: str) -> None:
     """Copy what is whole in a run to a new run beside it, and say what was lost. The original is never changed."""
-    from pathlib import Path
-
-    from precision.runs.index import find
     from precision.runs.recover import recover as copy
 
-    folder = Path(run) if Path(run).is_dir() else find(Path(out), run)
-    click.echo(str(copy(folder)))
+    click.echo(str(copy(folder_of(run, out))))

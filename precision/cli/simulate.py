@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import click
 
 
@@ -27,7 +29,8 @@ def simulate(seed: int, time_scale: float, controller: str, truth: str | None) -
     for name in ("SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), lambda number, frame: ended.set())
-    with process.start(seed=seed, time_scale=time_scale or math.inf, controller=None if controller == "auto" else controller) as lab:
+    transport: Literal["pty", "tcp"] | None = "pty" if controller == "pty" else "tcp" if controller == "tcp" else None
+    with process.start(seed=seed, time_scale=time_scale or math.inf, controller=transport) as lab:
         for role, address in lab.addresses.items():
             click.echo(f"{role:<16}{address}")
         click.echo("serving until Ctrl-C")
