@@ -1,4 +1,4 @@
-"""Grbl 1.1, grblHAL and FluidNC as a motion controller.
+"""Grbl 1.1 and grblHAL as a motion controller. (FluidNC speaks alike, but keeps travel and feeds elsewhere than in `$$`: it is refused.)
 
 One line at a time, each answered before the next (send-response), one target outstanding; the status is polled with the real-time `?`.
 Any alarm, or a banner that was not asked for, latches FAULTED: nothing moves until a person has looked (`acknowledge_fault`) and the machine is homed
@@ -30,7 +30,7 @@ class Grbl:
     """A Grbl controller on an open link.
 
     poll_interval_s : between two status questions during a motion (the firmware asks for 10 Hz at most).
-    settle_s : how long a banner is waited for after opening; None: 2 s on a serial port (opening resets many boards), else none.
+    settle_s : how long a banner is waited for after opening; None: 2 s on a serial port, since opening it resets many boards, else none.
     timeout_s : for the answer to one line.
     clock, sleep : seconds; the tests bring their own.
     """
@@ -45,12 +45,12 @@ class Grbl:
         self._homed = False
         self._fault = ""
         self._out_of_step = True
-        self._banner = ""
         self._ready = False
         self._machine: Machine | None = None
         self._offset: tuple[float, ...] = ()
         if settle_s is None:
-            settle_s = 2.0 if transport.address.startswith("serial://") else 0.0
+            serial = transport.address.startswith("serial://") and "/dev/pts/" not in transport.address
+            settle_s = 2.0 if serial else 0.0
         try:
             self._connect(settle_s)
         except BaseException:
@@ -196,6 +196,7 @@ class Grbl:
         return came
 
     def _stands_after_reset(self) -> bool:
+        self._link.drain()
         for _ in range(2):
             status = self._find(codec.Status, codec.STATUS, _STATUS_WAIT_S)
             if status is not None and status.state in ("Idle", "Alarm", "Check", "Sleep"):
@@ -247,7 +248,7 @@ class Grbl:
         """Version, options, settings, offsets: all that positions and limits depend on."""
         info, settings = self._command("$I"), self._command("$$")
         points, modal = self._command("$#"), self._command("$G")
-        self._machine = Machine.read(self._banner, info, settings)
+        self._machine = Machine.read(info, settings)
         offsets = {message.name: message.values for message in points if isinstance(message, codec.Point)}
         active = next((message.text.split() for message in modal if isinstance(message, codec.Bracket) and message.name == "GC"), [])
         system = next((word for word in active if word in offsets and word.startswith("G5")), None)
@@ -265,10 +266,8 @@ class Grbl:
             raise
         if isinstance(message, codec.Alarm):
             self._latch(str(message))
-        if isinstance(message, codec.Banner):
-            self._banner = message.text
-            if self._ready:
-                self._latch("it was reset (its banner came)")
+        if isinstance(message, codec.Banner) and self._ready:
+            self._latch("it was reset (its banner came)")
         return message
 
     def _latch(self, why: str) -> None:

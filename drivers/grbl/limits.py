@@ -30,7 +30,7 @@ class Machine:
     origin_at_home: bool = False
 
     @classmethod
-    def read(cls, banner: str, info: Sequence[codec.Message], settings: Sequence[codec.Message]) -> Machine:
+    def read(cls, info: Sequence[codec.Message], settings: Sequence[codec.Message]) -> Machine:
         """From the answers to `$I` and `$$`.
 
         Raises
@@ -50,7 +50,7 @@ class Machine:
             if not all(values[base + index] > 0 for base in (100, 110, 120, 130)):
                 raise ProtocolError(f"Grbl: steps/mm, feed, acceleration or travel of {axis} is not more than 0. Correct $1{index:02d}, $11{index} ... $13{index}")
         options = told.get("OPT", "").partition(",")[0]
-        identity = " ".join(part for part in (banner.partition(" [")[0] or told.get("FIRMWARE", "Grbl"), f"[VER:{told.get('VER', '?')}]", f"[OPT:{told.get('OPT', '?')}]") if part)
+        identity = f"{told.get('FIRMWARE', 'Grbl')} [VER:{told.get('VER', '?')}] [OPT:{told.get('OPT', '?')}]"
         return cls(identity[:200], axes, values, "Z" in options or bool(int(values[22]) & _ORIGIN_AT_HOME))
 
     @property

@@ -14,9 +14,10 @@ import re
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final, Literal, Protocol
+from typing import Final, Literal
 
 from . import gcode
+from .mechanics import Mechanics as Mechanics
 from .settings import DEFAULTS, as_text, assigned
 
 PLANNER_BLOCKS: Final = 15
@@ -24,40 +25,13 @@ RX_BYTES: Final = 128
 LINE_CHARACTERS: Final = 80
 """Of the firmware's line buffer; the last one is for the terminating zero."""
 WCO_EVERY: Final = {"idle": 10, "busy": 30}
+"""Reports between two with WCO, from memory of the firmware's defaults; descriptions disagree on which is which."""
 OVERRIDES_EVERY: Final = {"idle": 10, "busy": 20}
 
 LOCKED, NOT_IDLE, OVERFLOW, HOMING_OFF = 9, 8, 11, 5
 ALARM_SOFT_LIMIT, ALARM_RESET_IN_MOTION, ALARM_HOMING_RESET = 2, 3, 6
 _NEEDS_STANDSTILL: Final = re.compile(r"G(?:0?4|10)(?![.\d])")
 _BUSY: Final = ("Run", "Jog", "Home", "Hold:0", "Hold:1")
-
-
-class Mechanics(Protocol):
-    """What the controller moves. Positions are references in machine coordinates (Grbl's MPos), in m, by axis letter."""
-
-    def begin_move(self, target_steps_m: Mapping[str, float], feed_m_per_s: float) -> float:
-        """Start a straight motion to a target that lies on whole steps; returns its duration in lab seconds."""
-        ...
-
-    def begin_dwell(self, duration_s: float) -> float:
-        """Start standing still; returns the duration in lab seconds."""
-        ...
-
-    def home(self) -> float:
-        """Start homing; returns its duration. When complete the reference stands where Grbl puts it: pull-off inside the switch."""
-        ...
-
-    def commanded_position(self, fraction: float) -> Mapping[str, float]:
-        """The reference at a fraction 0 ... 1 of what is under way; where it stands when nothing is."""
-        ...
-
-    def hold(self, fraction: float) -> None:
-        """What is under way ends at that fraction of its duration."""
-        ...
-
-    def complete(self) -> None:
-        """What is under way is over: lab time advances by its exact duration."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,17 @@ def _without_rotating(said: bytes) -> bytes:
     return b"|".join([head, *(field.removesuffix(b">\r\n") for field in fields if not field.startswith((b"WCO", b"Ov")))])
 
 
+@pytest.mark.parametrize(
+    ("address", "waits_s"), [("serial:///dev/ttyUSB0?baud=115200", 2.0), ("serial://COM3", 2.0), ("serial:///dev/pts/3", 0.0), ("tcp://cnc:23", 0.0)],
+)
+def test_a_board_that_opening_resets_is_given_time_to_start(address: str, waits_s: float) -> None:
+    """Without a banner the whole time is waited; what a boot loader says in between is thrown away."""
+    with expected_dialogue([(b"", Late(b"\xff\xfenoise")), *CONNECT] if waits_s else CONNECT) as link:
+        link.address = address
+        connected(link)
+        assert link.clock() == waits_s
+
+
 def test_limits_and_feeds_are_read_back_in_si_units() -> None:
     _, _, grbl = simulated(_130=300.0, _27=2.0, _111=120.0)
     assert grbl.soft_limits()["X"] == pytest.approx((-0.298, -0.002))
