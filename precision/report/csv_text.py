@@ -47,7 +47,7 @@ def figures_csv(document: Document, *, decimal: str = ".", separator: str = ",")
                     _printed(shown.coverage_factor, decimal),
                     _printed(shown.limit, decimal),
                     shown.outcome.value if shown.outcome else "",
-                    text_cell(shown.remark),
+                    text_cell(shown.reasons),
                     _number(figure.value, decimal),
                     _number(figure.uncertainty, decimal),
                     _number(row.limit, decimal),

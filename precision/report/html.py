@@ -11,7 +11,7 @@ import functools
 from typing import TYPE_CHECKING
 
 from .document import NOT_RECORDED, Document
-from .presentation import shown_budget, shown_figures, shown_table, split_at_decimals
+from .presentation import shared_reason, shown_budget, shown_figures, shown_table, split_at_decimals
 from .rounding import NO_VALUE, typographic
 from .visible_text import visible
 
@@ -23,7 +23,7 @@ def html(document: Document) -> str:
     """The whole file as text; write it as UTF-8. The same document gives the same bytes."""
     return _template().render(
         document=document,
-        figure_tables=[(table, shown_figures(table)) for table in document.figures],
+        figure_tables=[(table, shown_figures(table), shared_reason(table)) for table in document.figures],
         tables=[shown_table(table) for table in document.tables],
         budgets=[(budget, *shown_budget(budget)) for budget in document.budgets],
         flags=[note for note in document.notes if note.kind == "flag"],

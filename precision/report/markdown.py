@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from .decision import Outcome
 from .document import NOT_RECORDED, Document
-from .presentation import shown_budget, shown_figures, shown_table
+from .presentation import shared_reason, shown_budget, shown_figures, shown_table
 from .rounding import typographic
 from .visible_text import visible
 
@@ -48,7 +48,9 @@ def markdown(document: Document, *, chart_files: Sequence[str] = ()) -> str:
             rows.append([row.symbol, row.name, typographic(row.value), row.uncertainty, row.unit, *([row.limit, decision] if judged else []), row.remark])
         blocks += [f"## {escaped(figures.title)}", _table(heads, rows, numeric=[2, 3, 5] if judged else [2, 3])]
         factors = ", ".join(dict.fromkeys(row.coverage_factor for row in shown)) or "2"
-        blocks.append(escaped(f"U is the expanded uncertainty, k = {factors}. {figures.note}".strip()))
+        shared = shared_reason(figures)
+        missing = f" Where U is a dash: {shared}." if shared else ""
+        blocks.append(escaped(f"U is the expanded uncertainty, k = {factors}.{missing} {figures.note}"))
     if verdict is not None:
         blocks.append(escaped(verdict.rule.statement))
 

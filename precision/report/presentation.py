@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from . import rounding
 from .decision import Outcome
-from .document import Budget, Cell, FigureTable, Table
+from .document import Budget, Cell, FigureRow, FigureTable, Table
 from .rounding import NO_VALUE
 
 NO_UNCERTAINTY = "no uncertainty was evaluated"
@@ -19,7 +19,11 @@ NO_UNCERTAINTY = "no uncertainty was evaluated"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownFigure:
-    """One figure as text. `remark` carries the reasons: why there is no value, no U, no decision."""
+    """One figure as text.
+
+    reasons : why there is no value, no U, no decision, all of them.
+    remark : the same without the reason for a missing U that the whole table shares (`shared_reason`).
+    """
 
     symbol: str
     key: str
@@ -30,6 +34,7 @@ class ShownFigure:
     unit: str
     limit: str
     outcome: Outcome | None
+    reasons: str
     remark: str
     headline: bool
 
@@ -61,6 +66,7 @@ class ShownContributor:
 
 def shown_figures(table: FigureTable) -> tuple[ShownFigure, ...]:
     """The rows of a figure table as text. Figures of one SI unit share one printed unit; U has two significant digits."""
+    shared = shared_reason(table)
     unit_of: dict[str, str] = {}
     decimals_of: dict[str, int] = {}
     for si_unit in {row.figure.unit for row in table.rows}:
@@ -75,12 +81,12 @@ def shown_figures(table: FigureTable) -> tuple[ShownFigure, ...]:
         figure, decision = row.figure, row.decision
         unit = unit_of[figure.unit]
         value = uncertainty = NO_VALUE
-        remarks = []
+        remarks, without_u = [], ""
         if figure.value is None:
             remarks.append(f"not evaluated: {figure.reason}")
         elif figure.uncertainty is None:
             value = rounding.rounded(rounding.in_unit(figure.value, unit), decimals_of[figure.unit])
-            remarks.append(f"U not stated: {figure.uncertainty_reason or NO_UNCERTAINTY}")
+            without_u = f"U not stated: {_uncertainty_reason(row)}"
         else:
             value, uncertainty = rounding.value_and_uncertainty(rounding.in_unit(figure.value, unit), rounding.in_unit(figure.uncertainty, unit))
         if decision is not None and decision.outcome is Outcome.UNDECIDED and figure.value is not None:
@@ -96,11 +102,22 @@ def shown_figures(table: FigureTable) -> tuple[ShownFigure, ...]:
                 unit=unit,
                 limit=NO_VALUE if row.limit is None else rounding.plain(rounding.in_unit(row.limit, unit)),
                 outcome=decision.outcome if decision else None,
-                remark="; ".join(remarks),
+                reasons="; ".join([without_u, *remarks] if without_u else remarks),
+                remark="; ".join([without_u, *remarks] if without_u and not shared else remarks),
                 headline=row.headline,
             )
         )
     return tuple(shown)
+
+
+def shared_reason(table: FigureTable) -> str:
+    """Why U is missing, where it is missing from several figures and always for the same reason; else "". A table prints it once."""
+    reasons = [_uncertainty_reason(row) for row in table.rows if row.figure.value is not None and row.figure.uncertainty is None]
+    return reasons[0] if len(reasons) > 1 and len(set(reasons)) == 1 else ""
+
+
+def _uncertainty_reason(row: FigureRow) -> str:
+    return row.figure.uncertainty_reason or NO_UNCERTAINTY
 
 
 def _converts(unit: str, si_unit: str) -> bool:

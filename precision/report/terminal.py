@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from .decision import Outcome
 from .document import Document, FigureTable
 from .document import Table as DocumentTable
-from .presentation import shown_figures, shown_table, split_at_decimals
+from .presentation import shared_reason, shown_figures, shown_table, split_at_decimals
 from .rounding import typographic
 from .visible_text import visible
 
@@ -48,6 +48,8 @@ def figure_table(table: FigureTable) -> Table:
     judged = any(row.outcome for row in rows)
     factors = ", ".join(dict.fromkeys(row.coverage_factor for row in rows)) or "2"
     shown = Table(box=box.SIMPLE_HEAD, title=_text(table.title, "bold"), title_justify="left", pad_edge=False, padding=(0, 1))
+    if shared := shared_reason(table):
+        shown.caption, shown.caption_justify = _text(f"Where U is a dash: {shared}.", "dim"), "left"
     shown.add_column("Symbol", no_wrap=True, style="bold")
     shown.add_column("Figure", ratio=1, overflow="fold")
     for head in ("Value", f"U (k = {factors})"):

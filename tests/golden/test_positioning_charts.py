@@ -9,6 +9,7 @@ import csv
 import json
 import re
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -31,18 +32,18 @@ from precision.report.positioning_tables import reading_table, target_table
 from precision.report.presentation import shown_table
 from precision.units import ARCSEC, MM, UM
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 SVG = "{http://www.w3.org/2000/svg}"
 PIXEL = 1e-5  # drawings are written with six decimals; a sum of two roundings stays below
 
 
-def curves(deviation: Floats, target: Floats, **more: object) -> PositioningCurves:
+def curves(deviation: Floats, target: Floats, **more: Any) -> PositioningCurves:
     measured = np.isfinite(deviation)
     count = measured.sum(axis=2)
     mean = np.where(count > 0, np.where(measured, deviation, 0).sum(axis=2) / np.maximum(count, 1), np.nan)
     squares = np.where(measured, (deviation - mean[:, :, None]) ** 2, 0).sum(axis=2)
     s = np.where(count > 1, np.sqrt(squares / np.maximum(count - 1, 1)), np.nan)
-    return PositioningCurves(target=target, deviation=deviation, mean=mean, s=s, reversal=mean[0] - mean[1], **{"axis": "X", **more})  # type: ignore[arg-type]
+    return PositioningCurves(**{"axis": "X", "target": target, "deviation": deviation, "mean": mean, "s": s, "reversal": mean[0] - mean[1], **more})
 
 
 def figures(values: dict[str, float], unit: str = "m") -> dict[str, Figure]:
@@ -59,7 +60,7 @@ def words(chart: Chart) -> str:
     return " | ".join("".join(element.itertext()) for element in ElementTree.fromstring(chart.svg).iter(f"{SVG}text"))
 
 
-def readings(chart: Chart, direction: int, legend: bool = False) -> Floats:
+def readings(chart: Chart, direction: int) -> Floats:
     return marks(chart, DARK[(UP_COLOR, DOWN_COLOR)[direction]])
 
 
@@ -231,7 +232,7 @@ def test_one_target_and_a_far_offset_are_drawn() -> None:
 
 
 def test_arrays_that_do_not_fit_are_named() -> None:
-    good = {"target": np.arange(3.0), "deviation": np.zeros((2, 3, 2)), "mean": np.zeros((2, 3)), "s": np.zeros((2, 3)), "reversal": np.zeros(3)}
+    good: dict[str, Any] = {"target": np.arange(3.0), "deviation": np.zeros((2, 3, 2)), "mean": np.zeros((2, 3)), "s": np.zeros((2, 3)), "reversal": np.zeros(3)}
     PositioningCurves(axis="X", **good)
     for name, wrong in (
         ("deviation", np.zeros((3, 2))), ("mean", np.zeros(3)), ("s", np.zeros((3, 2))), ("reversal", np.zeros(2)),

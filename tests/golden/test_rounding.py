@@ -7,8 +7,10 @@ import pytest
 from precision.figures import Figure
 from precision.report import rounding
 from precision.report.decision import Outcome
-from precision.report.document import Budget, BudgetRow, Column, FigureRow, FigureTable, Table
-from precision.report.presentation import shown_budget, shown_figures, shown_table, split_at_decimals
+from precision.report.document import Budget, BudgetRow, Column, Document, FigureRow, FigureTable, Table
+from precision.report.html import html
+from precision.report.markdown import markdown
+from precision.report.presentation import shared_reason, shown_budget, shown_figures, shown_table, split_at_decimals
 from precision.units import NM, UM
 
 
@@ -88,6 +90,18 @@ def test_what_is_missing_is_a_dash_with_its_reason() -> None:
     assert (e.value, e.uncertainty, e.remark) == ("4.000", "—", "U not stated: no drift test")
     assert m.remark == "U not stated: no uncertainty was evaluated"
     assert b.remark == "at the limit, within the uncertainty"
+
+
+def test_one_reason_for_every_missing_u_is_printed_once_with_the_table_and_kept_with_each_figure() -> None:
+    table = FigureTable.of("f", [figure(key, 4 * UM, uncertainty_reason="no budget") for key in "AER"], limits={"A": 9 * UM})
+    assert shared_reason(table) == "no budget"
+    rows = shown_figures(table)
+    assert [row.remark for row in rows] == ["no uncertainty is stated, so the rule cannot decide", "", ""]
+    assert all(row.reasons.startswith("U not stated: no budget") for row in rows)
+    for written in (html(Document(title="t", figures=[table])), markdown(Document(title="t", figures=[table]))):
+        assert written.count("no budget") == 1
+    mixed = FigureTable.of("f", [figure("A", 4 * UM, uncertainty_reason="no budget"), figure("E", 4 * UM, uncertainty_reason="no drift test")])
+    assert shared_reason(mixed) == "" and [row.remark for row in shown_figures(mixed)] == ["U not stated: no budget", "U not stated: no drift test"]
 
 
 def test_the_decimal_points_of_a_column_stand_below_each_other() -> None:
