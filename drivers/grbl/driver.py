@@ -93,7 +93,7 @@ class Grbl:
     @property
     def homed(self) -> bool:
         """Homed by this driver, and since then no alarm, reset or stop."""
-        return self._homed and not self._fault
+        return self._homed
 
     @property
     def fault(self) -> str:

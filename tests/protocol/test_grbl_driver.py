@@ -357,6 +357,92 @@ def test_what_a_stop_left_in_hold_is_reset_on_connecting() -> None:
     assert machine.position_m["X"] == pytest.approx(2e-3)
 
 
+def test_after_a_stop_positions_are_not_trusted_even_when_the_fault_is_acknowledged() -> None:
+    _, _, grbl = simulated(math.inf)
+    grbl.home()
+    grbl.stop()
+    grbl.acknowledge_fault()
+    assert not grbl.homed
+    with pytest.raises(SafetyStop, match="not homed"):
+        grbl.move_to({"X": -0.1}, feed_m_per_s=1e-3)
+
+
+def test_a_hold_that_no_reset_confirms_is_no_stop() -> None:
+    turns: list[Turn] = [*CONNECT, *STOP[:3], (b"\x18", b""), (b"?", b""), (b"?", b"")]
+    with expected_dialogue(turns) as link, pytest.raises(DeviceError, match="no banner came after the reset"):
+        connected(link).stop()
+
+
+@pytest.mark.parametrize("state", [b"Run", b"Hold:0", b"Jog", b"Alarm", b"Check", b"Door:1", b"Sleep"])
+def test_a_machine_that_does_not_stand_idle_is_not_sent_a_target(state: bytes) -> None:
+    report = b"<%s|%s>\r\n" % (state, AT_HOME)
+    with expected_dialogue([*CONNECT, *HOME, (b"?", report)]) as link:
+        grbl = connected(link)
+        grbl.home()
+        with pytest.raises(SafetyStop, match="nothing was sent"):
+            grbl.move_to({"X": -10e-3}, feed_m_per_s=5e-3)
+
+
+@pytest.mark.parametrize(("state", "says"), [(b"Hold:0", "somebody held it"), (b"Door:0", "somebody held it"), (b"Alarm", "reports Alarm")])
+def test_a_motion_that_is_held_on_its_way_is_a_fault(state: bytes, says: str) -> None:
+    report = b"<%s|MPos:-3.000,-1.000,-1.000|FS:0,0>\r\n" % state
+    with expected_dialogue([*CONNECT, *HOME, *MOVE[:2], (b"?", report)]) as link:
+        grbl = connected(link)
+        grbl.home()
+        with pytest.raises(DeviceFault, match=says):
+            grbl.move_to({"X": -10e-3}, feed_m_per_s=5e-3)
+
+
+def test_a_work_offset_in_a_report_counts_from_that_report_on() -> None:
+    turns: list[Turn] = [
+        *CONNECT,
+        (b"?", b"<Idle|%s|WCO:-5.000,2.000,0.000>\r\n" % AT_HOME),
+        (b"?", b"<Idle|%s>\r\n" % AT_HOME),
+    ]
+    with expected_dialogue(turns) as link:
+        grbl = connected(link)
+        for _ in range(2):
+            assert grbl.position() == pytest.approx({"X": 4e-3, "Y": -3e-3, "Z": -1e-3})
+
+
+def test_homing_that_fails_leaves_nothing_trusted() -> None:
+    with expected_dialogue([*CONNECT, *HOME, *READ, (b"$H\n", b"ALARM:9\r\n")]) as link:
+        grbl = connected(link)
+        grbl.home()
+        with pytest.raises(DeviceFault, match="homing did not find the limit switch"):
+            grbl.home()
+        assert not grbl.homed
+    with expected_dialogue([*CONNECT, *HOME, *READ, (b"$H\n", b"error:5\r\n")]) as link:
+        grbl = connected(link)
+        grbl.home()
+        with pytest.raises(DeviceFault, match="homing is off"):
+            grbl.home()
+        assert not grbl.homed
+
+
+def test_an_interrupted_question_does_not_leave_its_answer_to_the_next_one() -> None:
+    class Interrupted(ExpectedDialogue):
+        armed = False
+
+        def read_until(self, terminator: bytes, *, timeout_s: float, limit: int = 65536) -> bytes:
+            if self.armed:
+                self.armed = False
+                raise KeyboardInterrupt
+            return super().read_until(terminator, timeout_s=timeout_s, limit=limit)
+
+        def drain(self) -> None:
+            """The answer is slower than the emptying."""
+
+    link = Interrupted([*CONNECT, (b"G4P1\n", b"ok\r\n"), (b"$G\n", MODAL), (b"G4P2\n", b"error:9\r\n")])
+    grbl = connected(link)
+    link.armed = True
+    with pytest.raises(KeyboardInterrupt):
+        grbl.dwell(1.0)
+    with pytest.raises(DeviceFault, match=r"refuses 'G4P2'"):
+        grbl.dwell(2.0)
+    link.finish()
+
+
 def test_the_recorded_grblhal_settings_are_a_machine() -> None:
     path = Path(__file__).parents[3] / "shared" / "data" / "grbl" / "grblhal_transcript.txt"
     if not path.exists():
