@@ -5,6 +5,7 @@ arrays on their GPU, any other array-API library through the generic implementat
 back.
 """
 
+from precision.kernels.contour import ContourError, Toolpath, contour_error
 from precision.kernels.gpu import Gpu, usable_gpu
 from precision.kernels.volumetric import (
     AxisErrors,
@@ -16,8 +17,11 @@ from precision.kernels.volumetric import (
 
 __all__ = [
     "AxisErrors",
+    "ContourError",
     "GeometricErrors",
     "Gpu",
+    "Toolpath",
+    "contour_error",
     "usable_gpu",
     "volumetric_compensation",
     "volumetric_error",

@@ -15,10 +15,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from array_api_compat import array_namespace, device, is_cupy_namespace, is_numpy_namespace
+from array_api_compat import is_cupy_namespace, is_numpy_namespace
 
 from precision.kernels import compiled, cuda, volumetric_compiled
 from precision.kernels.blocks import blocks, one_blas_thread
+from precision.kernels.one_library import one_library
 from precision.kernels.real_array import real_array
 
 BLOCK = 8192  # a dozen scratch rows of this length and the tables stay in a second-level cache of 1 MB
@@ -192,7 +193,7 @@ def volumetric_error_grid(
     x, xp = real_array("x_m", x_m, "(nx,)", ndim=1)
     y, _ = real_array("y_m", y_m, "(ny,)", ndim=1)
     z, _ = real_array("z_m", z_m, "(nz,)", ndim=1)
-    _one_library({"x_m": x, "y_m": y, "z_m": z})
+    one_library({"x_m": x, "y_m": y, "z_m": z})
     plan = _plan(errors, x, chain, tool_m, xp)
     left, right = _factors(plan, x, y, z, xp)
     if is_numpy_namespace(xp) and compiled.numba_or_none():
@@ -264,7 +265,7 @@ def _axis(name: str, axis: AxisErrors, tool: tuple[float, ...], like: Any, xp: A
     move, _ = real_array(f"{name}.translation_m", axis.translation_m, f"(3, {k})", ndim=2)
     turn, _ = real_array(f"{name}.rotation_rad", axis.rotation_rad, f"(3, {k})", ndim=2)
     lever = [t + o for t, o in zip(tool, _three(f"{name}.lever_m", axis.lever_m), strict=True)]
-    _one_library(
+    one_library(
         {"the points": like, f"{name}.position_m": node, f"{name}.translation_m": move, f"{name}.rotation_rad": turn}
     )
     if k < 2 or not bool(xp.all(node[1:] > node[:-1])):  # a NaN compares false, so it is caught here too
@@ -293,17 +294,6 @@ def _three(name: str, values: Sequence[float]) -> tuple[float, float, float]:
     if not all(abs(v) < float("inf") for v in (x, y, z)):
         raise ValueError(f"{name} is {values!r}; expected three finite numbers")
     return x, y, z
-
-
-def _one_library(arrays: dict[str, Any]) -> None:
-    try:
-        array_namespace(*arrays.values())
-    except TypeError:
-        kinds = ", ".join(f"{name}: {type(a).__module__}.{type(a).__name__}" for name, a in arrays.items())
-        raise ValueError(f"arrays of different libraries ({kinds}); expected all of one: move them first") from None
-    places = {name: device(a) for name, a in arrays.items()}
-    if len(set(map(str, places.values()))) > 1:
-        raise ValueError(f"arrays on different devices ({places}); expected all on one: move them first")
 
 
 # ---- generic: the definition ----------------------------------------------------------------------------------------------
