@@ -146,10 +146,11 @@ def acquire(
     """
     ahead = preview(plan)
     axis = plan.axis.name
+    _check_envelope(plan, ahead, rig.controller, log)  # before homing, which is the first move
     if not rig.controller.homed:
         log("homing")
         rig.controller.home()
-    _check_envelope(plan, ahead, rig.controller, log)
+        _check_envelope(plan, ahead, rig.controller, log)
     rig.interferometer.start()
     averaging_s = rig.interferometer.set_averaging(plan.cycle.averaging)
     log("averaging", asked_s=plan.cycle.averaging, set_s=averaging_s)
