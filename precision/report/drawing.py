@@ -125,7 +125,7 @@ def svg(figure: Figure, *, salt: str) -> str:
 def png(figure: Figure, *, dots_per_inch: int = 180) -> bytes:
     """The figure as PNG, without date or version."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dots_per_inch, metadata={"Software": None})
+    figure.savefig(buffer, format="png", dpi=dots_per_inch, bbox_inches="tight", pad_inches=0.2, metadata={"Software": None})
     return buffer.getvalue()
 
 

@@ -210,6 +210,7 @@ def reversal_chart(curves: PositioningCurves, figures: Mapping[str, Figure]) -> 
             _number_bars(axes, x, values, worst)
         axes.margins(y=0.14)
         _label_axes(axes, curves, x, x_unit, y_unit, name="Reversal")
+        axes.set_xlim(x[0] - 0.7 * spacing, x[-1] + 0.7 * spacing)
         drawing.title(axes, "Reversal at each target", numbers)
         drawing.legend(axes, [Line2D([], [], color=DOWN_COLOR, linewidth=1.3, linestyle=(0, (5, 2)), label="mean reversal")])
         figure.subplots_adjust(left=0.13, right=0.985, top=0.75, bottom=0.135)
