@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from precision.drivers.roles import Environment, EnvironmentSensor, Interferometer, MotionController, Reading
-from precision.errors import BeamLost, DeviceFault, SafetyStop
+from precision.errors import BeamLost, DeviceFault, PlanError, SafetyStop
 from precision.runs.capture import Column
 
 from .cycle import Approach, cycle, fewest_targets, target_positions, waypoints
@@ -140,12 +140,15 @@ def acquire(
 
     Raises
     ------
+    PlanError       the instrument corrects for air, and the plan would do it again
     SafetyStop      before anything moves: not homed, targets outside the controller's soft limits, feed above its maximum
     BeamLost        no valid reading at a target after the plan's repeats
     DeviceError     as the drivers say
     """
     ahead = preview(plan)
     axis = plan.axis.name
+    if rig.interferometer.compensates_air and plan.evaluation.refractive_index != "off":
+        raise PlanError('the interferometer corrects for air itself; set evaluation.refractive_index = "off", or the index would be applied twice')
     _check_envelope(plan, ahead, rig.controller, log)  # before homing, which is the first move
     if not rig.controller.homed:
         log("homing")
