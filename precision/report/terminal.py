@@ -61,7 +61,7 @@ def figure_table(table: FigureTable) -> Table:
     values, uncertainties, limits = ([typographic(number) + " " * len(padding) for number, padding in split_at_decimals(column)] for column in
                                      ([r.value for r in rows], [r.uncertainty for r in rows], [r.limit for r in rows]))
     for index, row in enumerate(rows):
-        name = Text(visible(row.name))
+        name = Text(_short(visible(row.name)))
         if row.remark:
             name.append("\n" + visible(row.remark), style="dim")
         cells = [_text(row.symbol), name, _text(values[index], "bold"), _text(uncertainties[index]), _text(row.unit)]
@@ -70,6 +70,13 @@ def figure_table(table: FigureTable) -> Table:
             cells += [_text(limits[index]), _text(f"{mark} {row.outcome.value}" if row.outcome else "no limit", style)]
         shown.add_row(*cells)
     return shown
+
+
+def _short(name: str) -> str:
+    """The figure's name without the words that every row shares: a terminal has 80 columns, and the symbol stands beside it."""
+    for words in (" of positioning", " of an axis", " positioning", " positional"):
+        name = name.replace(words, "")
+    return name.replace(", positive approach", " ↑").replace(", negative approach", " ↓")
 
 
 def table(data: DocumentTable) -> Table:
