@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
+
+# Children find the installed package, not the folder that the tests are run from: in a clone without symbolic links (as on Windows) the latter
+# is not importable.
+os.environ["PYTHONSAFEPATH"] = "1"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

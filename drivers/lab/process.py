@@ -112,7 +112,7 @@ def start(
     ValueError      a fault that does not exist
     """
     link = controller or ("pty" if os.name == "posix" else "tcp")
-    command = [sys.executable, "-m", "precision.drivers.lab.serve", "--seed", str(seed), "--time-scale", str(time_scale), "--controller", link]
+    command = [sys.executable, "-P", "-m", "precision.drivers.lab.serve", "--seed", str(seed), "--time-scale", str(time_scale), "--controller", link]
     said = tempfile.TemporaryFile()
     # A session of its own: Ctrl-C is for the program that drives the machine, which must still be able to stop it.
     new_group: dict[str, Any] = {"start_new_session": True} if os.name == "posix" else {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}

@@ -106,7 +106,7 @@ def _measure(keyword: str, out: Path) -> tuple[bool, list[str]]:
         settings, verdicts = Path(folder, "pytest.ini"), Path(folder, "verdicts.xml")
         settings.write_text("[pytest]\nfilterwarnings = error\n", encoding="utf-8")  # not those of a project around the installation
         command = [
-            sys.executable, "-m", "pytest", str(suite), "-q", "-p", "no:cacheprovider", "--import-mode=importlib",
+            sys.executable, "-P", "-m", "pytest", str(suite), "-q", "-p", "no:cacheprovider", "--import-mode=importlib",
             "-c", str(settings), f"--rootdir={suite}", f"--benchmark-json={out}", f"--junit-xml={verdicts}",
             "--benchmark-disable-gc", "--benchmark-columns=min", "--benchmark-quiet", *(["-k", keyword] if keyword else []),
         ]  # fmt: skip
