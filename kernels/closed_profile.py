@@ -64,7 +64,7 @@ def harmonics(profile: Array, /, *, highest: int) -> tuple[Array, Array]:
     if is_numpy_namespace(xp) and profile.ndim > 1:
         parts = [_harmonics(rows, highest, xp=xp) for rows in _rows(profile, xp)]
         shape = (*profile.shape[:-1], highest + 1)
-        return tuple(xp.reshape(xp.concat([part[k] for part in parts]), shape) for k in (0, 1))  # type: ignore[return-value]
+        return tuple(xp.reshape(xp.concat([part[k] for part in parts]), shape) for k in (0, 1))
     return _harmonics(profile, highest, xp=xp)
 
 
