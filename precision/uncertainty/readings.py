@@ -19,6 +19,9 @@ from dataclasses import dataclass, fields
 from statistics import NormalDist
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .positioning import PROBABILITY
 
 CIRCLE_GAIN: Final = 1 + 4 / math.pi
@@ -26,9 +29,7 @@ CIRCLE_GAIN: Final = 1 + 4 / math.pi
 END_POINT_GAIN: Final = 2.0
 """c_g of a line through the end points: it rises by at most range(g)."""
 LINE_GAIN: Final = 2.5
-"""c_g of a least-squares line: it rises by at most 1.5·range(g) over the length, for errors that step in the middle."""
-LINE_SLOPE: Final = 1.5
-"""Largest rise of a least-squares line over the length, in units of range(g)."""
+"""c_g of a least-squares line through many equally spaced points: it rises by at most 1.5·range(g) over the length, for errors that step in the middle."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +65,21 @@ class Readings:
         """U of the mean of `count` readings."""
         return math.hypot(self.device, 2 * self.noise / math.sqrt(count), self.drift_range / math.sqrt(3), self.resolution / math.sqrt(3))
 
-    def of_slope(self, length: float, squares: float) -> float:
-        """U of the slope of a least-squares line over `length`, `squares` being Σ(x − x̄)²."""
-        return LINE_SLOPE * (self.device + self.drift_range + self.resolution) / length + 2 * self.noise / math.sqrt(squares)
+    def of_slope(self, position: NDArray[np.float64]) -> float:
+        """U of the slope of a least-squares line through points at `position`, (n,)."""
+        squares = float(((position - position.mean()) ** 2).sum())
+        return largest_slope(position) * (self.device + self.drift_range + self.resolution) + 2 * self.noise / math.sqrt(squares)
+
+
+def largest_slope(position: NDArray[np.float64]) -> float:
+    """Slope of a least-squares line through errors within ±½ at worst: Σ|x − x̄| / (2·Σ(x − x̄)²); 1.5/length for many equally spaced points."""
+    centred = position - position.mean()
+    return float(abs(centred).sum() / (2 * (centred**2).sum()))
+
+
+def line_gain(position: NDArray[np.float64]) -> float:
+    """c_g of a least-squares line through points at `position`, (n,): 1 + its largest rise over the length."""
+    return 1 + largest_slope(position) * float(position.max() - position.min())
 
 
 def largest_normal(count: int) -> float:
