@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 @click.option("--time-scale", type=click.FloatRange(0), help="Virtual lab: lab seconds per second; 0 as fast as possible, 1 in real time.")
 @click.option("--out", type=click.Path(file_okay=False), default="runs", show_default=True, help="Folder that gets the run directory.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and every target; connect to nothing and move nothing.")
+@click.option("--sync", default="block", show_default=True, metavar="block|TIME",
+              help="When readings are forced to the disk: after each block, or at most TIME apart (for SD cards), for example 1s.")  # fmt: skip
 @click.option("--yes", is_flag=True, help="Do not ask before a real machine moves.")
 def run(
-    plan: str, settings: tuple[str, ...], seed: int | None, time_scale: float | None, out: str, dry_run: bool, yes: bool
+    plan: str, settings: tuple[str, ...], seed: int | None, time_scale: float | None, out: str, dry_run: bool, sync: str, yes: bool
 ) -> None:
     """Run PLAN: a ready plan's name (precision plan list) or a .toml file.
 
@@ -52,6 +54,7 @@ def run(
         extra.append(f"seed={seed}")
     if time_scale is not None:
         extra.append(f"simulation.time_scale={time_scale!r}")
+    pace = _sync(sync)
     good = checked(plan, extra)
     if not isinstance(good, Parameters):
         raise PlanError(f"{plan}: procedure {getattr(good, 'procedure', '?')!r} cannot be run by this command")
@@ -67,8 +70,23 @@ def run(
     from precision.benchmarks.execution import execute
 
     with progress_line(console, good.cycle.runs, len(ahead.approaches)) as progress:
-        outcome = execute(good, Path(out), progress=progress)
+        outcome = execute(good, Path(out), sync=pace, progress=progress)
     finish(outcome)
+
+
+def _sync(text: str) -> float | Literal["block"]:
+    from precision import units
+    from precision.errors import PlanError
+
+    if text == "block":
+        return "block"
+    try:
+        seconds = units.quantity(text, "time")
+        if not 0 < seconds <= 60:
+            raise ValueError(f"{text} is not between 0 and 60 s")
+    except ValueError as error:
+        raise PlanError(f"--sync: {error}; give block, or a time such as 1s") from error
+    return seconds
 
 
 def finish(outcome: object) -> None:
