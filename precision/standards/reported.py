@@ -59,16 +59,14 @@ class Reported:
 
 def plain(value: Any) -> Any:
     """A value of a result as JSON types: arrays as nested lists, NaN as None, an enum as its value."""
-    if isinstance(value, Figure):
-        return value.to_dict()
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, np.ndarray | np.generic):
         return plain(value.tolist())
     if isinstance(value, Mapping):
         return {str(plain(key)): plain(item) for key, item in value.items()}
-    if isinstance(value, Reported):
-        return value.to_dict()
+    if callable(to_dict := getattr(value, "to_dict", None)):
+        return to_dict()
     if is_dataclass(value):
         return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, list | tuple):
