@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from precision import plan as plans
 from precision.drivers import open_controller, open_environment, open_interferometer
@@ -46,6 +46,7 @@ def execute(
     plan: Parameters,
     out: Path,
     *,
+    sync: float | Literal["block"] = "block",
     progress: Callable[[int, int], None] = lambda done, total: None,
     started: Callable[[RunDirectory], None] = lambda run: None,
 ) -> Outcome:
@@ -73,8 +74,8 @@ def execute(
         started(run)
         try:
             expected = len(preview(plan).approaches) * (plan.cycle.repeats + 1) + 3
-            capture = run.start_capture(reserve_bytes=expected * BYTES_PER_READING)
-            with machine_stops(rig.controller, run.event, mask):
+            capture = run.start_capture(sync=sync, reserve_bytes=expected * BYTES_PER_READING)
+            with machine_stops(rig.controller, run.event, mask, record=run.path / "supervisor.json"):
                 acquire(plan, rig, capture, log=run.event, progress=progress)
             if simulated is not None:
                 run.write_truth(simulated.truth())
@@ -82,8 +83,11 @@ def execute(
         except BaseException as error:
             mask()
             reason = f"{type(error).__name__}: {error}"
-            run.finish("ABORTED", reason)
-            _keep_what_there_is(run, reason)
+            try:  # the first error is the one to tell, also on a disk that has no room for its consequences
+                run.finish("ABORTED", reason)
+                _keep_what_there_is(run, reason)
+            except (PrecisionError, OSError) as failed:
+                error.add_note(f"the end of the run could not be written down: {failed}")
             error.add_note(f"the readings taken so far are kept in {run.path} (marked ABORTED)")
             raise
     return evaluate(run)

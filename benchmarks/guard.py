@@ -9,10 +9,12 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 from precision.drivers.roles import MotionController
-from precision.errors import Aborted, DeviceError
+from precision.drivers.supervisor import supervise
+from precision.errors import Aborted, DeviceError, PrecisionError
 
 
 class Interrupted(Aborted):
@@ -57,21 +59,37 @@ def signals_become_exceptions() -> Iterator[Callable[[], None]]:
 
 
 @contextmanager
-def machine_stops(controller: MotionController, log: Callable[..., None], mask: Callable[[], None]) -> Iterator[None]:
+def machine_stops(controller: MotionController, log: Callable[..., None], mask: Callable[[], None], *, record: Path | None = None) -> Iterator[None]:
     """Whatever leaves this block by an exception or a signal stops the machine first: hold, standstill, reset.
 
     mask : from `signals_become_exceptions`; the stop cannot be interrupted. What goes wrong during it is logged and added to the error as a
-    note; the error stays the first one.
+    note; the error stays the first one. Should this process die or be held up, a supervisor stops the machine (see `drivers.supervisor`) and says so in
+    the file `record`; it also tries where this process could not confirm its own stop.
     """
+    supervisor = supervise(controller, record=record, note=log)
     try:
         yield
     except BaseException as error:
         mask()
-        log("stopping", cause=f"{type(error).__name__}: {error}")
+        _log(log, error, "stopping", cause=f"{type(error).__name__}: {error}")
         try:
             controller.stop()
-            log("standstill")
+            _log(log, error, "standstill")
         except DeviceError as failed:
-            log("stop not confirmed", cause=str(failed))
-            error.add_note(f"THE STANDSTILL COULD NOT BE CONFIRMED: {failed} — use the emergency stop and check the machine")
+            if supervisor is not None and supervisor.act():
+                _log(log, error, "standstill", by="supervisor")
+            else:
+                _log(log, error, "stop not confirmed", cause=str(failed))
+                error.add_note(f"THE STANDSTILL COULD NOT BE CONFIRMED: {failed} — use the emergency stop and check the machine")
         raise
+    finally:
+        if supervisor is not None:
+            supervisor.release()
+
+
+def _log(log: Callable[..., None], error: BaseException, event: str, **details: object) -> None:
+    """Log on the way out: a full disk must not keep the machine moving."""
+    try:
+        log(event, **details)
+    except (PrecisionError, OSError) as failed:
+        error.add_note(f"the event {event!r} could not be logged: {failed}")

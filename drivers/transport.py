@@ -20,7 +20,8 @@ import socket
 import sys
 import time
 from abc import ABC, abstractmethod
-from typing import Any, Final, Protocol
+from collections.abc import Callable
+from typing import Any, Final, Protocol, runtime_checkable
 from urllib.parse import parse_qsl, urlsplit
 
 from precision.errors import LinkLost, PlanError, ProtocolError
@@ -33,6 +34,8 @@ ALLOWED: Final = (
 )
 _SLICE_S: Final = 0.05
 """How long one read of a port may block; deadlines are kept to within this."""
+_LOOK_S: Final = 0.1
+"""How long one look at any link may last: between two looks the waiting thread gives a sign of life."""
 _CHUNK: Final = 4096
 _QUIET_S: Final = 0.05
 _DRAIN_S: Final = 1.0
@@ -79,14 +82,37 @@ class Transport(Protocol):
         ...
 
 
+@runtime_checkable
+class SharedLink(Protocol):
+    """A link that a second process can hold too, with a hook for the waiting thread's signs of life."""
+
+    alive: Callable[[], None]
+
+    def fileno(self) -> int | None:
+        """Its descriptor; None where it has none."""
+        ...
+
+
+def _nobody_asks() -> None:
+    """No sign of life is owed to anybody."""
+
+
 class _Link(ABC):
-    """What the three kinds share: the buffer, the deadlines, `dirty`."""
+    """What the three kinds share: the buffer, the deadlines, `dirty`.
+
+    alive : called by the waiting thread before each look at the link, at least every tenth of a second.
+    """
 
     def __init__(self, address: str) -> None:
         self.address = address
         self.dirty = False
+        self.alive: Callable[[], None] = _nobody_asks
         self._buffer = bytearray()
         self._open = True
+
+    def fileno(self) -> int | None:
+        """The descriptor of the open link, for a second process that may have to stop the device; None where there is none."""
+        return None
 
     def write(self, data: bytes, *, timeout_s: float) -> None:
         if not self._open:
@@ -147,8 +173,9 @@ class _Link(ABC):
     def _checked_receive(self, timeout_s: float) -> bytes:
         if not self._open:
             raise LinkLost(f"{self.address}: the link is closed. Connect again")
+        self.alive()
         try:
-            return self._receive(timeout_s)
+            return self._receive(min(timeout_s, _LOOK_S))
         except LinkLost:
             self.dirty = True
             raise
@@ -196,6 +223,9 @@ class TcpTransport(_Link):
         if not data:
             raise LinkLost(f"{self.address}: the device closed the connection. {_NEXT}")
         return data
+
+    def fileno(self) -> int | None:
+        return self._socket.fileno()
 
     def _close(self) -> None:
         self._socket.close()
@@ -254,6 +284,9 @@ class SerialTransport(_Link):
             return bytes(self._port.read(min(max(waiting, 1), _CHUNK)))
         except self._failures as lost:
             raise LinkLost(f"{self.address}: the port is gone ({lost}). {_NEXT}") from lost
+
+    def fileno(self) -> int | None:
+        return int(self._port.fileno()) if sys.platform != "win32" else None
 
     def _close(self) -> None:
         self._port.close()
@@ -328,6 +361,9 @@ class VisaTransport(_Link):
                 raise LinkLost(f"{self.address}: the device closed the connection. {_NEXT}")
             return count
         return max(1, min(self._resource.bytes_in_buffer, _CHUNK)) if self._serial else _CHUNK
+
+    def fileno(self) -> int | None:
+        return None if self._socket is None else self._socket.fileno()
 
     def _close(self) -> None:
         self._resource.close()

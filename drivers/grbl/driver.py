@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final, TypeVar
 
-from precision.drivers.transport import Transport
+from precision.drivers.supervisor import EmergencyStop, Nobody, Watch
+from precision.drivers.transport import SharedLink, Transport
 from precision.errors import DeviceError, DeviceFault, LinkLost, PlanError, ProtocolError, SafetyStop
 
 from . import codec
@@ -23,6 +24,12 @@ _SLACK_M: Final = 1e-9
 """Of a target at the soft limit: the arithmetic of offsets, far below a step."""
 _IDLE_ELSEWHERE: Final = 5
 """Polls that may say Idle before a motion that was accepted has begun."""
+_EMERGENCY: Final = EmergencyStop(
+    hold=codec.FEED_HOLD, ask=codec.STATUS, standing=rb"<(?:Idle|Alarm|Check|Sleep|(?:Hold|Door)(?::0)?)[|>]", standstill_s=1.0,
+    reset=codec.SOFT_RESET, restarted=rb"Grbl[^\r\n]*[\r\n]", latch=codec.FEED_HOLD,
+)
+"""A hold keeps the position; a reset while it still moves stops at once and loses it. In hold, lines are stored and move nothing."""
+_SUPERVISED_POLL_S: Final = 0.2
 _Message = TypeVar("_Message", bound=codec.Message)
 
 
@@ -40,6 +47,7 @@ class Grbl:
         settle_s: float | None = None, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._link = transport
+        self._watch: Watch = Nobody()
         self._poll_interval_s, self._timeout_s, self._stop_timeout_s = poll_interval_s, timeout_s, stop_timeout_s
         self._clock, self._sleep = clock, sleep
         self._homed = False
@@ -68,6 +76,24 @@ class Grbl:
         """Let go of the link. Does not stop a motion; `stop` does."""
         self._link.close()
 
+    # -- Supervisable -------------------------------------------------------------------------------------------------------------
+
+    @property
+    def emergency(self) -> EmergencyStop:
+        """Feed hold, a second for the standstill, reset, feed hold again."""
+        return _EMERGENCY
+
+    def stop_channel(self) -> int | None:
+        """The descriptor of the link, where it has one."""
+        return self._link.fileno() if isinstance(self._link, SharedLink) else None
+
+    def watched_by(self, watch: Watch) -> None:
+        """Tell `watch` of motions, and give it signs of life from wherever the link is waited for."""
+        if isinstance(self._link, SharedLink):
+            self._watch = watch
+            self._link.alive = watch.alive
+            self._poll_interval_s = min(self._poll_interval_s, _SUPERVISED_POLL_S)
+
     # -- MotionController ----------------------------------------------------------------------------------------------------------
 
     def home(self) -> None:
@@ -83,10 +109,12 @@ class Grbl:
         if not self._known.homing:
             raise SafetyStop("Grbl: homing is off ($22=0), so positions cannot be trusted; set $22=1 once limit switches are wired")
         self._homed = False
+        self._watch.begin_motion()
         self._command("$H", self._known.homing_s + self._timeout_s)
         status = self._status()
         if status.state != "Idle":
             raise DeviceFault(f"Grbl: after homing the controller says {status.state}; expected Idle. Look at the machine, then home again")
+        self._watch.end_motion()
         self._read_machine()
         self._homed = True
 
@@ -136,9 +164,12 @@ class Grbl:
         if status.state != "Idle":
             raise SafetyStop(f"Grbl: the controller says {status.state}, not Idle; nothing was sent. Look at the machine, then start again")
         start = self._work_m(status)
+        # What leaves this method by an exception leaves the supervisor on guard until `stop` has confirmed a standstill.
+        self._watch.begin_motion()
         self._command(codec.move({axis: value * 1e3 for axis, value in position_m.items()}, feed_m_per_s * 60e3), self._timeout_s)
         distance = math.sqrt(sum((value - start[axis]) ** 2 for axis, value in position_m.items()))
         self._await_arrival(position_m, self._known.motion_s(distance, feed_m_per_s, position_m))
+        self._watch.end_motion()
 
     def dwell(self, duration_s: float) -> None:
         """Stand still for `duration_s` of the controller's time (`G4`)."""
@@ -171,6 +202,7 @@ class Grbl:
         if not (stands or (stood and was_reset)):
             missing = "; ".join(troubles) or ("no banner came after the reset" if stood else "it went on reporting motion, or reported nothing")
             raise DeviceError(f"Grbl at {self._link.address}: feed hold and reset were sent, but a stop is not confirmed ({missing}). Use the emergency stop")
+        self._watch.end_motion()
 
     # -- steps of a stop -----------------------------------------------------------------------------------------------------------
 
