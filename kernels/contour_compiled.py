@@ -8,6 +8,7 @@ from collections.abc import Callable
 from precision.kernels import compiled
 
 GROUP = 8  # as in contour.py
+TINY = 1e-300
 
 
 @functools.cache
@@ -68,7 +69,8 @@ def contour(has_arcs: bool, parallel: bool) -> Callable[..., None]:
             first = segment_at(s0 - window, along, bucket, per_metre, False)
             last = segment_at(s0 + window, along, bucket, per_metre, True)
             nearest = uint64((first + last) // 2)
-            best = squared_distance(px, py, row, point, nearest)
+            # a bound that the middle segment itself beats: the search runs upwards, so that of equals the first stays
+            best = squared_distance(px, py, row, point, nearest) * (1.0 + 1e-12) + TINY
             root = math.sqrt(best)
             for g in range(first // GROUP, last // GROUP + 1):
                 dx, dy, reach = px - group[uint64(g), X], py - group[uint64(g), Y], root + group[uint64(g), UX]
@@ -77,7 +79,7 @@ def contour(has_arcs: bool, parallel: bool) -> Callable[..., None]:
                 for j in range(max(first, g * GROUP), min(last, g * GROUP + GROUP - 1) + 1):
                     k = uint64(j)
                     squared = squared_distance(px, py, row, point, k)
-                    if squared < best or (squared == best and k < nearest):
+                    if squared < best:
                         best, nearest = squared, k
                 root = math.sqrt(best)
             k = nearest
