@@ -5,8 +5,13 @@ arrays on their GPU, any other array-API library through the generic implementat
 back.
 """
 
+from precision.kernels.allan import AllanDeviation, allan_deviation
 from precision.kernels.contour import ContourError, Toolpath, contour_error
+from precision.kernels.ellipse import Ellipse, EllipseFit, fit_ellipse, fit_ellipse_blocks
 from precision.kernels.gpu import Gpu, usable_gpu
+from precision.kernels.moving import moving_mean_std, moving_mean_std_blocks, rectangular_window, trapezoidal_window
+from precision.kernels.quadrature import PhaseState, corrected, unwrapped_phase, unwrapped_phase_blocks
+from precision.kernels.spectrum import CrossSpectrum, Spectrum, cross_spectrum, cumulative_power, power_spectrum
 from precision.kernels.volumetric import (
     AxisErrors,
     GeometricErrors,
@@ -16,12 +21,31 @@ from precision.kernels.volumetric import (
 )
 
 __all__ = [
+    "AllanDeviation",
     "AxisErrors",
     "ContourError",
+    "CrossSpectrum",
+    "Ellipse",
+    "EllipseFit",
     "GeometricErrors",
     "Gpu",
+    "PhaseState",
+    "Spectrum",
     "Toolpath",
+    "allan_deviation",
     "contour_error",
+    "corrected",
+    "cross_spectrum",
+    "cumulative_power",
+    "fit_ellipse",
+    "fit_ellipse_blocks",
+    "moving_mean_std",
+    "moving_mean_std_blocks",
+    "power_spectrum",
+    "rectangular_window",
+    "trapezoidal_window",
+    "unwrapped_phase",
+    "unwrapped_phase_blocks",
     "usable_gpu",
     "volumetric_compensation",
     "volumetric_error",
