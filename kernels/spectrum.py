@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from array_api_compat import array_namespace, device, is_numpy_namespace
 
+from precision.kernels.cosine_window import WINDOWS, cosine_window
 from precision.kernels.real_array import positive_number, real_array, whole_number
 
 Array = Any
@@ -114,7 +115,7 @@ def power_spectrum(
     (8.0, 0.5)
     """
     plan = _Plan.of(rate_hz, segment, overlap, window, detrend)
-    sums, xp = _averaged(_pieces(data), plan, signals=1)
+    sums, xp = _averaged(_pieces(data), plan, signals=1, reused=not hasattr(data, "dtype"))
     return Spectrum(**_described(plan, sums, xp), density=_one_sided(sums.totals[0], plan, sums, xp))
 
 
@@ -156,7 +157,8 @@ def cross_spectrum(
     S_xy = 2/(fs Σ w²) ⟨DFT(w x)* DFT(w y)⟩: its phase is that of y against x, so S_xy/S_xx estimates the response from x to y.
     """
     plan = _Plan.of(rate_hz, segment, overlap, window, detrend)
-    sums, xp = _averaged(_paired(x, y), plan, signals=2)
+    reused = not (hasattr(x, "dtype") and hasattr(y, "dtype"))
+    sums, xp = _averaged(_paired(x, y), plan, signals=2, reused=reused)
     density_x, density_y, real, imag = (_one_sided(total, plan, sums, xp) for total in sums.totals)
     density = real + 1j * imag
     product = density_x * density_y
@@ -217,22 +219,6 @@ def cumulative_power(frequency_hz: Array, density: Array, /) -> tuple[Array, Arr
     return upwards, downwards
 
 
-# --- windows --------------------------------------------------------------------------------------------------------
-
-WINDOWS: dict[str, tuple[float, ...]] = {
-    "rectangular": (1.0,),
-    "hann": (0.5, 0.5),
-    "hamming": (0.54, 0.46),
-    "blackman-harris": (0.35875, 0.48829, 0.14128, 0.01168),
-    "hft70": (1.0, 1.90796, 1.07349, 0.18199),
-    "hft95": (1.0, 1.9383379, 1.3045202, 0.4028270, 0.0350665),
-    "hft116d": (1.0, 1.9575375, 1.4780705, 0.6367431, 0.1228389, 0.0066288),
-    "flattop": (0.21557895, 0.41663158, 0.277263158, 0.083578947, 0.006947368),
-}
-"""Windows as sums of cosines, w_j = Σ (−1)^k a_k cos(2πkj/N), periodic. "hft…" and "flattop" show the height of a line wherever
-it lies between two frequencies (Heinzel et al. 2002, appendix C; "flattop" as in SciPy)."""
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class _Plan:
     """Checked parameters. weights: the window, in whatever it was given; None for one of `WINDOWS`."""
@@ -270,13 +256,7 @@ class _Plan:
 
     def taper(self, xp: Any, like: Array) -> Array:
         """The window, (segment,), in the library and on the device of the data."""
-        if self.weights is not None:
-            return self.weights
-        j = xp.arange(self.segment, dtype=xp.float64, device=device(like))
-        w = xp.zeros_like(j)
-        for k, a in enumerate(WINDOWS[self.window]):
-            w = w + (-1) ** k * a * xp.cos((2 * math.pi * k / self.segment) * j)
-        return w
+        return cosine_window(self.window, self.segment, like, xp=xp) if self.weights is None else self.weights
 
 
 def _described(plan: _Plan, sums: _Sums, xp: Any) -> dict[str, Any]:
@@ -343,8 +323,18 @@ def _paired(x: Any, y: Any) -> Iterator[tuple[Array, ...]]:
         yield one + other
 
 
-def _averaged(pieces: Iterable[tuple[Array, ...]], plan: _Plan, *, signals: int) -> tuple[_Sums, Any]:
-    """All whole segments, `count` at a time from the first on, so that blocks and arrays add up in the same order."""
+def _averaged(pieces: Iterable[tuple[Array, ...]], plan: _Plan, *, signals: int, reused: bool) -> tuple[_Sums, Any]:
+    """All whole segments, `count` at a time from the first on, so that blocks and arrays add up in the same order.
+
+    reused : the source may fill the buffer of a piece again, so that what is kept of it is copied.
+    """
+
+    def kept(parts: tuple[Array, ...], start: int) -> tuple[Array, ...]:
+        return tuple(xp.asarray(part[start:], copy=True) if reused else part[start:] for part in parts)
+
+    def joined_up() -> tuple[Array, ...]:
+        return held[0] if len(held) == 1 else tuple(xp.concat(parts) for parts in zip(*held, strict=True))
+
     hop = plan.segment - plan.overlap
     xp: Any = None
     batch: _Buffered | _Unbuffered | None = None
@@ -359,29 +349,28 @@ def _averaged(pieces: Iterable[tuple[Array, ...]], plan: _Plan, *, signals: int)
         held.append(piece)
         need = plan.segment + (batch.count - 1) * hop
         if length < need:
-            held[-1] = tuple(xp.asarray(part, copy=True) for part in piece)  # the source may fill the same buffer again
+            held[-1] = kept(piece, 0)
             continue
-        joined = piece if len(held) == 1 else tuple(xp.concat(parts) for parts in zip(*held, strict=True))
+        joined = joined_up()
         start = 0
         while length - start >= need:
             batch.add(tuple(part[start : start + need] for part in joined), batch.count)
             start += batch.count * hop
-        held, length = [tuple(xp.asarray(part[start:], copy=True) for part in joined)], length - start
+        held, length = [kept(joined, start)], length - start
     if batch is None or seen < plan.segment:
         raise ValueError(
             f"segment is {plan.segment} samples and data has {seen}; expected a segment no longer than the data"
         )
     rest = (length - plan.segment) // hop + 1 if length >= plan.segment else 0
     if rest:
-        joined = tuple(xp.concat(parts) for parts in zip(*held, strict=True))
-        batch.add(tuple(part[: plan.segment + (rest - 1) * hop] for part in joined), rest)
+        batch.add(tuple(part[: plan.segment + (rest - 1) * hop] for part in joined_up()), rest)
     totals = batch.totals()
     if not all(math.isfinite(float(xp.sum(total))) for total in totals):
         raise ValueError(
             f"data has {seen} samples and holds NaN, infinities or numbers near the largest; expected finite samples: fill gaps first"
         )
     w = batch.taper
-    squares = float(xp.sum(w * w))
+    squares = float(xp.vecdot(w, w))
     return _Sums(
         totals, float(xp.sum(w)), squares, batch.segments, _independent(w, hop, batch.segments, squares, xp)
     ), xp
@@ -392,7 +381,7 @@ def _independent(w: Array, hop: int, segments: int, squares: float, xp: Any) -> 
     n = w.shape[0]
     repeated = 0.0
     for m in range(1, min(segments, -(-n // hop))):
-        rho = float(xp.sum(w[: n - m * hop] * w[m * hop :])) / squares
+        rho = float(xp.vecdot(w[: n - m * hop], w[m * hop :])) / squares
         repeated += 2 * (1 - m / segments) * rho * rho
     return segments / (1 + repeated)
 
@@ -451,7 +440,7 @@ class _Buffered:
         self._line = xp.arange(n, dtype=xp.float64) - (n - 1) / 2 if plan.detrend == "linear" else None
         self._spectra = [xp.empty((self.count, m), dtype=xp.complex128) for _ in range(signals)]
         self._squares = [xp.zeros(2 * m) for _ in range(signals)]  # real and imaginary parts in turn
-        self._product = xp.zeros(m, dtype=xp.complex128)
+        self._product = xp.zeros(m if signals == 2 else 0, dtype=xp.complex128)
 
     def add(self, signals: tuple[Array, ...], count: int) -> None:
         xp = self._xp

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from precision.kernels import allan, compiled
+from precision.kernels import allan, allan_terms, compiled
 from precision.kernels.allan import allan_deviation
 
 KINDS = ("adev", "oadev", "mdev", "tdev", "hdev", "ohdev")
@@ -181,8 +181,8 @@ def test_the_cuda_kernel_gives_the_definition(
     cuda_on_cpu: Any, kind: str, gapped: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if cuda_on_cpu.tiny:
-        monkeypatch.setattr(allan, "_THREADS", 16)
-        monkeypatch.setattr(allan, "_BLOCKS", 2)
+        monkeypatch.setattr(allan_terms, "_THREADS", 16)
+        monkeypatch.setattr(allan_terms, "_BLOCKS", 2)
     data = np.sin(np.arange(97.0) ** 2)
     samples, interval = (1, 2, 4, 10), 0.1
     statistic = allan._STATISTICS[kind]
@@ -192,7 +192,7 @@ def test_the_cuda_kernel_gives_the_definition(
         phase = np.concatenate(([0.0], np.cumsum(np.nan_to_num(data))))
         breaks = np.concatenate(([0], np.cumsum(np.isnan(data)))).astype(np.int64)
     terms = tuple(phase.size - statistic.span(m) for m in samples)
-    totals, counts = allan._cuda(phase, breaks, samples, terms, statistic, 0, xp=cuda_on_cpu.xp)
+    totals, counts = allan_terms._cuda(phase, breaks, samples, terms, statistic, 0, xp=cuda_on_cpu.xp)
     found = allan._result(kind, "rate", samples, interval, totals, counts, cuda_on_cpu.xp)  # type: ignore[arg-type]
     expected = [by_definition(data, kind, "rate", m, interval) for m in samples]
     assert counts.tolist() == [n for _, n in expected]

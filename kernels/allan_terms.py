@@ -1,0 +1,320 @@
+"""Sums of squares of the terms of an Allan deviation: of second or third differences over m samples, of phases or their sums.
+
+allan.py says what is computed and makes the phases; here are the ways to add up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from array_api_compat import device, is_cupy_namespace, is_numpy_namespace
+
+from precision.kernels import allan_compiled, compiled, cuda
+from precision.kernels import blocks as _blocks
+
+Array = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Statistic:
+    """order: of the difference. modified: of moving sums. step: between terms, 1 or m samples."""
+
+    order: int
+    modified: bool = False
+    overlapping: bool = True
+
+    def span(self, m: int) -> int:
+        """Samples from the first phase of a term to its last."""
+        return self.order * m + (m - 1 if self.modified else 0)
+
+
+def squares(
+    phase: Array,
+    breaks: Array | None,
+    samples: tuple[int, ...],
+    terms: tuple[int, ...],
+    statistic: Statistic,
+    start: int,
+    gapped: bool,
+    *,
+    xp: Any,
+) -> tuple[Array, Array]:
+    """Sum of squares, and number, of the terms over each number of samples.
+
+    phase : (n,) float64; NaN is a gap.  breaks : (n,) int64 or None, gaps up to each phase; a term across one is left out.
+    samples : ascending m.  terms : of each, how many phases begin one.  start : number of the first phase in the record.
+    gapped : whether there are gaps.
+    """
+    if is_numpy_namespace(xp) and statistic.overlapping and not gapped and compiled.numba_or_none():
+        return _numba(phase, samples, terms, statistic, xp=xp)
+    if statistic.modified:
+        phase = _without_line(phase, gapped and breaks is None, xp=xp)
+    if is_cupy_namespace(xp):
+        return _cuda(phase, breaks, samples, terms, statistic, start, xp=xp)
+    if is_numpy_namespace(xp) and statistic.overlapping:
+        return _blocked(phase, breaks, samples, terms, statistic, gapped, xp=xp)
+    return _generic(phase, breaks, samples, terms, statistic, start, xp=xp)
+
+
+def _without_line(x: Array, gapped: bool, *, xp: Any) -> Array:
+    """Less the straight line through the first and the last phase that are there: moving sums of it would cost digits."""
+    first, last = 0, x.shape[0] - 1
+    if gapped:
+        there = xp.nonzero(~xp.isnan(x))[0]
+        first, last = (int(there[0]), int(there[-1])) if there.shape[0] else (0, 0)
+    slope = (x[last] - x[first]) / max(1, last - first)
+    if not is_numpy_namespace(xp):
+        return x - x[first] - slope * (xp.arange(x.shape[0], dtype=xp.float64, device=device(x)) - first)
+    index, line = xp.arange(_blocks.BLOCK, dtype=xp.float64), xp.empty(_blocks.BLOCK)
+    out = xp.empty(x.shape[0])
+    for read, write in _blocks.blocks(x.shape[0]):
+        part, step = out[write], line[: write.stop - write.start]
+        xp.add(
+            index[: step.shape[0]], float(read.start - first), out=step
+        )  # rounded sample by sample, not a block at a time:
+        xp.multiply(step, slope, out=step)  # a step between blocks would not average away
+        xp.subtract(x[read], x[first], out=part)
+        xp.subtract(part, step, out=part)
+    return out
+
+
+# --- the definition -------------------------------------------------------------------------------------------------
+
+
+def _generic(
+    x: Array,
+    breaks: Array | None,
+    samples: tuple[int, ...],
+    terms: tuple[int, ...],
+    statistic: Statistic,
+    start: int,
+    *,
+    xp: Any,
+) -> tuple[Array, Array]:
+    totals, counts = [], []
+    sums, summed = x, 1
+    for m, n in zip(samples, terms, strict=True):
+        if statistic.modified and n:
+            sums, summed = _window_sums(x, sums, summed, m), m
+        d = sums
+        for _ in range(statistic.order):
+            d = d[m:] - d[:-m] if d.shape[0] > m else d[:0]
+        first = 0 if statistic.overlapping else -start % m
+        step = 1 if statistic.overlapping else m
+        d = d[first:n:step]
+        there = ~xp.isnan(d)
+        if breaks is not None and n:
+            span = statistic.span(m)
+            there = there & (breaks[span:] == breaks[:-span])[first:n:step]
+        d = xp.where(there, d, xp.zeros_like(d))
+        totals.append(xp.sum(d * d))
+        counts.append(xp.sum(xp.astype(there, xp.int64)))
+    return xp.stack(totals), xp.stack(counts)
+
+
+def _window_sums(x: Array, sums: Array, summed: int, m: int) -> Array:
+    """Sums of m neighbouring samples; `sums` are those of `summed`."""
+    if summed == m:
+        return sums
+    if 2 * summed == m:
+        return sums[:-summed] + sums[summed:]
+    found, have, power, p = None, 0, x, 1
+    while True:
+        if m & p:
+            if found is None:
+                found = power
+            else:
+                n = x.shape[0] - have - p + 1
+                found = found[:n] + power[have : have + n]
+            have += p
+        if have == m:
+            return found
+        power, p = power[:-p] + power[p:], 2 * p
+
+
+# --- NumPy, in blocks -----------------------------------------------------------------------------------------------
+
+
+def _blocked(
+    x: Array,
+    breaks: Array | None,
+    samples: tuple[int, ...],
+    terms: tuple[int, ...],
+    statistic: Statistic,
+    gapped: bool,
+    *,
+    xp: Any,
+) -> tuple[Array, Array]:
+    totals, counts = xp.zeros(len(samples)), xp.asarray(terms, dtype=xp.int64)
+    scratch = xp.empty((2, (statistic.order + 1) * _blocks.BLOCK))
+    with _blocks.one_blas_thread():
+        if not statistic.modified:  # block by block, so that it is in the cache for every m
+            for read, _ in _blocks.blocks(max(terms)):
+                for i, (m, n) in enumerate(zip(samples, terms, strict=True)):
+                    count = min(read.stop, n) - read.start
+                    if count > 0:
+                        _add_block(x, breaks, read.start, count, m, statistic, gapped, totals, counts, i, scratch, xp)
+            return totals, counts
+        sums, spare, summed = x, None, 1
+        for i, (m, n) in enumerate(zip(samples, terms, strict=True)):
+            if n == 0:
+                break
+            if 2 * summed == m:
+                target = xp.empty_like(x) if spare is None else spare
+                size = x.shape[0] - m + 1
+                for read, _ in _blocks.blocks(size):
+                    xp.add(sums[read], sums[read.start + summed : read.stop + summed], out=target[read])
+                sums, spare = target, (None if sums is x else sums)
+            else:
+                sums, spare = _window_sums(x, sums, summed, m), None
+            summed = m
+            for read, _ in _blocks.blocks(n):
+                _add_block(
+                    sums,
+                    breaks,
+                    read.start,
+                    read.stop - read.start,
+                    m,
+                    statistic,
+                    gapped,
+                    totals,
+                    counts,
+                    i,
+                    scratch,
+                    xp,
+                )
+    return totals, counts
+
+
+def _add_block(
+    x: Array, breaks: Array | None, start: int, count: int, m: int, statistic: Statistic, gapped: bool,
+    totals: Array, counts: Array, i: int, scratch: Array, xp: Any,
+) -> None:  # fmt: skip
+    """Add the terms start … start + count − 1 over m samples to totals[i]; take those with a gap from counts[i]."""
+    order = statistic.order
+    if m <= count // 2:  # differences of the block and of what follows it, once
+        length = count + (order - 1) * m
+        d = scratch[0, :length]
+        xp.subtract(x[start + m : start + m + length], x[start : start + length], out=d)
+        for k in range(order - 1):
+            length -= m
+            following = scratch[1 - k % 2, :length]
+            xp.subtract(d[m : m + length], d[:length], out=following)
+            d = following
+    else:
+        a = scratch[0].reshape(order + 1, -1)[:order, :count]
+        for k in range(order):
+            at = start + k * m
+            xp.subtract(x[at + m : at + m + count], x[at : at + count], out=a[k])
+        for k in range(order - 1):
+            xp.subtract(a[1 : order - k], a[: order - k - 1], out=a[: order - k - 1])
+        d = a[0]
+    if gapped:
+        missing = xp.isnan(d)
+        if breaks is not None:
+            span = statistic.span(m)
+            missing |= breaks[start + span : start + span + count] != breaks[start : start + count]
+        d[missing] = 0.0
+        counts[i] -= missing.sum()
+    totals[i] += xp.dot(d, d)
+
+
+# --- Numba ----------------------------------------------------------------------------------------------------------
+
+
+def _numba(
+    x: Array, samples: tuple[int, ...], terms: tuple[int, ...], statistic: Statistic, *, xp: Any
+) -> tuple[Array, Array]:
+    import numba
+
+    x = xp.ascontiguousarray(x)
+    parallel = compiled.parallel_pays(x.shape[0] * len(samples))
+    workers = numba.get_num_threads() if parallel else 1
+    differences, chain = allan_compiled.bodies(parallel)
+    counts = xp.asarray(terms, dtype=xp.int64)
+    scratch = xp.empty((workers, allan_compiled.WIDTH))
+    if not statistic.modified:
+        partial = xp.zeros((-(-max(terms) // allan_compiled.TILE), len(samples)))
+        differences(x, xp.asarray(samples, dtype=xp.int64), counts, statistic.order, partial, 0, xp.empty(0), scratch)
+        return xp.sum(partial, axis=0), counts
+    totals = xp.zeros(len(samples))
+    spare, done = None, 0
+    if samples == tuple(1 << i for i in range(len(samples))):
+        done = sum(1 for m, n in zip(samples, terms, strict=True) if m <= allan_compiled.CHAINED and n)
+        partial = xp.zeros((-(-x.shape[0] // allan_compiled.CHUNK), done))
+        sums, summed = xp.empty(x.shape[0]), 1 << done
+        slope = (x[-1] - x[0]) / max(1, x.shape[0] - 1)
+        buffers = xp.empty((workers, 2, allan_compiled.CHUNK + 4 * allan_compiled.CHAINED))
+        chain(x, slope, counts[:done], partial, sums, buffers, scratch)
+        totals[:done] = xp.sum(partial, axis=0)
+    else:
+        x = sums = _without_line(x, False, xp=xp)
+        summed = 1
+    for i in range(done, len(samples)):
+        m, n = samples[i], terms[i]
+        if n == 0:
+            break
+        if summed != m:
+            sums, spare, summed = _window_sums(x, sums, summed, m), None, m
+        doubled = i + 1 < len(samples) and samples[i + 1] == 2 * m
+        target = (xp.empty_like(x) if spare is None else spare) if doubled else xp.empty(0)
+        partial = xp.zeros((-(-x.shape[0] // allan_compiled.TILE), 1))
+        pairs = x.shape[0] - 2 * m + 1 if doubled else 0
+        differences(sums, xp.asarray([m]), counts[i : i + 1], 2, partial, pairs, target, scratch)
+        totals[i] = xp.sum(partial)
+        if doubled:
+            sums, spare, summed = target, (None if sums is x else sums), 2 * m
+    return totals, counts
+
+
+# --- CUDA -----------------------------------------------------------------------------------------------------------
+
+_THREADS = 256
+_BLOCKS = 256
+
+
+def _cuda(
+    x: Array,
+    breaks: Array | None,
+    samples: tuple[int, ...],
+    terms: tuple[int, ...],
+    statistic: Statistic,
+    start: int,
+    *,
+    xp: Any,
+) -> tuple[Array, Array]:
+    """All m in one launch; the moving sums of the modified forms one launch an m."""
+    x = xp.ascontiguousarray(x)
+    counts = xp.asarray(terms, dtype=xp.int64)
+    every = xp.asarray(samples, dtype=xp.int64)
+    jumps = xp.zeros((1,), dtype=xp.int64) if breaks is None else breaks
+    partial = xp.empty((len(samples), _BLOCKS), dtype=xp.float64)
+    found = xp.empty((len(samples), _BLOCKS), dtype=xp.int64)
+
+    def launch(data: Array, i: int, many: int, spans: int) -> None:
+        cuda.launch(
+            "allan", "allan_terms",
+            (data, jumps, every[i:], counts[i:], partial[i:], found[i:], statistic.order, int(statistic.overlapping), start, int(breaks is not None), spans),
+            grid=(_BLOCKS, many), block=_THREADS,
+        )  # fmt: skip
+
+    if not statistic.modified:
+        launch(x, 0, len(samples), 0)
+    else:
+        sums, summed = x, 1
+        for i, m in enumerate(samples):
+            if terms[i]:
+                sums, summed = _device_sums(x, sums, summed, m, xp=xp), m
+            launch(sums, i, 1, m - 1)
+    return xp.sum(partial, axis=1), xp.sum(found, axis=1)
+
+
+def _device_sums(x: Array, sums: Array, summed: int, m: int, *, xp: Any) -> Array:
+    """`_window_sums` with one launch for a doubling."""
+    if 2 * summed != m:
+        return _window_sums(x, sums, summed, m)
+    n = sums.shape[0] - summed
+    out = xp.empty((n,), dtype=xp.float64)
+    cuda.launch("allan", "allan_neighbours", (sums, out, summed, n), grid=cuda.grid_for(n, _THREADS), block=_THREADS)
+    return out
