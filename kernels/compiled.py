@@ -92,12 +92,21 @@ def inline(helper: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
+def inline_always(helper: Callable[..., Any]) -> Callable[..., Any]:
+    """A helper that is written into the body before anything else happens: for `slp`, which sees no calls."""
+    from numba.extending import register_jitable
+
+    wrapped: Callable[..., Any] = register_jitable(inline="always")(helper)
+    return wrapped
+
+
 def jit(
     body: Callable[..., Any],
     signature: tuple[Any, ...],
     *,
     parallel: bool = False,
     fastmath: bool | set[str] = False,
+    slp: bool = False,
 ) -> Callable[..., Any]:
     """Compile `body` for one signature, from the cache where it is there.
 
@@ -112,16 +121,19 @@ def jit(
         Over threads. Compile both and choose with `parallel_pays`.
     fastmath : bool or set of str
         LLVM's flags. Never `nnan` or `ninf` where NaN can come in: the default True contains both.
+    slp : bool
+        Turn like operations on neighbouring numbers into vector operations, which Numba leaves out otherwise.
     """
     import numba
 
-    folder = _cache_folder(f"{'parallel' if parallel else 'serial'}-{_flags(fastmath)}")
+    folder = _cache_folder(f"{'parallel' if parallel else 'serial'}-{_flags(fastmath)}{'-slp' if slp else ''}")
     config: Any = numba.config
     with _lock:
-        before = config.CACHE_DIR
+        before = config.CACHE_DIR, config.SLP_VECTORIZE
         # The folder is taken over by the function at its decoration; nobody else's functions are affected. One folder
         # a set of flags: Numba's key does not contain them.
         config.CACHE_DIR = "" if folder is None else str(folder)
+        config.SLP_VECTORIZE = int(slp)
         try:
             function: Callable[..., Any] = numba.njit(
                 [signature],
@@ -133,7 +145,7 @@ def jit(
             )(body)
             return function
         finally:
-            config.CACHE_DIR = before
+            config.CACHE_DIR, config.SLP_VECTORIZE = before
 
 
 def parallel_pays(n: int) -> bool:

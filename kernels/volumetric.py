@@ -366,15 +366,15 @@ class _Lookup(NamedTuple):
     end: Any  # (buckets,) float: that interval's end; None where buckets are intervals, the samples being equidistant
 
 
-def _lookup(axis: _Axis, most: int, xp: Any) -> _Lookup | None:
-    """None where more than `most` buckets were needed."""
+def _lookup(axis: _Axis, xp: Any) -> _Lookup | None:
+    """None where more than 65 536 buckets were needed."""
     k, length = axis.node.shape[0], axis.last - axis.first
     even = xp.linspace(axis.first, axis.last, k)
     # Positions within 1e-12 of the length of even ones: taking the neighbouring line there errs by as little of its value
     if bool(xp.all(xp.abs(axis.node - even) <= 1e-12 * length)):
         return _Lookup((k - 1) / length, xp.arange(k - 1), None)
     wanted = length / float(xp.min(axis.node[1:] - axis.node[:-1]))
-    if not wanted < most:
+    if not wanted < 65_536:
         return None
     count = int(wanted) + 1
     start = xp.searchsorted(axis.node, axis.first + xp.arange(count) * (length / count), side="right") - 1
@@ -385,9 +385,8 @@ def _lookup(axis: _Axis, most: int, xp: Any) -> _Lookup | None:
 def _blocked(plan: _Plan, p: Any, *, xp: Any) -> Any:
     n = p.shape[1]
     delta = xp.empty((3, n))
-    lookups = [_lookup(axis, 65_536, xp) for axis in plan.axes]
-    size = min(n, BLOCK)
-    scratch, whole, flag = xp.empty((3, size)), xp.empty(size, dtype=xp.intp), xp.empty(size, dtype=xp.bool)
+    lookups = [_lookup(axis, xp) for axis in plan.axes]
+    scratch, whole, flag = xp.empty((3, BLOCK)), xp.empty(BLOCK, dtype=xp.intp), xp.empty(BLOCK, dtype=xp.bool)
     with xp.errstate(invalid="ignore"):  # a NaN cast to an interval: clipped into a valid one, and NaN comes out of it
         for _, at in blocks(n, BLOCK):
             _block(plan, lookups, p[:, at], delta[:, at], scratch, whole, flag, xp)
@@ -450,18 +449,32 @@ def _blocked_grid(left: Any, right: Any, *, xp: Any) -> Any:
 
 
 def _numba(plan: _Plan, p: Any, *, xp: Any) -> Any:
-    lookups = [_lookup(axis, 65_536, xp) for axis in plan.axes]
     tables: list[Any] = []
-    for axis, lookup in zip(plan.axes, lookups, strict=True):
+    for axis, arm in zip(plan.axes, plan.levers, strict=True):
+        lookup = _lookup(axis, xp)
         if lookup is None:  # samples that close together need a search, which NumPy does as fast
             return _blocked(plan, p, xp=xp)
         end = axis.node[1:] if lookup.end is None else lookup.end
-        rows = xp.ascontiguousarray(xp.concat([axis.offset, axis.slope]).T)
-        tables += [axis.first, axis.last, lookup.per_metre, lookup.start, xp.ascontiguousarray(end), rows]
+        tables += [axis.first, axis.last, lookup.per_metre, lookup.start, xp.ascontiguousarray(end)]
+        tables += [_in_fours(axis, arm, xp)]
     delta = xp.empty(p.shape)
     body = volumetric_compiled.scattered(plan.levers, compiled.parallel_pays(p.shape[1]))
     body(xp.ascontiguousarray(p), *tables, *plan.squareness, delta)
     return delta
+
+
+def _in_fours(axis: _Axis, arm: tuple[bool, bool, bool], xp: Any) -> Any:
+    """For every interval: offset and slope of (E_X, E_Y, E_Z, 0), then of ε × e_b for every position b in the lever arm."""
+    none = xp.zeros_like(axis.offset[0])
+    columns = [*axis.offset[:3], none, *axis.slope[:3], none]
+    for b in range(3):
+        for six in (axis.offset, axis.slope):
+            turned = [none, none, none, none]
+            for rotation, lever, component, sign in CROSS:
+                if lever == b:
+                    turned[component] = sign * six[3 + rotation]
+            columns += turned if arm[b] else []
+    return xp.reshape(xp.stack(columns, axis=1), -1)
 
 
 def _numba_grid(left: Any, right: Any, *, xp: Any) -> Any:

@@ -10,12 +10,21 @@ from precision.kernels import compiled
 
 @functools.cache
 def scattered(levers: tuple[tuple[bool, bool, bool], ...], parallel: bool) -> Callable[..., None]:
-    """For one chain: the lever arms are constants of the code, so that what a chain has not costs nothing."""
+    """For one chain: the lever arms are constants of the code, so that what a chain has not costs nothing.
+
+    The tables hold what one interval needs in fours, (x, y, z, 0): offset and slope of E, then for every position in the
+    lever arm offset and slope of ε × its unit vector. Written out for the four components, alike in each, the compiler
+    turns them into one vector operation (`slp`); without, the loads of single numbers are what takes the time.
+    """
+    import numpy as np
     from numba import prange, uint64
 
     (xx, xy, xz), (yx, yy, yz), (zx, zy, zz) = levers
-    # An unsigned index spares the check for a negative one: a third of the time
-    q0, q1, q2, q3, q4, q5, q6, q7, q8, q9, q10, q11 = (uint64(q) for q in range(12))
+    # An unsigned index spares the check for a negative one
+    at = [[uint64(8 * (1 + sum(arm[:b]))) for b in range(3)] for arm in levers]
+    (at_xx, at_xy, at_xz), (at_yx, at_yy, at_yz), (at_zx, at_zy, at_zz) = at
+    width_x, width_y, width_z = (uint64(8 * (1 + sum(arm))) for arm in levers)
+    zero, one, two, three, four, points = (uint64(v) for v in (0, 1, 2, 3, 4, 1024))
 
     @compiled.inline
     def held(p, first, last):  # type: ignore[no-untyped-def]
@@ -27,46 +36,65 @@ def scattered(levers: tuple[tuple[bool, bool, bool], ...], parallel: bool) -> Ca
         bucket = uint64(min(int(t if t >= 0.0 else 0.0), start.shape[0] - 1))  # NaN: 0, and NaN comes out of it
         return uint64(min(start[bucket] + (1 if p >= end[bucket] else 0), start[-1]))
 
+    @compiled.inline
+    def line(table, i, h):  # type: ignore[no-untyped-def]
+        return table[i] + table[i + four] * h
+
+    @compiled.inline_always
+    def component(c, x, i, hx, y, k, hy, z, m, hz, px, py, pz):  # type: ignore[no-untyped-def]
+        delta = line(x, i + c, hx) + line(y, k + c, hy) + line(z, m + c, hz)
+        if xx:
+            delta += px * line(x, i + at_xx + c, hx)
+        if xy:
+            delta += py * line(x, i + at_xy + c, hx)
+        if xz:
+            delta += pz * line(x, i + at_xz + c, hx)
+        if yx:
+            delta += px * line(y, k + at_yx + c, hy)
+        if yy:
+            delta += py * line(y, k + at_yy + c, hy)
+        if yz:
+            delta += pz * line(y, k + at_yz + c, hy)
+        if zx:
+            delta += px * line(z, m + at_zx + c, hz)
+        if zy:
+            delta += py * line(z, m + at_zy + c, hz)
+        if zz:
+            delta += pz * line(z, m + at_zz + c, hz)
+        return delta
+
     def volumetric(  # type: ignore[no-untyped-def]
         p, x0, x1, per_x, start_x, end_x, x, y0, y1, per_y, start_y, end_y, y, z0, z1, per_z, start_z, end_z, z,
         c0y, b0z, a0z, delta,
     ):  # fmt: skip
-        for j in prange(p.shape[1]):
-            px, py, pz = p[0, j], p[1, j], p[2, j]
-            hx, hy, hz = held(px, x0, x1), held(py, y0, y1), held(pz, z0, z1)
-            i = interval(hx, x0, per_x, start_x, end_x)
-            k = interval(hy, y0, per_y, start_y, end_y)
-            m = interval(hz, z0, per_z, start_z, end_z)
-            dx = x[i, q0] + x[i, q6] * hx + y[k, q0] + y[k, q6] * hy + z[m, q0] + z[m, q6] * hz - c0y * py + b0z * pz
-            dy = x[i, q1] + x[i, q7] * hx + y[k, q1] + y[k, q7] * hy + z[m, q1] + z[m, q7] * hz - a0z * pz
-            dz = x[i, q2] + x[i, q8] * hx + y[k, q2] + y[k, q8] * hy + z[m, q2] + z[m, q8] * hz
-            ax, bx, cx = x[i, q3] + x[i, q9] * hx, x[i, q4] + x[i, q10] * hx, x[i, q5] + x[i, q11] * hx
-            ay, by, cy = y[k, q3] + y[k, q9] * hy, y[k, q4] + y[k, q10] * hy, y[k, q5] + y[k, q11] * hy
-            az, bz, cz = z[m, q3] + z[m, q9] * hz, z[m, q4] + z[m, q10] * hz, z[m, q5] + z[m, q11] * hz
-            if xx:
-                dy, dz = dy + cx * px, dz - bx * px
-            if xy:
-                dx, dz = dx - cx * py, dz + ax * py
-            if xz:
-                dx, dy = dx + bx * pz, dy - ax * pz
-            if yx:
-                dy, dz = dy + cy * px, dz - by * px
-            if yy:
-                dx, dz = dx - cy * py, dz + ay * py
-            if yz:
-                dx, dy = dx + by * pz, dy - ay * pz
-            if zx:
-                dy, dz = dy + cz * px, dz - bz * px
-            if zy:
-                dx, dz = dx - cz * py, dz + az * py
-            if zz:
-                dx, dy = dx + bz * pz, dy - az * pz
-            delta[0, j], delta[1, j], delta[2, j] = dx, dy, dz
+        n = p.shape[1]
+        for b in prange((n + points - 1) // points):
+            fours = np.empty(points * four)
+            begin = b * points
+            stop = min(begin + points, n)
+            of_x, of_y, of_z = p[0, begin:stop], p[1, begin:stop], p[2, begin:stop]
+            for j in range(stop - begin):
+                px, py, pz = of_x[j], of_y[j], of_z[j]
+                hx, hy, hz = held(px, x0, x1), held(py, y0, y1), held(pz, z0, z1)
+                i = interval(hx, x0, per_x, start_x, end_x) * width_x
+                k = interval(hy, y0, per_y, start_y, end_y) * width_y
+                m = interval(hz, z0, per_z, start_z, end_z) * width_z
+                dx = component(zero, x, i, hx, y, k, hy, z, m, hz, px, py, pz)
+                dy = component(one, x, i, hx, y, k, hy, z, m, hz, px, py, pz)
+                dz = component(two, x, i, hx, y, k, hy, z, m, hz, px, py, pz)
+                none = component(three, x, i, hx, y, k, hy, z, m, hz, px, py, pz)
+                to = uint64(j) * four
+                fours[to], fours[to + one], fours[to + two], fours[to + three] = dx, dy, dz, none
+            to_x, to_y, to_z = delta[0, begin:stop], delta[1, begin:stop], delta[2, begin:stop]
+            for j in range(stop - begin):
+                to_x[j] = fours[4 * j] - c0y * of_y[j] + b0z * of_z[j]
+                to_y[j] = fours[4 * j + 1] - a0z * of_z[j]
+                to_z[j] = fours[4 * j + 2]
 
-    number, matrix = compiled.scalar("float64"), compiled.frozen(2)
-    axis = (number, number, number, compiled.frozen(1, "int64"), compiled.frozen(1), matrix)
+    number, vector, matrix = compiled.scalar("float64"), compiled.frozen(1), compiled.frozen(2)
+    axis = (number, number, number, compiled.frozen(1, "int64"), vector, vector)
     signature = (matrix, *axis, *axis, *axis, number, number, number, compiled.writable(2))
-    return compiled.jit(volumetric, signature, parallel=parallel, fastmath={"contract"})
+    return compiled.jit(volumetric, signature, parallel=parallel, fastmath={"contract"}, slp=True)
 
 
 @functools.cache
