@@ -13,6 +13,7 @@ os.environ["PYTHONSAFEPATH"] = "1"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="also the long tests, and the long versions of the others")
+    parser.addoption("--write-matrix", metavar="FILE", help="write the fault matrix that tests/fault saw between its marks in FILE (docs/reliability.md)")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -21,7 +21,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from precision.drivers.grbl.simulator import GrblSimulator
@@ -222,14 +222,18 @@ class LabServer:
         """An instrument sees the machine where it is now: what is over is completed first, what is under way is at its fraction."""
 
         def answer(data: bytes, now_s: float) -> bytes:
-            self._say(self.controller, self.grbl.poll(now_s), self.controller.clients)
-            ends_s = self.grbl.next_event_wall_s()
-            duration_s = self.twin.mechanics.activity_s
-            if ends_s is not None and duration_s > 0:
-                self.twin.mechanics.commanded_position(1 - (ends_s - now_s) * self.grbl.time_scale / duration_s)
+            self._catch_up(now_s)
             return receive(data)
 
         return answer
+
+    def _catch_up(self, now_s: float) -> Mapping[str, float]:
+        """Complete what is over and put what is under way at its fraction; the commanded position there, m."""
+        self._say(self.controller, self.grbl.poll(now_s), self.controller.clients)
+        ends_s = self.grbl.next_event_wall_s()
+        duration_s = self.twin.mechanics.activity_s
+        fraction = 1 - (ends_s - now_s) * self.grbl.time_scale / duration_s if ends_s is not None and duration_s > 0 else 1.0
+        return self.twin.mechanics.commanded_position(fraction)
 
     def _strike(self, fault: Fault) -> None:
         """A fault of a device begins, or (counted down to nothing) is over."""
@@ -281,13 +285,12 @@ class LabServer:
                 raise ValueError('expected {"do": "truth" | "state" | "fault" | "time-scale", ...}')
 
     def _state(self) -> dict[str, Any]:
-        now = time.monotonic()
-        self._say(self.controller, self.grbl.poll(now), self.controller.clients)
+        position_m = self._catch_up(time.monotonic())
         mechanics = self.twin.mechanics
         return {
             "controller": self.grbl.state,
             "moving": mechanics.moving,
-            "position_m": {axis: carriage.commanded_m for axis, carriage in zip("XYZ", mechanics.carriages, strict=True)},
+            "position_m": dict(position_m),
             "lab_time_s": self.twin.clock.now_ns * 1e-9,
             "time_scale": self.grbl.time_scale if math.isfinite(self.grbl.time_scale) else "inf",
             "clients": {name: len(endpoint.clients) for name, endpoint in self.endpoints.items()},

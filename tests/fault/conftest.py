@@ -1,0 +1,189 @@
+"""A machine to break: a lab of the test's own that outlives the run, the run as a child process, and a table of what was seen."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from precision.drivers.lab import process
+from precision.drivers.lab.process import LabProcess
+from precision.errors import DataError
+from precision.runs.capture import read
+from precision.runs.directory import RunDirectory, run_folders
+
+WAIT_S = 60.0
+"""For anything that happens at all, on a computer however loaded."""
+APPROACH = 2
+"""`phase` of an approach in a positioning capture."""
+
+
+def eventually(happened: Callable[[], Any], what: str, *, within_s: float = WAIT_S, every_s: float = 0.005) -> Any:
+    """The first true answer of `happened`."""
+    deadline = time.monotonic() + within_s
+    while not (answer := happened()):
+        assert time.monotonic() < deadline, f"did not happen within {within_s:g} s: {what}"
+        time.sleep(every_s)
+    return answer
+
+
+def settings_of(lab: LabProcess, *, interferometer_timeout_s: float = 0.5) -> list[str]:
+    """A short test on this lab, as if it were a real machine: 3 targets, 2 runs, motions of 10 s of the lab's time."""
+    addresses = [f"devices.{role}.address={lab.addresses[role]}" for role in ("controller", "interferometer", "environment")]
+    return [
+        *addresses, "devices.controller.options.settle_s=0.0", "devices.controller.options.timeout_s=0.5", "devices.controller.options.stop_timeout_s=1.0",
+        f"devices.interferometer.options.timeout_s={interferometer_timeout_s}",
+        "targets.count=3", "targets.random_offset=0 %", "cycle.runs=2", "axis.feed=3000 mm/min", "cycle.dwell=0.2 s", "cycle.settling_interval=0.2 s",
+        "cycle.averaging=0.1 s",
+    ]  # fmt: skip
+
+
+@dataclass
+class ChildRun:
+    """`precision run positioning` as a process of its own, on a lab that it does not own."""
+
+    lab: LabProcess
+    out: Path
+    settings: list[str]
+    arguments: list[str] = field(default_factory=list)
+    prepare: Callable[[], None] | None = None
+    process: subprocess.Popen[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        command = [sys.executable, "-m", "precision", "run", "positioning", "--yes", "--out", str(self.out), *self.arguments]
+        for setting in self.settings:
+            command += ["--set", setting]
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, preexec_fn=self.prepare, start_new_session=True,
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+        )  # fmt: skip
+
+    def folder(self) -> Path | None:
+        if not self.out.exists():
+            return None
+        return next(iter(run_folders(self.out)), None)
+
+    def approaches(self) -> int:
+        """Approaches whose readings anybody can read now."""
+        folder = self.folder()
+        if folder is None or not (folder / "capture.arrows").exists():
+            return 0
+        try:
+            return int((read(folder / "capture.arrows").columns["phase"] == APPROACH).sum())
+        except DataError:
+            return 0  # not even its schema yet
+
+    def until_it_moves(self, *, approaches: int = 1) -> int:
+        """Wait for that many approaches and then for the middle of a long motion, of which more than a second is left; the approaches seen."""
+        eventually(lambda: self.approaches() >= approaches or self._gone(), "a reading", every_s=0.02)
+        self.lab.set_time_scale(2.0)
+        eventually(lambda: self._gone() or (self.lab.state()["moving"] and self.far_from_targets()), "a long motion", every_s=0.01)
+        assert self.process.poll() is None, self.process.stderr.read() if self.process.stderr else ""
+        return self.approaches()
+
+    def far_from_targets(self) -> bool:
+        """Whether the machine is where no motion of the plan ends."""
+        x_m = self.lab.state()["position_m"]["X"]
+        return all(abs(x_m - target_m) > 0.12 for target_m in (0.010, 0.500, 0.990))
+
+    def _gone(self) -> bool:
+        return self.process.poll() is not None
+
+    def ended(self) -> tuple[int, str]:
+        """Exit code and what it wrote on standard error."""
+        _, said = self.process.communicate(timeout=WAIT_S)
+        return self.process.returncode, said
+
+    def run(self) -> RunDirectory:
+        folder = self.folder()
+        assert folder is not None
+        return RunDirectory.open(folder)
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        for pipe in (self.process.stdout, self.process.stderr):
+            if pipe is not None:
+                pipe.close()
+        self.process.wait()
+
+
+@pytest.fixture
+def lab() -> Iterator[LabProcess]:
+    """A lab 20 times as fast as reality: there is motion to stop."""
+    with process.start(seed=3, time_scale=20.0) as started:
+        yield started
+
+
+@pytest.fixture
+def child_run(lab: LabProcess, tmp_path: Path) -> Iterator[Callable[..., ChildRun]]:
+    """Starts a run on `lab`; keyword arguments of `settings_of`, `arguments` and `prepare` as in `ChildRun`, `settings` beside the usual."""
+    started: list[ChildRun] = []
+
+    def start(*settings: str, arguments: list[str] | None = None, prepare: Callable[[], None] | None = None, out: str = "runs", **known: Any) -> ChildRun:
+        child = ChildRun(lab, tmp_path / out, [*settings_of(lab, **known), *settings], arguments or [], prepare)
+        started.append(child)
+        return child
+
+    yield start
+    for child in started:
+        child.close()
+
+
+def standing(lab: LabProcess) -> float:
+    """Wait until the lab's machine stands; how long that took in s."""
+    began = time.perf_counter()
+    eventually(lambda: not lab.state()["moving"], "standstill", every_s=0.0)
+    return time.perf_counter() - began
+
+
+@pytest.fixture
+def until_standing() -> Callable[[LabProcess], float]:
+    return standing
+
+
+@pytest.fixture
+def until() -> Callable[..., Any]:
+    return eventually
+
+
+# -- the table of docs/reliability.md ---------------------------------------------------------------------------------------------------------
+
+
+BEGIN, END = "<!-- fault matrix: begin -->", "<!-- fault matrix: end -->"
+_rows: list[tuple[int, str, str, str, str]] = []
+
+
+@pytest.fixture
+def seen() -> Callable[..., None]:
+    """Note a row of the fault matrix: fault, reaction, time to standstill (text or s), readings lost."""
+
+    def note(order: int, fault: str, reaction: str, standstill: float | str, lost: int | str) -> None:
+        shown = standstill if isinstance(standstill, str) else "already stood" if math.isnan(standstill) else f"{standstill * 1e3:.0f} ms"
+        _rows.append((order, fault, reaction, shown, str(lost)))
+
+    return note
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """With --write-matrix FILE, put the rows that were seen between its marks."""
+    target = session.config.getoption("--write-matrix", default=None)
+    if target is None or not _rows:
+        return
+    lines = ["| fault | reaction | time to standstill | acknowledged readings lost |", "|---|---|---|---|"]
+    lines += [f"| {fault} | {reaction} | {shown} | {lost} |" for _, fault, reaction, shown, lost in sorted(_rows)]
+    path = Path(target)
+    text = path.read_text(encoding="utf-8")
+    with contextlib.suppress(ValueError):
+        head, rest = text.split(BEGIN)
+        _, tail = rest.split(END)
+        path.write_text("\n".join([head + BEGIN, *lines, END + tail]), encoding="utf-8")
