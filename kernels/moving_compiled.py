@@ -40,35 +40,51 @@ def body(parallel: bool) -> Callable[..., None]:
             q[k] += qb[k] + factor * difference * difference
 
     @compiled.inline
-    def rectangle(piece, count, mean, std, scratch):  # type: ignore[no-untyped-def]
-        length = piece.shape[0]
-        pivot = pivot_of(piece)
-        for k in range(length):
+    def deviations(piece, pivot, d, zero):  # type: ignore[no-untyped-def]
+        for k in range(d.shape[0]):
             deviation = piece[k] - pivot
-            zero = deviation - deviation  # NaN for a NaN or an infinity
-            scratch[0, k] = deviation + zero
-            scratch[1, k] = zero
-        at, spare, have, m = 0, 2, 0, 1
-        while True:
-            s, q = scratch[at], scratch[at + 1]
+            nothing = deviation - deviation  # NaN for a NaN or an infinity
+            d[k] = deviation + nothing
+            zero[k] = nothing
+
+    @compiled.inline
+    def copy(s, q, s_out, q_out):  # type: ignore[no-untyped-def]
+        for k in range(s_out.shape[0]):
+            s_out[k] = s[k]
+            q_out[k] = q[k]
+
+    @compiled.inline
+    def finish(s, q, share, pivot, mean, std):  # type: ignore[no-untyped-def]
+        for k in range(mean.shape[0]):
+            mean[k] = s[k] * share + pivot
+            std[k] = math.sqrt(q[k] * share)
+
+    @compiled.inline
+    def rectangle(piece, count, mean, std, scratch):  # type: ignore[no-untyped-def]
+        length, n = piece.shape[0], mean.shape[0]
+        pivot = pivot_of(piece)
+        s, q, next_s, next_q = scratch[0], scratch[1], scratch[2], scratch[3]
+        deviations(piece, pivot, s[:length], q[:length])
+        have, m = 0, 1
+        while m < count:
             if count & m:
                 k = length - have - m + 1
                 if have == 0:
-                    scratch[4, :k] = s[:k]
-                    scratch[5, :k] = q[:k]
+                    copy(s[:k], q[:k], scratch[4, :k], scratch[5, :k])
                 else:
                     append(scratch[4, :k], scratch[5, :k], have, s[have : have + k], q[have : have + k], m)
                 have += m
             if have == count:
                 break
             k = length - 2 * m + 1
-            double(s[:k], q[:k], s[m : m + k], q[m : m + k], m, scratch[spare, :k], scratch[spare + 1, :k])
-            at, spare, m = spare, at, 2 * m
-        s, q = scratch[4], scratch[5]
-        share = 1.0 / count
-        for k in range(mean.shape[0]):
-            mean[k] = s[k] * share + pivot
-            std[k] = math.sqrt(q[k] * share)
+            double(s[:k], q[:k], s[m : m + k], q[m : m + k], m, next_s[:k], next_q[:k])
+            s, q, next_s, next_q, m = next_s, next_q, s, q, 2 * m
+        if have == 0:  # a power of two
+            finish(s[:n], q[:n], 1.0 / count, pivot, mean, std)
+            return
+        if have < count:
+            append(scratch[4, :n], scratch[5, :n], have, s[have : have + n], q[have : have + n], m)
+        finish(scratch[4, :n], scratch[5, :n], 1.0 / count, pivot, mean, std)
 
     @compiled.inline
     def weighted(piece, weights, mean, std, scratch):  # type: ignore[no-untyped-def]
