@@ -27,7 +27,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -37,7 +37,7 @@ from ..uncertainty.least_squares import correlated_covariance
 from ..uncertainty.readings import largest_normal
 from .arrays import Array, frozen, positive
 from .iso230_4 import SMALLEST_ARC_RAD, Path, Sense, Zone, circularity
-from .reported import Reported, figure, keyed
+from .reported import Reported, figure, keyed, plain
 
 SPIKE_WINDOW_RAD: Final = math.radians(3)
 """Angle after a reversal in which a spike is looked for; at 1000 mm/min on 150 mm 0.5 s."""
@@ -99,6 +99,12 @@ class Result(Reported):
                 raise ValueError(f"{key!r} is not among the errors found: {', '.join(self.curves)}")
         remaining = [path.deviation_m - sum(self.curves[key][i] for key in errors) for i, path in enumerate(self.paths)]
         return _of(remaining, self.paths, self.radius_m, self.zone)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types. The paths are the recording's, and curves and residual follow from them: they are left out."""
+        kept = ("title", "stated", "figures", "flags", "axes", "radius_m", "feed_m_per_s", "zone", "conforming")
+        errors = {key: {"circularity_m": error.circularity_m, "share": error.share, "detail": error.detail} for key, error in self.errors.items()}
+        return {name: plain(getattr(self, name)) for name in kept} | {"errors": errors}
 
 
 def evaluate(

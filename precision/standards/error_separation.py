@@ -24,7 +24,7 @@ from ..errors import DataError
 from ..figures import Figure
 from ..uncertainty.readings import CIRCLE_GAIN, Readings
 from .arrays import Array, frozen, table, vector
-from .reported import Reported, figure, keyed
+from .reported import Reported, figure, keyed, plain
 
 FEWEST_SAMPLES: Final = 16
 SMALLEST_WEIGHT: Final = 0.1
@@ -61,8 +61,6 @@ class Multiprobe(Reported):
 
     def to_dict(self) -> dict[str, object]:
         """Plain JSON types; of `transfer` the absolute values."""
-        from .reported import plain
-
         return {name: plain(getattr(self, name)) for name in ("title", "stated", "figures", "flags", "part_m", "x_m", "y_m", "weights", "suppressed", "conforming")} | {
             "transfer": np.abs(self.transfer).tolist()
         }

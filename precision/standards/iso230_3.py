@@ -34,6 +34,7 @@ from .reported import Reported, figure, keyed
 HOUR_S: Final = 3600.0
 SHORTEST_RECORD_S: Final = 4 * HOUR_S
 STEADY_SHARE: Final = 0.15
+RESPONSE: Final = "first-order response d_∞·(1 − exp(−t/τ)); its U is from the scatter about it, without the calibration of the sensors"
 SENSORS: Final = ("X1", "Y1", "Z", "X2", "Y2")
 
 
@@ -175,7 +176,7 @@ def spindle_heating(record: Record, *, stop_s: float | None = None, readings: Re
         flags = [flag for flag in flags if "at least 4 h" not in flag]
     return Result(
         title=f"ISO 230-3 distortion by the rotating spindle, {_hours(heat)} running",
-        stated=("first-order response d_∞·(1 − exp(−t/τ))",),
+        stated=(RESPONSE,),
         figures=keyed([*figures, *_temperatures(record)]),
         flags=tuple(flags),
         time_s=time,
@@ -226,7 +227,7 @@ def axis_heating(
     flags = [] if time[-1] - time[0] >= SHORTEST_RECORD_S * (1 - 1e-9) or _steady(time, series["expansion"]) else [f"the record of {_hours(time)} is shorter than 4 h and not steady: near, far and expansion are not the final ones"]
     return Result(
         title=f"ISO 230-3 distortion by the moving axis {axis}, {_hours(time)}",
-        stated=("first-order response d_∞·(1 − exp(−t/τ))",),
+        stated=(RESPONSE,),
         figures=keyed(figures),
         flags=tuple(flags),
         time_s=time,

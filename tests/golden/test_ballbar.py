@@ -3,6 +3,7 @@
 Radius 150 mm, feed 1000 mm/min, 3600 points at the middles of equal steps, both directions; signatures and circularities from the table of that section.
 """
 
+import json
 import math
 
 import numpy as np
@@ -75,6 +76,14 @@ def test_shares_sum_to_one_and_are_ranked() -> None:
     assert shares == sorted(shares, reverse=True)
     assert list(result.errors)[:3] == ["squareness", "backlash_x", "cyclic_x"]
     assert result.errors["centre_x"].share is None
+
+
+def test_the_diagnosis_goes_to_json_without_the_traces() -> None:
+    text = json.dumps(run(SIGNATURES["backlash"][0], noise=50e-9, cyclic_pitch_m={"X": 0.01, "Y": 0.01}).to_dict(), allow_nan=False)
+    assert len(text) < 30_000
+    document = json.loads(text)
+    assert document["figures"]["backlash_x"]["value"] == pytest.approx(4e-6, rel=0.01)
+    assert document["errors"]["backlash_x"]["share"] > 0.9
 
 
 def test_what_if_backlash_were_repaired() -> None:
