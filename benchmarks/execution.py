@@ -24,6 +24,7 @@ from .positioning import COLUMNS, Rig, acquire, preview
 from .positioning_evaluation import Analysis, Readings, analyse, incomplete
 from .positioning_plan import Evaluated, Imported, Parameters
 from .positioning_report import document, result_dict
+from .positioning_resumption import first_part
 
 BYTES_PER_READING = 4096
 """Generous size of one row on the disk with its framing, for the reservation before motion."""
@@ -49,8 +50,11 @@ def execute(
     sync: float | Literal["block"] = "block",
     progress: Callable[[int, int], None] = lambda done, total: None,
     started: Callable[[RunDirectory], None] = lambda run: None,
+    resume: RunDirectory | None = None,
 ) -> Outcome:
     """Run a positioning plan: connect, create the run directory in `out`, measure, evaluate, write result and report.
+
+    resume : an interrupted run of this plan to go on with; it stays as it is, and the new run holds its readings too (see `positioning_resumption`).
 
     Whatever fails or interrupts stops the machine, keeps the readings taken so far and marks the run ABORTED with the reason.
 
@@ -58,6 +62,7 @@ def execute(
     ------
     PrecisionError      as the devices, the guard and the evaluation say; with a note where the data are
     """
+    beginning = None if resume is None else first_part(plan, resume)
     with ExitStack() as stack:
         mask = stack.enter_context(signals_become_exceptions())
         rig, instruments, simulated = stack.enter_context(_connected(plan))
@@ -70,14 +75,15 @@ def execute(
             instruments=instruments,
             seed=plan.seed,
             simulated=simulated is not None,
+            origin=None if beginning is None else beginning.origin,
         )
         started(run)
         try:
             expected = len(preview(plan).approaches) * (plan.cycle.repeats + 1) + 3
             capture = run.start_capture(sync=sync, reserve_bytes=expected * BYTES_PER_READING)
             with machine_stops(rig.controller, run.event, mask, record=run.path / "supervisor.json"):
-                acquire(plan, rig, capture, log=run.event, progress=progress)
-            if simulated is not None:
+                acquire(plan, rig, capture, log=run.event, progress=progress, beginning=beginning)
+            if simulated is not None and beginning is None:  # this lab knows nothing of the first part
                 run.write_truth(simulated.truth())
             run.finish("COMPLETE")
         except BaseException as error:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -20,8 +20,10 @@ from precision.runs.capture import Column
 from .cycle import Approach, cycle, fewest_targets, target_positions, waypoints
 from .positioning_plan import Parameters
 
-BEFORE, ZERO, APPROACH, AFTER = 0, 1, 2, 3
-"""Phases of the capture: environment before the first move; environment when the interferometer was zeroed; an approach; environment after the last."""
+BEFORE, ZERO, APPROACH, AFTER, RESUMED, REMEASURED = 0, 1, 2, 3, 4, 5
+"""Phases of the capture: environment before the first move; environment when the interferometer was zeroed; an approach; environment after the last;
+in a resumed run also the environment when it was taken up again, and the last complete approach of the first part, made again. All readings refer to the
+last zero before them."""
 
 NOT_MEASURED, MEASURED, BEAM_LOST, NOT_SETTLED = 0, 1, 2, 3
 """What became of a reading: the `outcome` column. Only MEASURED rows are evaluated."""
@@ -59,6 +61,25 @@ class Rig:
     controller: MotionController
     interferometer: Interferometer
     environment: EnvironmentSensor
+
+
+class Beginning(Protocol):
+    """The first part of a run that was interrupted; see `positioning_resumption`."""
+
+    @property
+    def rows(self) -> Mapping[str, Any]:
+        """Everything that it recorded."""
+        ...
+
+    @property
+    def done(self) -> int:
+        """How many approaches of the plan, from the first, have a valid reading."""
+        ...
+
+    def refuse_unless_it_agrees(self, rows: Sequence[Mapping[str, Any]], log: Callable[..., None]) -> None:
+        """Raise `SafetyStop` where the approach made again (the last of `rows`, which began with RESUMED) differs from its first reading by more than the
+        plan allows."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +156,18 @@ def acquire(
     *,
     log: Callable[..., None],
     progress: Callable[[int, int], None] = lambda done, total: None,
+    beginning: Beginning | None = None,
 ) -> None:
     """Run the test of `plan` on `rig`; every reading is on disk before the next move.
+
+    beginning : of a run that is resumed. Its rows come first; then the machine is homed and the interferometer zeroed anew, the last complete approach is
+    made again and compared, and the test goes on after it.
 
     Raises
     ------
     PlanError       the instrument corrects for air, and the plan would do it again
-    SafetyStop      before anything moves: not homed, targets outside the controller's soft limits, feed above its maximum
+    SafetyStop      before anything moves: not homed, targets outside the controller's soft limits, feed above its maximum; or a resumed test that does
+                    not find its last position again
     BeamLost        no valid reading at a target after the plan's repeats
     DeviceError     as the drivers say
     """
@@ -150,25 +176,33 @@ def acquire(
     if rig.interferometer.compensates_air and plan.evaluation.refractive_index != "off":
         raise PlanError('the interferometer corrects for air itself; set evaluation.refractive_index = "off", or the index would be applied twice')
     _check_envelope(plan, ahead, rig.controller, log)  # before homing, which is the first move
-    if not rig.controller.homed:
+    if beginning is not None:
+        sink.append_and_wait(beginning.rows)
+    if beginning is not None or not rig.controller.homed:
         log("homing")
         rig.controller.home()
         _check_envelope(plan, ahead, rig.controller, log)
     rig.interferometer.start()
     averaging_s = rig.interferometer.set_averaging(plan.cycle.averaging)
     log("averaging", asked_s=plan.cycle.averaging, set_s=averaging_s)
-    _record_environment(rig, sink, BEFORE)
+    begun = _record_environment(rig, sink, BEFORE if beginning is None else RESUMED)
 
     zero_m = float(ahead.target_m[0])
     for point in waypoints(ahead.approaches[0], None, ahead.target_m, plan.cycle.overshoot):
         rig.controller.move_to({axis: point}, feed_m_per_s=plan.axis.feed)
     rig.controller.dwell(plan.cycle.dwell + averaging_s)
     rig.interferometer.reset()
-    _record_environment(rig, sink, ZERO, zero_m)
+    zero = _record_environment(rig, sink, ZERO, zero_m)
     log("zero", position_m=zero_m)
 
     previous: Approach | None = None
-    for done, approach in enumerate(ahead.approaches):
+    first = 0
+    if beginning is not None:
+        first = beginning.done
+        previous = ahead.approaches[first - 1]
+        again = _measure(plan, rig, sink, ahead.target_m, previous, None, averaging_s, log, phase=REMEASURED)
+        beginning.refuse_unless_it_agrees((begun, zero, again), log)
+    for done, approach in enumerate(ahead.approaches[first:], start=first):
         progress(done, len(ahead.approaches))
         _measure(plan, rig, sink, ahead.target_m, approach, previous, averaging_s, log)
         previous = approach
@@ -204,8 +238,10 @@ def _measure(
     previous: Approach | None,
     averaging_s: float,
     log: Callable[..., None],
-) -> None:
-    """Approach one target and read it; an approach without a valid reading is kept as such and repeated from beyond, never averaged over."""
+    *,
+    phase: int = APPROACH,
+) -> Mapping[str, Any]:
+    """Approach one target and read it; the row of the valid reading. An approach without a valid reading is kept as such and repeated from beyond, never averaged over."""
     axis = plan.axis.name
     outcome = NOT_MEASURED
     for attempt in range(plan.cycle.repeats + 1):
@@ -217,23 +253,22 @@ def _measure(
         rig.controller.dwell(averaging_s)
         reading = rig.interferometer.displacement()
         outcome = BEAM_LOST if not reading.valid else MEASURED if settled else NOT_SETTLED
-        sink.append_and_wait(
-            _row(
-                APPROACH,
-                rig.environment.read(),
-                reading,
-                run=approach.run,
-                direction=approach.direction,
-                target_index=approach.target_index,
-                attempt=attempt,
-                outcome=outcome,
-                target_m=float(target_m[approach.target_index]),
-                controller_m=rig.controller.position().get(axis, math.nan),
-                settling_change_m=change_m,
-            )
+        row = _row(
+            phase,
+            rig.environment.read(),
+            reading,
+            run=approach.run,
+            direction=approach.direction,
+            target_index=approach.target_index,
+            attempt=attempt,
+            outcome=outcome,
+            target_m=float(target_m[approach.target_index]),
+            controller_m=rig.controller.position().get(axis, math.nan),
+            settling_change_m=change_m,
         )
+        sink.append_and_wait(row)
         if outcome == MEASURED:
-            return
+            return row
         log("invalid reading", run=approach.run, target_index=approach.target_index, attempt=attempt, reason=reading.reason or "not settled")
         if outcome == BEAM_LOST:
             break  # an incremental count is lost with the beam: repeating the approach cannot bring the zero back
@@ -266,10 +301,12 @@ def _settle(plan: Parameters, rig: Rig, averaging_s: float) -> tuple[bool, float
     return False, change_m
 
 
-def _record_environment(rig: Rig, sink: Sink, phase: int, position_m: float = math.nan) -> None:
+def _record_environment(rig: Rig, sink: Sink, phase: int, position_m: float = math.nan) -> Mapping[str, Any]:
     environment = rig.environment.read()
     nothing = Reading(value=math.nan, t_mono_ns=environment.t_mono_ns, valid=False, reason="environment only")
-    sink.append_and_wait(_row(phase, environment, nothing, target_m=position_m))
+    row = _row(phase, environment, nothing, target_m=position_m)
+    sink.append_and_wait(row)
+    return row
 
 
 def _row(

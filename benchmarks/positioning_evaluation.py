@@ -22,7 +22,7 @@ from precision.standards import iso230_2, vdi3441
 from precision.uncertainty.positioning import Budget, Contributors, RotaryContributors, budget
 from precision.units import CELSIUS_ZERO_K, REFERENCE_TEMPERATURE_K
 
-from .positioning import APPROACH, MEASURED, NOT_MEASURED, ZERO
+from .positioning import APPROACH, MEASURED, NOT_MEASURED, REMEASURED, RESUMED, ZERO
 from .positioning_plan import Evaluated, Imported, Parameters
 
 Readings = Mapping[str, NDArray[Any]]
@@ -84,14 +84,17 @@ def analyse(plan: Evaluated, readings: Readings, *, standard: str | None = None)
     standard = standard or plan.evaluation.standard
     if isinstance(plan, Parameters):
         recording, corrections, material_k = _measured(plan, readings)
+        flags = resumptions(plan, readings)
     else:
+        flags = ()
         recording, corrections, material_k = imported_recording(plan, readings), (AS_RECORDED,), None
     made, reason = _budget(plan, recording, material_k)
     planned = recording.valid.size
+    result = _evaluate(standard, recording, made)
     return Analysis(
         standard=standard,
         recording=recording,
-        result=_evaluate(standard, recording, made),
+        result=replace(result, flags=(*flags, *result.flags)) if flags else result,
         budget=made,
         budget_reason=reason,
         corrections=corrections,
@@ -111,14 +114,39 @@ def _evaluate(standard: str, recording: Positioning, made: Budget | None) -> Res
 
 
 def _measured(plan: Parameters, readings: Readings) -> tuple[Positioning, tuple[str, ...], float | None]:
-    taken = (readings["phase"] == APPROACH) & (readings["outcome"] == MEASURED)
-    if not taken.any():
+    taken = np.flatnonzero((readings["phase"] == APPROACH) & (readings["outcome"] == MEASURED))
+    if not taken.size:
         raise DataError("the run holds no valid reading; see its events.jsonl for what happened, and measure again")
+    actual_m, corrections = actual_positions(plan, readings, taken)
+    recording = Positioning.from_rows(
+        axis=plan.axis.name,
+        target=readings["target_m"][taken],
+        run=readings["run"][taken],
+        direction=readings["direction"][taken],
+        actual=actual_m,
+        cycle=plan.cycle.type,
+    )
+    return recording, corrections, float(readings["material_temperature_k"][taken].mean())
+
+
+def actual_positions(plan: Parameters, readings: Readings, taken: NDArray[np.intp]) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+    """Actual positions (m) of the rows `taken`, corrected as the plan says, and one sentence for each correction.
+
+    Each reading is a length from the last zero of the interferometer before it; that zero's position is the target it was made at.
+
+    Raises
+    ------
+    DataError       a zero is missing or one too many; no refractive index from the recorded air
+    """
     rows = {name: column[taken] for name, column in readings.items()}
     zero = np.flatnonzero(readings["phase"] == ZERO)
-    if zero.size != 1:
-        raise DataError(f"the capture has {zero.size} rows of the interferometer's zero; exactly one is expected")
-    at_zero = {name: float(column[zero[0]]) for name, column in readings.items()}
+    most = 1 + int(np.sum(readings["phase"] == RESUMED))
+    if not 1 <= zero.size <= most:
+        raise DataError(f"the capture has {zero.size} rows of the interferometer's zero; {'exactly one is' if most == 1 else f'1 to {most} are'} expected")
+    before = np.searchsorted(zero, taken) - 1
+    if before.min() < 0:
+        raise DataError(f"row {int(taken[0])} of the capture is a reading, but the interferometer's zero comes later; the rows are not in order")
+    at_zero = {name: column[zero[before]] for name, column in readings.items()}
 
     length_m, about_air = _length_in_air(plan, rows, at_zero)
     material_k = rows["material_temperature_k"]
@@ -132,21 +160,35 @@ def _measured(plan: Parameters, readings: Readings) -> tuple[Positioning, tuple[
     else:
         about_heat = f"Lengths not corrected to 20 °C; the material was at {mean_material_k - CELSIUS_ZERO_K:.2f} °C on average."
     sign = 1.0 if plan.instrument.sign == "+" else -1.0
-    # The interferometer was zeroed at the lowest target: its length 0 is that position.
-    target_m = rows["target_m"]
-    actual_m = float(readings["target_m"][zero[0]]) + sign * length_m
-    recording = Positioning.from_rows(
-        axis=plan.axis.name,
-        target=target_m,
-        run=rows["run"],
-        direction=rows["direction"],
-        actual=actual_m,
-        cycle=plan.cycle.type,
-    )
-    return recording, (about_air, about_heat), mean_material_k
+    return np.asarray(at_zero["target_m"] + sign * length_m), (about_air, about_heat)
 
 
-def _length_in_air(plan: Parameters, rows: Readings, at_zero: Mapping[str, float]) -> tuple[NDArray[np.float64], str]:
+def resumptions(plan: Parameters, readings: Readings) -> tuple[str, ...]:
+    """What must be said of a run that was interrupted and resumed: one sentence for each approach that was made again to join the parts.
+
+    The parts do not share the interferometer's zero: it was set anew at the same target after homing. What they differ by at the approach that was made
+    twice is the sum of homing, zeroing, drift and the machine's own scatter. It is stated and **not** corrected: shifting the second part by it would
+    put the scatter of one approach into every later reading, and would hide a homing error that the machine really has.
+    """
+    said = []
+    done = (readings["phase"] == APPROACH) & (readings["outcome"] == MEASURED)
+    for row in np.flatnonzero((readings["phase"] == REMEASURED) & (readings["outcome"] == MEASURED)):
+        same = done & np.logical_and.reduce([readings[name] == readings[name][row] for name in ("run", "direction", "target_index")])
+        first = np.flatnonzero(same[:row])
+        if not first.size:
+            raise DataError(f"row {row} of the capture repeats an approach that was not made before; the rows are not in order")
+        actual_m, _ = actual_positions(plan, readings, np.array([first[-1], row]))
+        arrow = "↑↓"[int(readings["direction"][row])]
+        said.append(
+            f"The test was interrupted after {int(done[:row].sum())} approaches and resumed: homed and zeroed anew. At the last complete target "
+            f"({readings['target_m'][row] * 1e3:.3f} mm, run {int(readings['run'][row]) + 1} {arrow}) the second part differs from the first by "
+            f"{(actual_m[1] - actual_m[0]) * 1e6:+.2f} µm (allowed {plan.cycle.resume_tolerance * 1e6:g} µm). This is not corrected and lies in every figure that "
+            "compares the parts; not for acceptance."
+        )
+    return tuple(said)
+
+
+def _length_in_air(plan: Parameters, rows: Readings, at_zero: Readings) -> tuple[NDArray[np.float64], str]:
     optical_m = rows["displacement_m"]
     formula = plan.evaluation.refractive_index
     if formula == "off":

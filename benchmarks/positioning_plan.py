@@ -81,6 +81,7 @@ class Cycle(CycleKind):
     settling_timeout: Time = Field("10 s", gt=0, le=600)
     averaging: Time = Field("0.5 s", gt=0, le=60, description="each reading is averaged over this time")
     repeats: int = Field(2, ge=0, le=10, description="how often an approach without a valid reading is repeated before the run is stopped")
+    resume_tolerance: Length = Field("5 µm", gt=0, description="--resume: how far the last complete target may differ when it is measured again after homing and zeroing")
 
 
 class Evaluation(Strict):

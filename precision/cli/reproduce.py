@@ -34,6 +34,8 @@ def reproduce(run: str, tolerance: float, time_scale: float | None, out: str) ->
         raise DataError(f"{first.name} was not measured on the virtual lab; a real machine cannot be made to repeat its readings. Measure again and compare the reports.")
     if first.manifest.status != "COMPLETE":
         raise DataError(f"{first.name} is {first.manifest.status}; only a complete run can be reproduced")
+    if first.manifest.origin is not None:
+        raise DataError(f"{first.name} was resumed after an interruption ({first.manifest.origin}); what happened between its parts cannot be repeated")
     if time_scale is not None:
         plan = plan.model_copy(update={"simulation": plan.simulation.model_copy(update={"time_scale": time_scale})})
     with progress_line(Console(), plan.cycle.runs, len(preview(plan).approaches)) as progress:

@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Print the plan and every target; connect to nothing and move nothing.")
 @click.option("--sync", default="block", show_default=True, metavar="block|TIME",
               help="When readings are forced to the disk: after each block, or at most TIME apart (for SD cards), for example 1s.")  # fmt: skip
+@click.option("--resume", metavar="RUN", help="Go on with an interrupted run of this plan (name, path or 'last'), in a new run directory.")
 @click.option("--yes", is_flag=True, help="Do not ask before a real machine moves.")
 def run(
-    plan: str, settings: tuple[str, ...], seed: int | None, time_scale: float | None, out: str, dry_run: bool, sync: str, yes: bool
+    plan: str, settings: tuple[str, ...], seed: int | None, time_scale: float | None, out: str, dry_run: bool, sync: str, resume: str | None, yes: bool
 ) -> None:
     """Run PLAN: a ready plan's name (precision plan list) or a .toml file.
 
@@ -34,6 +35,7 @@ def run(
     precision run positioning                     on the virtual machine, no hardware
     precision run positioning --seed 7 --dry-run  what would be done
     precision run my-axis.toml                    on your machine; asks before it moves
+    precision run my-axis.toml --resume last      homes, finds the last target again, goes on after it
 
     Exit codes: 0 within limits (or no limits), 1 out of limits or undecided, 2 wrong plan, 3 device fault, 5 stopped for safety,
     6 bad data, 130 stopped by Ctrl-C (machine at standstill, data kept).
@@ -59,8 +61,20 @@ def run(
     if not isinstance(good, Parameters):
         raise PlanError(f"{plan}: procedure {getattr(good, 'procedure', '?')!r} cannot be run by this command")
     ahead = preview(good)
+    first = None
+    if resume is not None:
+        from precision.benchmarks.positioning_resumption import first_part
+        from precision.cli.runs import found
+
+        first = found(resume, out)
+        known = first_part(good, first)
     console = Console()
     _print_plan(console, good, ahead)
+    if first is not None:
+        console.print(
+            f"resume  {first.name} after {known.done} of {len(ahead.approaches)} points, once its last target is found again within {good.cycle.resume_tolerance * 1e6:g} µm",
+            markup=False, highlight=False, soft_wrap=True,
+        )  # fmt: skip
     if dry_run:
         _print_targets(console, good, ahead)
         return
@@ -70,7 +84,7 @@ def run(
     from precision.benchmarks.execution import execute
 
     with progress_line(console, good.cycle.runs, len(ahead.approaches)) as progress:
-        outcome = execute(good, Path(out), sync=pace, progress=progress)
+        outcome = execute(good, Path(out), sync=pace, progress=progress, resume=first)
     finish(outcome)
 
 

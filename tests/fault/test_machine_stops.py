@@ -39,7 +39,7 @@ SIGNALS = [
 
 @pytest.mark.parametrize(("number", "times", "code", "name"), SIGNALS, ids=[case[3] for case in SIGNALS])
 def test_a_signal_stops_the_machine_and_closes_the_run(
-    number: int, times: int, code: int, name: str, lab: LabProcess, child_run: Any, until_standing: Callable[[LabProcess], float], seen: Any
+    number: signal.Signals, times: int, code: int, name: str, lab: LabProcess, child_run: Any, until_standing: Callable[[LabProcess], float], seen: Any
 ) -> None:
     child = child_run()
     before = child.until_it_moves()
