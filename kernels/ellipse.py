@@ -211,7 +211,7 @@ class EllipseFit:
         """Note which octants of `ellipse` these samples reach."""
         s, c, xp = signal_pair(cosine, sine)
         p, q, gain, tangent = ellipse.correction()
-        for read, _ in _blocks.blocks(s.shape[0], CHUNK if is_numpy_namespace(xp) else max(1, s.shape[0])):
+        for read, _ in _blocks.blocks(s.shape[0], 4096 if is_numpy_namespace(xp) else max(1, s.shape[0])):
             x = s[read] - p
             y = (c[read] - q) * gain + x * tangent
             if self.samples < FEW:

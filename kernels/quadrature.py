@@ -225,7 +225,7 @@ def _blocked(
 
 # --- Numba ----------------------------------------------------------------------------------------------------------
 
-_PART = 1 << 20
+_PART = 1 << 21
 """Samples whose angles are found, then turned, while they are still in the cache."""
 
 
@@ -251,6 +251,7 @@ def _compiled(parallel: bool) -> Callable[..., Any]:
     from numba import prange
 
     half_turn, whole_turn, eighth, narrow = math.pi, 2 * math.pi, math.pi / 4, math.tan(math.pi / 8)
+    tile = _blocks.BLOCK
 
     @compiled.inline
     def angles(s, c, p, q, gain, tangent, out):  # type: ignore[no-untyped-def]
@@ -329,9 +330,14 @@ def _compiled(parallel: bool) -> Callable[..., Any]:
             here = out[start : start + n]
             for worker in prange(workers):
                 a, b = n * worker // workers, n * (worker + 1) // workers
-                angles(s[start + a : start + b], c[start + a : start + b], p, q, gain, tangent, here[a:b])
-                if b > a:
-                    counts[worker, 0], counts[worker, 1] = steps(here[a : b - 1], here[a + 1 : b])
+                gained = missed = 0
+                for t in range(a, b, tile):
+                    end = min(t + tile, b)
+                    angles(s[start + t : start + end], c[start + t : start + end], p, q, gain, tangent, here[t:end])
+                    second = max(t, a + 1)
+                    more, further = steps(here[second - 1 : end - 1], here[second:end])
+                    gained, missed = gained + more, missed + further
+                counts[worker, 0], counts[worker, 1] = gained, missed
             if begins and start == 0:
                 last = here[0]
             missing = 0
