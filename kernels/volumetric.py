@@ -143,10 +143,7 @@ def volumetric_compensation(
     (3, ...) float64
         To be added to the command, m.
 
-    Raises
-    ------
-    ValueError
-        As `volumetric_error`; or passes < 1.
+    Raises ValueError as `volumetric_error`, and for passes < 1.
     """
     if isinstance(passes, bool) or not isinstance(passes, int) or passes < 1:
         raise ValueError(f"passes is {passes!r}; expected an integer of at least 1")

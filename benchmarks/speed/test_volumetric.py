@@ -25,7 +25,8 @@ def machine(even: bool) -> GeometricErrors:
             node[1:-1] += rng.uniform(-0.3, 0.3, SAMPLES - 2) * travel_m / SAMPLES
         return AxisErrors(node, rng.uniform(-1e-5, 1e-5, (3, SAMPLES)), rng.uniform(-2e-5, 2e-5, (3, SAMPLES)))
 
-    return GeometricErrors(*(axis(float(t[0])) for t in TRAVEL_M), 1e-5, -2e-5, 3e-5)
+    x, y, z = (axis(float(t[0])) for t in TRAVEL_M)
+    return GeometricErrors(x, y, z, 1e-5, -2e-5, 3e-5)
 
 
 def by_interp(errors: GeometricErrors, x: Any, y: Any, z: Any) -> Any:
