@@ -1,0 +1,1 @@
+"""Compensation: the table that makes an axis better, and the files in which controllers load it."""
