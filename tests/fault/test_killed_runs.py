@@ -1,0 +1,109 @@
+"""Whole runs, killed with SIGKILL at random moments: no acknowledged reading is lost, and the machine stands every time."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from precision.drivers.lab import process
+from precision.errors import DataError
+from precision.runs.directory import RunDirectory
+
+pytest.importorskip("pty", reason="no kill -9 on this system")
+
+VICTIM = Path(__file__).with_name("run_victim.py")
+PLAN = [
+    "targets.count=2", "targets.random_offset=0 %", "cycle.runs=3", "cycle.dwell=0 s", "cycle.settling_interval=0.1 s", "cycle.averaging=0.1 s",
+]  # fmt: skip
+ROWS = 15
+"""Of a whole run: 12 approaches, and the environment three times."""
+
+
+def test_kill_9_of_a_run_loses_no_acknowledged_reading_and_leaves_the_machine_standing(
+    tmp_path: Path, slow: bool, until: Any, seen: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kills, chance = (1000 if slow else 200), random.Random(20261123)
+    acknowledged = stopped = lost = 0
+    amid: list[int] = []
+    # TCP: a link that is gone when the supervisor has left, so that one can wait for that.
+    with process.start(seed=2, time_scale=math.inf, controller="tcp") as lab:
+        settings = [*(f"devices.{role}.address={lab.addresses[role]}" for role in ("controller", "interferometer", "environment")), *PLAN]
+        environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+        with subprocess.Popen([sys.executable, str(VICTIM), json.dumps(settings)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, env=environment) as zygote:
+            assert zygote.stdin is not None and zygote.stdout is not None
+            whole_s = duration_of_the_readings(zygote, tmp_path)
+            until(lambda: lab.state()["clients"]["controller"] == 0, "the end of the first run")
+            for number in range(kills):
+                out, said = tmp_path / f"{number}", tmp_path / f"{number}.said"
+                zygote.stdin.write(f"{out} {said}\n")
+                victim = int(zygote.stdout.readline())
+                time.sleep(chance.uniform(0.0, 1.1 * whole_s))
+                os.kill(victim, signal.SIGKILL)
+                zygote.stdout.readline()
+                until(lambda: lab.state()["clients"]["controller"] == 0, "the supervisor's end")
+                assert not lab.state()["moving"]
+                rows, missing, acted = examined(out, said)
+                acknowledged += rows
+                lost += missing
+                stopped += acted
+                amid.append(rows)
+            zygote.stdin.close()
+    with capsys.disabled():
+        print(f"\n{kills} runs killed: {acknowledged} acknowledged readings, {lost} lost; {stopped} stops by the supervisor; {sum(n > 0 for n in amid)} killed after the first reading")
+    assert lost == 0
+    # The kills fell where something was at stake, not all before or after it.
+    assert sum(0 < n < ROWS for n in amid) > kills / 5, amid
+    assert stopped > kills / 5
+    seen(22, f"kill -9 of a whole run at a random moment, {kills} times", "machine at standstill every time", "see above", f"{lost} of {acknowledged}")
+
+
+def duration_of_the_readings(zygote: subprocess.Popen[str], folder: Path) -> float:
+    """Time from the start of a run to its last reading, here and now: kills are spread over it."""
+    assert zygote.stdin is not None and zygote.stdout is not None
+    for number in range(2):  # the first is slower
+        said = folder / f"whole{number}.said"
+        began = time.monotonic()
+        zygote.stdin.write(f"{folder / f'whole{number}'} {said}\n")
+        zygote.stdout.readline()
+        while not said.exists() or said.read_bytes().count(b"\n") < ROWS:
+            assert time.monotonic() < began + 60
+            time.sleep(0.005)
+        whole_s = time.monotonic() - began
+        assert zygote.stdout.readline() == "0\n"
+    return whole_s
+
+
+def examined(out: Path, said: Path) -> tuple[int, int, bool]:
+    """Acknowledged rows, how many of them the disk does not hold, and whether the supervisor has acted."""
+    told = [json.loads(line) for line in said.read_bytes().split(b"\n")[:-1]] if said.exists() else []
+    folders = list(out.iterdir()) if out.exists() else []
+    if not folders:
+        assert not told
+        return 0, 0, False
+    (folder,) = folders
+    acted = (folder / "supervisor.json").exists()
+    try:
+        run = RunDirectory.open(folder)
+        columns = run.readings(unfinished=True).columns
+    except DataError:
+        assert not told  # killed before the manifest or the capture began
+        return 0, 0, acted
+    assert not run.running
+    present = len(columns["phase"])
+    assert present <= len(told) + 1, "more rows than were handed over"
+    missing = max(0, len(told) - present)
+    for index, row in enumerate(told[:present]):
+        for name, value in row.items():
+            here = columns[name][index].item()
+            assert (here.hex() if isinstance(here, float) else here) == value, (folder, index, name)
+    return len(told), missing, acted
