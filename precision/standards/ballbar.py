@@ -322,28 +322,33 @@ def _search(fit: _Fit, axis: str, lowest: float, highest: float) -> float | None
     from scipy.optimize import minimize_scalar
 
     kept, residual = fit.kept, fit.residual[fit.kept]
-    others, _ = np.linalg.qr(fit.matrix()[kept])
+    along = fit.along(axis)[kept]
+    # What a period explains is 2·|Σ e·u·exp(−2πi·f·R·u)|²/Σu² to a few per cent: one Fourier transform over bins of position scans them all.
+    bins = 2 ** math.ceil(math.log2(32 * 2 * fit.radius * highest))
+    place = np.minimum((along + 1) / 2 * bins, bins - 1).astype(np.int64)
     step = 1 / (2 * fit.radius) / 4
-    frequencies = np.arange(lowest, highest, step)
-
-    along = fit.along(axis)[kept, None]
-
-    def explained(frequency: Array) -> Array:
-        phase = 2 * math.pi * fit.radius * frequency * along
-        a, b = along * np.sin(phase), along * np.cos(phase)
-        a, b = a - others @ (others.T @ a), b - others @ (others.T @ b)
-        aa, ab, bb, ae, be = (a * a).sum(axis=0), (a * b).sum(axis=0), (b * b).sum(axis=0), residual @ a, residual @ b
-        gain: Array = (bb * ae**2 - 2 * ab * ae * be + aa * be**2) / (aa * bb - ab**2)
-        return gain
-
-    gains = np.concatenate([explained(frequencies[k : k + 32]) for k in range(0, frequencies.size, 32)])
+    wanted = np.arange(math.ceil(lowest / step), math.floor(highest / step) + 1)
+    if not wanted.size:
+        return None
+    frequencies = wanted * step
+    weighted = np.bincount(place, weights=residual * along, minlength=bins)
+    gains = 2 * np.abs(np.fft.rfft(weighted, 4 * bins)[wanted]) ** 2 / float(along @ along)
     best = int(np.argmax(gains))
     # Noise of any colour that varies slowly with frequency explains s²·χ²(2) at each; its median is 2 ln 2·s².
     limit = 2 * math.log(frequencies.size / _CHANCE) * float(np.median(gains)) / (2 * math.log(2))
     smallest = 1e-4 * float(np.ptp(fit.measured))  # what rounding and second-order terms leave is below this
     if gains[best] <= limit or gains[best] <= smallest**2 * kept.sum() / 4:
         return None
-    refined = minimize_scalar(lambda f: -float(explained(np.array([f]))[0]), bounds=(frequencies[best] - step, frequencies[best] + step), method="bounded", options={"xatol": step * 1e-6})
+    others, _ = np.linalg.qr(fit.matrix()[kept])
+
+    def unexplained(frequency: float) -> float:
+        pair = np.stack(fit.cyclic(axis, frequency), axis=-1)[kept]
+        pair = pair - others @ (others.T @ pair)
+        a, b = pair.T
+        aa, ab, bb, ae, be = a @ a, a @ b, b @ b, a @ residual, b @ residual
+        return -float((bb * ae**2 - 2 * ab * ae * be + aa * be**2) / (aa * bb - ab**2))
+
+    refined = minimize_scalar(unexplained, bounds=(frequencies[best] - step, frequencies[best] + step), method="bounded", options={"xatol": step * 1e-6})
     return 1 / float(refined.x)
 
 

@@ -43,17 +43,25 @@ def correlated_covariance(columns: Array, residual: Array, series: tuple[int, ..
     unit = columns / scale
     bread = np.linalg.inv(unit.T @ unit)
     scores = unit * residual[:, None]
-    meat = scores.T @ scores
+    meat = np.zeros((p, p))
     start = 0
     for length in lengths:
         rows = scores[start : start + length]
-        lags = _lags(residual[start : start + length])
-        for lag in range(1, lags + 1):
-            product = rows[lag:].T @ rows[:-lag]
-            meat = meat + (1 - lag / (lags + 1)) * (product + product.T)
+        meat += rows.T @ _weighted(rows, _lags(residual[start : start + length]))
         start += length
     covariance: Array = bread @ meat @ bread * (n / (n - p)) / np.outer(scale, scale)
     return covariance
+
+
+def _weighted(rows: Array, lags: int) -> Array:
+    """Σ_l (1 − |l|/(L + 1))·rows[k − l] for every k: all lags at once, as a product of Fourier transforms."""
+    n = rows.shape[0]
+    size = 2 ** (n + lags).bit_length()
+    weight = np.zeros(size)
+    weight[: lags + 1] = 1 - np.arange(lags + 1) / (lags + 1)
+    weight[size - lags :] = weight[lags:0:-1]
+    spectrum = np.fft.rfft(rows, size, axis=0) * np.fft.rfft(weight)[:, None]
+    return np.fft.irfft(spectrum, size, axis=0)[:n]
 
 
 def _lags(residual: Array) -> int:
