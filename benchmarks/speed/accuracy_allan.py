@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -56,9 +57,7 @@ def rows() -> Iterator[Accuracy]:
             ours={
                 tier: error(found.deviation)
                 for tier, found in each_tier(
-                    lambda phase=phase: allan_deviation(
-                        phase, interval_s=1.0, data_type="phase", kind="mdev", averages=SAMPLES
-                    )
+                    partial(allan_deviation, phase, interval_s=1.0, data_type="phase", kind="mdev", averages=SAMPLES)
                 )
             },
             peers=peers,

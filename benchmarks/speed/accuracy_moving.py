@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -52,7 +53,7 @@ def rows() -> Iterator[Accuracy]:
             case=case,
             reference="exact rationals of the same float64 samples, 1500 windows",
             measure="largest relative error",
-            ours={tier: error(std) for tier, (_, std) in each_tier(lambda data=data: moving_mean_std(data, window))},
+            ours={tier: error(std) for tier, (_, std) in each_tier(partial(moving_mean_std, data, window))},
             peers=peers,
             limit=limit,
         )

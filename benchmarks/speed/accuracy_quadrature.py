@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ PERIOD_M = 632.8e-9 / 2
 
 
 def rows() -> Iterator[Accuracy]:
-    import mpmath
+    mpmath = import_module("mpmath")
 
     # Samples a whole number of 271sts of a turn apart: phases repeat after 271 of them, and only these signals have to be found
     # in high precision.
