@@ -18,10 +18,10 @@ FITS = (
     circle.maximum_inscribed_circle,
 )
 CUDA = {fit.__name__: (generic, results) for fit, generic, results in (
-    (circle.least_squares_circle, circle._least_squares, 3),
-    (circle.minimum_zone_circle, circle._minimum_zone, 4),
-    (circle.minimum_circumscribed_circle, circle._circumscribed, 3),
-    (circle.maximum_inscribed_circle, circle._inscribed, 3),
+    (circle.least_squares_circle, circle.least_squares, 3),
+    (circle.minimum_zone_circle, circle.minimum_zone, 4),
+    (circle.minimum_circumscribed_circle, circle.circumscribed, 3),
+    (circle.maximum_inscribed_circle, circle.inscribed, 3),
 )}  # fmt: skip
 
 
