@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -30,7 +31,7 @@ def plan_path(name: str) -> Path:
     if name in ready_plans():
         return READY / f"{name}.toml"
     path = Path(name)
-    if path.suffix == ".toml" or path.exists():
+    if path.suffix == ".toml" or os.path.exists(name):
         return path
     raise PlanError(f"there is no plan {name[:80]!r}; ready plans: {', '.join(ready_plans())}; or give the path of a .toml file")
 

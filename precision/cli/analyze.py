@@ -34,6 +34,7 @@ def analyze(
 
     Semicolons and decimal commas are understood. Raw data are never changed.
     """
+    import os
     from pathlib import Path
 
     from precision.benchmarks.execution import evaluate
@@ -47,7 +48,7 @@ def analyze(
             raise PlanError(f"--column {column!r}: write OURS=THEIRS, for example --column target=Soll")
         mapping[ours.strip()] = theirs.strip()
     path = Path(file)
-    if path.is_file():
+    if os.path.isfile(path):
         from precision.benchmarks.importing import import_positioning
 
         own = () if standard in (None, "all") else (f"evaluation.standard={standard}",)

@@ -16,24 +16,26 @@ OUT = click.option("--out", type=click.Path(file_okay=False), default="runs", sh
 
 def found(run: str, out: str) -> RunDirectory:
     """The run that a person means: a folder, a name in `out`, the beginning of one, or "last"."""
+    import os
     from pathlib import Path
 
     from precision.runs.directory import RunDirectory
 
-    path = Path(run)
-    if (path / "manifest.json").exists():
-        return RunDirectory.open(path)
+    # os.path says False of a name that the system refuses; pathlib raises.
+    if os.path.exists(os.path.join(run, "manifest.json")):
+        return RunDirectory.open(Path(run))
     return RunDirectory.open(folder_of(run, out))
 
 
 def folder_of(run: str, out: str) -> Path:
     """The folder of a run that may be damaged; raises `DataError` when there is none."""
+    import os
     from pathlib import Path
 
     from precision.errors import DataError
     from precision.runs.index import find
 
-    if Path(run).is_dir():
+    if os.path.isdir(run):
         return Path(run)
     if not Path(out).is_dir():
         raise DataError(f"{run!r} is neither a file nor a run: there is no folder {out!r} with runs here; `precision run positioning` makes one, --out names another")
