@@ -36,7 +36,7 @@ from ..figures import Figure
 from ..uncertainty.least_squares import correlated_covariance
 from ..uncertainty.readings import largest_normal
 from .arrays import Array, frozen, positive
-from .iso230_4 import SMALLEST_ARC_RAD, Path, Sense, Zone, circularity
+from .iso230_4 import SMALLEST_ARC_RAD, Path, Sense, Zone, circularity, swapped
 from .reported import Reported, figure, keyed, plain
 
 SPIKE_WINDOW_RAD: Final = math.radians(3)
@@ -89,6 +89,8 @@ class Result(Reported):
 
     def without(self, *errors: str) -> float:
         """The circularity that would remain, m, were these errors (keys of `errors`) repaired: that of the measured paths minus their curves.
+
+        `scale_mismatch` and `radius` together are the two scales in other words: name either the ones or the others.
 
         Raises
         ------
@@ -203,7 +205,7 @@ class _Fit:
         self.sense = np.concatenate([np.full(path.angle_rad.size, float(path.sense.sign)) for path in paths])
         self.first, self.second = (axis.lower() for axis in axes)
         self.missing: list[Figure] = []
-        self.flags: list[str] = []
+        self.flags: list[str] = [swapped(path) for path in paths if path.turns_the_other_way]
         self.columns: dict[str, Array] = self._smooth()
         self.since_reversal = np.mod(self.sense * self.angle, math.pi / 2)
         """Angle moved since the last quadrant was entered."""

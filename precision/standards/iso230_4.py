@@ -26,14 +26,15 @@ from numpy.typing import ArrayLike
 
 from ..errors import DataError
 from ..figures import Figure
-from ..kernels.circle import least_squares_circle, minimum_zone_circle
+from ..kernels.circle import least_squares_circle
 from ..uncertainty.readings import CIRCLE_GAIN, Readings
 from .arrays import Array, positive, vector
+from .reference_circles import minimum_zone
 from .reported import Reported, figure, keyed
 
 FEWEST_POINTS: Final = 16
 FULL_CIRCLE_GAP_RAD: Final = math.radians(5)
-"""A path without a gap beyond this is a full circle."""
+"""A path without a gap beyond this, or beyond one and a half of its own steps, is a full circle."""
 SMALLEST_ARC_RAD: Final = math.pi
 """On less than half a turn neither centre nor zone is determined by the path."""
 
@@ -96,13 +97,28 @@ class Path:
     @property
     def gap_rad(self) -> float:
         """Largest angle without a point."""
-        around = np.sort(np.mod(self.angle_rad, 2 * math.pi))
-        return float(max(np.diff(around).max(), around[0] + 2 * math.pi - around[-1]))
+        return float(self._gaps().max())
+
+    @property
+    def largest_step_rad(self) -> float:
+        """A gap beyond this is a missing piece of the circle."""
+        return max(FULL_CIRCLE_GAP_RAD, 1.5 * float(np.median(self._gaps()))) * (1 + 1e-9)
 
     @property
     def arc_rad(self) -> float:
         """Angle that the points cover, 2π for a full circle."""
-        return 2 * math.pi if self.gap_rad <= FULL_CIRCLE_GAP_RAD else 2 * math.pi - self.gap_rad
+        return 2 * math.pi if self.gap_rad <= self.largest_step_rad else 2 * math.pi - self.gap_rad
+
+    @property
+    def turns_the_other_way(self) -> bool:
+        """Whether the points follow one another against the stated sense."""
+        step = np.angle(np.exp(1j * np.diff(self.angle_rad)))
+        return bool(step.sum() * self.sense.sign < 0)
+
+    def _gaps(self) -> Array:
+        around = np.sort(np.mod(self.angle_rad, 2 * math.pi))
+        gaps: Array = np.diff(around, append=around[0] + 2 * math.pi)
+        return gaps
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -194,10 +210,8 @@ def circularity(paths: Sequence[Path], radius_m: float, zone: Zone = Zone.MINIMU
     """G of one path, or G(b) of several together, m."""
     x, y = _points(paths, radius_m)
     if zone is Zone.MINIMUM_ZONE:
-        rings = minimum_zone_circle(x, y)
-        if np.isfinite(rings.x):
-            return float(rings.outer_radius - rings.inner_radius)
-        # The exchange gives no proof where all points lie on one circle up to rounding; the least-squares range is then the same to rounding.
+        rings = minimum_zone(x, y)
+        return float(rings.outer_radius - rings.inner_radius)
     circle = least_squares_circle(x, y)
     return float(np.ptp(np.hypot(x - circle.x, y - circle.y)))
 
@@ -248,9 +262,8 @@ def _centre(paths: Sequence[Path], radius_m: float, centring: Centring) -> tuple
     if centring is Centring.SET_UP:
         return 0.0, 0.0, float(np.hypot(x, y).mean())
     if centring is Centring.MINIMUM_ZONE:
-        rings = minimum_zone_circle(x, y)
-        if np.isfinite(rings.x):
-            return float(rings.x), float(rings.y), float(rings.inner_radius + rings.outer_radius) / 2
+        rings = minimum_zone(x, y)
+        return float(rings.x), float(rings.y), float(rings.inner_radius + rings.outer_radius) / 2
     circle = least_squares_circle(x, y)
     return float(circle.x), float(circle.y), float(circle.radius)
 
@@ -313,6 +326,8 @@ def _with_length(u: float | None, length_u: float | None) -> float | str | None:
 def _flags(by_sense: Mapping[Sense, Path], radius_m: float, feed_m_per_s: float | None) -> list[str]:
     flags = []
     for sense, path in by_sense.items():
+        if path.turns_the_other_way:
+            flags.append(swapped(path))
         if path.arc_rad < 2 * math.pi:
             short = path.arc_rad < SMALLEST_ARC_RAD
             flags.append(
@@ -335,6 +350,11 @@ def _flags(by_sense: Mapping[Sense, Path], radius_m: float, feed_m_per_s: float 
     return flags
 
 
+def swapped(path: Path) -> str:
+    """The flag of a path whose points run against its stated sense."""
+    return f"the points of the {path.sense.value} path follow one another the other way round: if that is the order of motion, the two senses are swapped, and with them the signs of all that depends on direction"
+
+
 def _quadrants(path: Path) -> int:
     """Quadrants without a gap beyond that of a full circle."""
     count = 0
@@ -342,5 +362,5 @@ def _quadrants(path: Path) -> int:
         inside = np.sort(np.mod(path.angle_rad, 2 * math.pi) - quadrant * math.pi / 2)
         inside = inside[(inside >= 0) & (inside <= math.pi / 2)]
         edges = np.concatenate([[0.0], inside, [math.pi / 2]])
-        count += bool(np.diff(edges).max() <= FULL_CIRCLE_GAP_RAD)
+        count += bool(np.diff(edges).max() <= path.largest_step_rad)
     return count

@@ -28,10 +28,11 @@ from numpy.typing import ArrayLike
 
 from ..errors import DataError
 from ..figures import Figure
-from ..kernels.circle import least_squares_circle, minimum_zone_circle
+from ..kernels.circle import least_squares_circle
 from ..uncertainty.readings import CIRCLE_GAIN, Readings
 from .arrays import Array, frozen, positive, table, vector
 from .error_separation import form
+from .reference_circles import minimum_zone
 from .reported import Reported, figure, keyed
 
 FEWEST_SAMPLES: Final = 16
@@ -269,9 +270,8 @@ def _synchronous_value(synchronous: Array, contour: Array, angle: Array, centre:
         raise DataError(f"chart_radius_m is {chart_radius_m:g} with a contour down to {contour.min():g}; expected a larger chart")
     x, y = radius * np.cos(angle), radius * np.sin(angle)
     if centre is Centre.MINIMUM_ZONE:
-        zone = minimum_zone_circle(x, y)
-        if np.isfinite(zone.x):
-            return float(zone.outer_radius - zone.inner_radius)
+        zone = minimum_zone(x, y)
+        return float(zone.outer_radius - zone.inner_radius)
     circle = least_squares_circle(x, y)
     return float(np.ptp(np.hypot(x - circle.x, y - circle.y)))
 

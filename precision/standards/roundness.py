@@ -30,6 +30,7 @@ from ..figures import Figure
 from ..kernels import circle, closed_profile
 from ..uncertainty.readings import CIRCLE_GAIN, Readings
 from .arrays import Array, frozen, positive, vector
+from .reference_circles import maximum_inscribed, minimum_circumscribed, minimum_zone
 from .reported import Reported, figure, keyed
 
 CUT_OFFS_UPR: Final = (15, 50, 150, 500, 1500)
@@ -203,15 +204,11 @@ def _circle_part(profile: Array) -> Array:
 
 def _fit(reference: Reference, x: Array, y: Array) -> Fit:
     if reference is Reference.MZC:
-        zone = circle.minimum_zone_circle(x, y)
+        zone = minimum_zone(x, y)
         a, b, radius = float(zone.x), float(zone.y), (float(zone.inner_radius) + float(zone.outer_radius)) / 2
     else:
-        kernel = {Reference.LSC: circle.least_squares_circle, Reference.MCC: circle.minimum_circumscribed_circle, Reference.MIC: circle.maximum_inscribed_circle}[reference]
-        found = kernel(x, y)
-        a, b, radius = float(found.x), float(found.y), float(found.radius)
-    if not math.isfinite(radius):
-        # The exchange ends without proof where every point is on the circle up to rounding; the least-squares circle then is all four.
-        found = circle.least_squares_circle(x, y)
+        fit = {Reference.LSC: circle.least_squares_circle, Reference.MCC: minimum_circumscribed, Reference.MIC: maximum_inscribed}[reference]
+        found = fit(x, y)
         a, b, radius = float(found.x), float(found.y), float(found.radius)
     return Fit(centre_m=(a, b), radius_m=radius, deviation_m=frozen(np.hypot(x - a, y - b) - radius))
 

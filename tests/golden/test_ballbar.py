@@ -36,7 +36,8 @@ SIGNATURES = {
 
 def run(error, angle=THETA, senses=tuple(Sense), noise=0.0, seed=0, **more) -> Result:  # type: ignore[no-untyped-def]
     rng = np.random.default_rng(seed)
-    paths = [Path(sense=sense, angle_rad=angle, deviation_m=error(sense.sign) + rng.normal(0, noise, angle.size)) for sense in senses]
+    deviations = [error(sense.sign) + rng.normal(0, noise, angle.size) for sense in senses]
+    paths = [Path(sense=s, angle_rad=angle[:: s.sign], deviation_m=deviation[:: s.sign]) for s, deviation in zip(senses, deviations, strict=True)]
     return evaluate(paths, radius_m=R, feed_m_per_s=FEED, **more)
 
 
@@ -133,6 +134,13 @@ def test_a_reversal_spike_has_height_and_duration_and_leaves_backlash_alone() ->
     assert result["spike_x_plus_yx"] is None
     assert result["backlash_x"] == pytest.approx(4e-6, abs=20e-9)
     assert result.without("spike_x_plus_xy") == pytest.approx(4e-6, abs=0.25e-6)
+
+
+def test_swapped_senses_are_flagged() -> None:
+    paths = [Path(sense=sense, angle_rad=THETA[:: -sense.sign], deviation_m=SIGNATURES["servo"][0](1)) for sense in Sense]
+    result = evaluate(paths, radius_m=R, feed_m_per_s=FEED, cyclic_pitch_m={"X": 0.01, "Y": 0.01})
+    assert sum("the two senses are swapped" in flag for flag in result.flags) == 2
+    assert not any("swapped" in flag for flag in run(SIGNATURES["servo"][0], noise=1e-9).flags)
 
 
 def test_a_pitch_is_found_or_given() -> None:

@@ -114,6 +114,22 @@ def test_an_arc_keeps_g_with_a_flag_and_loses_f_unless_the_set_up_centre_is_used
     assert evaluate([path], radius_m=R, centring=Centring.SET_UP)["F_max_XY"] == um(2.25)
 
 
+def test_a_sparse_full_circle_is_no_arc() -> None:
+    for count in (16, 36, 72):
+        angle = np.arange(count) * 2 * np.pi / count
+        path = Path(sense=Sense.XY, angle_rad=angle, deviation_m=1e-6 * np.cos(2 * angle))
+        assert path.arc_rad == 2 * math.pi
+        assert any(f"{count} points" in flag for flag in evaluate([path], radius_m=R).flags)
+    missing = np.delete(angle, slice(10, 14))
+    assert math.degrees(Path(sense=Sense.XY, angle_rad=missing, deviation_m=0 * missing).arc_rad) == pytest.approx(335)
+
+
+def test_points_against_the_stated_sense_are_flagged() -> None:
+    result = evaluate([Path(sense=Sense.YX, angle_rad=THETA, deviation_m=0 * THETA)], radius_m=R)
+    assert any("senses are swapped" in flag for flag in result.flags)
+    assert not any("swapped" in flag for flag in measured(SQUARENESS).flags)
+
+
 def test_a_quarter_turn_has_no_zone() -> None:
     quarter = np.pi / 2 > THETA
     result = evaluate([Path(sense=Sense.XY, angle_rad=THETA[quarter], deviation_m=SQUARENESS(1)[quarter])], radius_m=R)
