@@ -25,8 +25,9 @@ BEFORE, ZERO, APPROACH, AFTER, RESUMED, REMEASURED = 0, 1, 2, 3, 4, 5
 in a resumed run also the environment when it was taken up again, and the last complete approach of the first part, made again. All readings refer to the
 last zero before them."""
 
-NOT_MEASURED, MEASURED, BEAM_LOST, NOT_SETTLED = 0, 1, 2, 3
-"""What became of a reading: the `outcome` column. Only MEASURED rows are evaluated."""
+NOT_MEASURED, MEASURED, BEAM_LOST, NOT_SETTLED, STALE = 0, 1, 2, 3, 4
+"""What became of a reading: the `outcome` column. Only MEASURED rows are evaluated. STALE: bit for bit the reading of another target. An interferometer has
+no time stamp of its own to tell an old reading by; one that has moved by millimetres and reads the same to its last digit has not looked."""
 
 COLUMNS: Final = (
     Column("t_mono_ns", "i8", "ns", wall_clock=True),
@@ -197,14 +198,15 @@ def acquire(
 
     previous: Approach | None = None
     first = 0
+    row: Mapping[str, Any] | None = None
     if beginning is not None:
         first = beginning.done
         previous = ahead.approaches[first - 1]
-        again = _measure(plan, rig, sink, ahead.target_m, previous, None, averaging_s, log, phase=REMEASURED)
-        beginning.refuse_unless_it_agrees((begun, zero, again), log)
+        row = _measure(plan, rig, sink, ahead.target_m, previous, None, averaging_s, log, phase=REMEASURED)
+        beginning.refuse_unless_it_agrees((begun, zero, row), log)
     for done, approach in enumerate(ahead.approaches[first:], start=first):
         progress(done, len(ahead.approaches))
-        _measure(plan, rig, sink, ahead.target_m, approach, previous, averaging_s, log)
+        row = _measure(plan, rig, sink, ahead.target_m, approach, previous, averaging_s, log, before=row)
         previous = approach
     progress(len(ahead.approaches), len(ahead.approaches))
     _record_environment(rig, sink, AFTER)
@@ -240,8 +242,12 @@ def _measure(
     log: Callable[..., None],
     *,
     phase: int = APPROACH,
+    before: Mapping[str, Any] | None = None,
 ) -> Mapping[str, Any]:
-    """Approach one target and read it; the row of the valid reading. An approach without a valid reading is kept as such and repeated from beyond, never averaged over."""
+    """Approach one target and read it; the row of the valid reading. `before`: that of the approach before.
+
+    An approach without a valid reading is kept as such and repeated from beyond, never averaged over.
+    """
     axis = plan.axis.name
     outcome = NOT_MEASURED
     for attempt in range(plan.cycle.repeats + 1):
@@ -252,7 +258,7 @@ def _measure(
         settled, change_m = _settle(plan, rig, averaging_s)
         rig.controller.dwell(averaging_s)
         reading = rig.interferometer.displacement()
-        outcome = BEAM_LOST if not reading.valid else MEASURED if settled else NOT_SETTLED
+        outcome = BEAM_LOST if not reading.valid else NOT_SETTLED if not settled else STALE if _is_stale(reading, approach, before) else MEASURED
         row = _row(
             phase,
             rig.environment.read(),
@@ -269,7 +275,7 @@ def _measure(
         sink.append_and_wait(row)
         if outcome == MEASURED:
             return row
-        log("invalid reading", run=approach.run, target_index=approach.target_index, attempt=attempt, reason=reading.reason or "not settled")
+        log("invalid reading", run=approach.run, target_index=approach.target_index, attempt=attempt, reason=reading.reason or _REASONS[outcome])
         if outcome == BEAM_LOST:
             break  # an incremental count is lost with the beam: repeating the approach cannot bring the zero back
     where = f"target {approach.target_index + 1} ({target_m[approach.target_index] * 1e3:.3f} mm), run {approach.run + 1}, {'↑↓'[approach.direction]}"
@@ -278,7 +284,19 @@ def _measure(
             f"{where}: no settled reading in {plan.cycle.repeats + 1} approaches; readings still changed by more than "
             f"{plan.cycle.settling_tolerance * 1e6:.3g} µm after {plan.cycle.settling_timeout:g} s. Look for vibration or drift, or widen cycle.settling_tolerance."
         )
+    if outcome == STALE:
+        raise DeviceFault(
+            f"{where}: in {plan.cycle.repeats + 1} approaches the interferometer gave the reading of another target, to its last digit. It no longer measures, or its "
+            "reflector does not move with the axis: restart it, check the mounting, and start the run again."
+        )
     raise BeamLost(f"{where}: the interferometer has no valid reading. Its zero is lost with the beam: realign, and start the run again.")
+
+
+_REASONS: Final = {BEAM_LOST: "beam lost", NOT_SETTLED: "not settled", STALE: "the reading of another target, to its last digit"}
+
+
+def _is_stale(reading: Reading, approach: Approach, before: Mapping[str, Any] | None) -> bool:
+    return before is not None and before["displacement_m"][0] == reading.value and before["target_index"][0] != approach.target_index
 
 
 def _settle(plan: Parameters, rig: Rig, averaging_s: float) -> tuple[bool, float]:
