@@ -25,6 +25,9 @@ Message = Callable[[int], tuple[int, Any, Any]]
 _MARKER = b"\xff\xff\xff\xff"
 _END = _MARKER + bytes(4)
 _LONGEST_METADATA = 1 << 20
+UNMARKED_END = "the writer did not mark the end: it still runs, or it died"
+CHANGED_SINCE = "its SHA-256 is not the one taken when it was closed; the file was changed since"
+CUT_SINCE = "the mark of its end is missing, and its SHA-256 is not the one taken when it was closed; the file was cut or overwritten since"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,7 @@ class Capture:
         torn = [str(damage) for damage in self.damage if damage.tail]
         if torn:
             return torn[0]
-        return None if self.closed else "the writer did not mark the end: it still runs, or it died"
+        return None if self.closed else UNMARKED_END
 
     @property
     def whole(self) -> bool:
@@ -111,7 +114,7 @@ class CaptureReader:
 
     columns : what the manifest says. Then names and units come from there, and a damaged schema in the file does not cost the readings.
 
-    Iterating yields the whole records; `damage` and `closed` are complete afterwards.
+    Iterating yields the whole records; afterwards `damage`, `closed` (the end is marked) and `ended` (the last record is there: no reading followed) are complete.
 
     Raises
     ------
@@ -123,7 +126,7 @@ class CaptureReader:
 
         self.path = Path(path)
         self.damage: list[Damage] = []
-        self.closed = False
+        self.closed = self.ended = False
         try:
             with self.path.open("rb") as file:
                 self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if self.path.stat().st_size else None
@@ -154,14 +157,14 @@ class CaptureReader:
             raise DataError(f"the file does not begin with the schema of a capture ({_short(error)})") from None
 
     def __iter__(self) -> Iterator[Record]:
-        self.damage, self.closed = [], False
+        self.damage, self.closed, self.ended = [], False, False
         seq, sample, t_mono_ns = 0, 0, None  # what the next record must have; when the last was handed over
-        good_end, wrong, ended = self._schema_end(), None, False
+        good_end, wrong = self._schema_end(), None
         for start, end, found in self._frames(good_end):
-            if found is None and ended and start == good_end:
+            if found is None and self.ended and start == good_end:
                 self.closed, good_end = True, end
                 continue
-            if not isinstance(found, Record) or ended or found.seq < seq:
+            if not isinstance(found, Record) or self.ended or found.seq < seq:
                 wrong = wrong or (found if isinstance(found, str) else "a record or a mark of the end where none belongs")
                 continue
             if wrong or found.seq != seq or found.sample != sample or start != good_end:
@@ -169,7 +172,7 @@ class CaptureReader:
                 reason = wrong or "records are missing"
                 self.damage.append(Damage(good_end, start - good_end, reason, found.seq - seq, found.sample - sample, seconds, tail=False))
             yield found
-            ended = found.kind == "end"
+            self.ended = found.kind == "end"
             seq, sample, t_mono_ns = found.seq + 1, found.sample + found.rows + found.missing, found.t_mono_ns
             good_end, wrong = end, None
         if wrong or good_end != self.size:
@@ -308,11 +311,17 @@ def verify(path: Path, schema_sha256: str | None = None, *, columns: Sequence[Co
         gaps += record.kind == "gap"
         samples, missing = samples + record.rows, missing + record.missing
     problems += [f"{path.name}: {damage}" for damage in reader.damage]
-    if not reader.closed:
-        problems.append(f"{path.name}: the writer did not mark the end: it still runs, or it died")
-    if sha256 is not None and not problems and canonical.sha256_of_file(path) != sha256:
-        problems.append(f"{path.name}: its SHA-256 is not the one taken when it was closed; the file was changed since")
+    changed = sha256 is not None and canonical.sha256_of_file(path) != sha256
+    if changed or not reader.closed:
+        problems.append(f"{path.name}: {end_problem(closed=reader.closed, changed=changed)}")
     return Verification(problems=tuple(problems), blocks=blocks, samples=samples, gaps=gaps, missing=missing, closed=reader.closed)
+
+
+def end_problem(*, closed: bool, changed: bool) -> str:
+    """What is wrong with a capture whose end is not marked (`closed` False) or whose bytes are not those that were hashed when it was closed."""
+    if not changed:
+        return UNMARKED_END
+    return CHANGED_SINCE if closed else CUT_SINCE
 
 
 def _short(error: BaseException) -> str:

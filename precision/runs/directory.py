@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from ..errors import DataError
 from . import canonical, durable, events
 from .capture import Capture, CaptureWriter, read, verify
+from .capture_reader import end_problem
 from .columns import Column, checked
 from .manifest import ClockPair, Instrument, Manifest, Status, folder_stamp, versions
 
@@ -215,10 +216,9 @@ class RunDirectory:
         if unfinished:
             return capture
         problems = [str(damage) for damage in capture.damage]
-        if not capture.closed:
-            problems.append(capture.tail or "")
-        if not problems and self.manifest.capture_sha256 not in (None, canonical.sha256_of_file(self.capture_path)):
-            problems.append("its SHA-256 is not the one taken when it was closed")
+        changed = self.manifest.capture_sha256 not in (None, canonical.sha256_of_file(self.capture_path))
+        if changed or not capture.closed:
+            problems.append(end_problem(closed=capture.closed, changed=changed))
         if problems:
             state = "still runs: wait for its end" if self.running else f"is not whole: `precision runs recover {self.name}` copies what is whole to a new run"
             raise DataError(f"{self.name}/capture.arrows: {'; '.join(dict.fromkeys(problems))}. The run {state}")

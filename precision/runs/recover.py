@@ -31,6 +31,7 @@ class Recovery:
     run : the new run, status RECOVERED.
     blocks, samples : copied.
     blocks_lost, samples_lost, seconds_lost : between whole records, and in the torn end.
+    open_end : whether the end record is missing. The losses are then lower bounds: nothing tells what followed.
     damage : what does not pass in the original, one line each.
     """
 
@@ -40,6 +41,7 @@ class Recovery:
     blocks_lost: int | None
     samples_lost: int | None
     seconds_lost: float | None
+    open_end: bool
     damage: tuple[str, ...]
 
     def __str__(self) -> str:
@@ -48,7 +50,12 @@ class Recovery:
             "an unknown number of samples" if self.samples_lost is None else f"{self.samples_lost} samples",
             "an unknown time" if self.seconds_lost is None else f"{self.seconds_lost:.3f} s",
         ]
-        said = f"{self.run.name}: {self.blocks} blocks with {self.samples} samples copied; lost: {', '.join(lost)}"
+        known = ", ".join(lost)
+        if self.open_end and self.blocks_lost == 0:
+            known = "nothing that shows; how many blocks followed the last whole one cannot be told"
+        elif self.open_end and self.blocks_lost is not None:
+            known = f"at least {known}; how many more followed the torn end cannot be told"
+        said = f"{self.run.name}: {self.blocks} blocks with {self.samples} samples copied; lost: {known}"
         return "\n".join([said, *(f"  {line}" for line in self.damage)])
 
 
@@ -80,12 +87,23 @@ def recover(path: Path | str) -> Recovery:
     with run:
         copied = _copied(reader, run)
         lines = [*problem, *([f"capture.arrows: {reader.schema_problem}"] if reader.schema_problem else []), *(str(damage) for damage in reader.damage)]
-        if not reader.closed and not any(damage.tail for damage in reader.damage):
-            lines.append("the writer did not mark the end; what it had not written yet is lost")
+        lines += _end_lines(path, manifest, reader)
         _copy_texts(path, run.path)
         recovery = replace(copied, run=run, damage=tuple(lines))
         run.finish("RECOVERED", f"copied from {path.name}; {str(recovery).splitlines()[0].partition(': ')[2]}")
     return recovery
+
+
+def _end_lines(path: Path, manifest: Manifest | None, reader: CaptureReader) -> list[str]:
+    """What the manifest tells of the capture's end: whether it was closed, and changed since."""
+    if manifest is not None and manifest.capture_sha256 is not None:
+        if canonical.sha256_of_file(path / "capture.arrows") == manifest.capture_sha256:
+            return [] if reader.closed else ["the capture was like this when the run was finished: its SHA-256 fits"]
+        state = "the capture was whole when it was closed" if manifest.status == "COMPLETE" else "the capture was closed"
+        return [f"the manifest says {manifest.status}: {state}, and its SHA-256 does not fit: the file was changed since"]
+    if not reader.closed and not any(damage.tail for damage in reader.damage):
+        return ["the writer did not mark the end; what it had not written yet is lost"]
+    return []
 
 
 def _copied(reader: CaptureReader, run: RunDirectory) -> Recovery:
@@ -112,7 +130,7 @@ def _copied(reader: CaptureReader, run: RunDirectory) -> Recovery:
     return Recovery(
         run=run, blocks=len(blocks), samples=sum(sizes), damage=(),
         blocks_lost=_total([loss[0] for loss in losses]), samples_lost=_total([loss[1] for loss in losses]),
-        seconds_lost=_total([loss[2] for loss in losses]),
+        seconds_lost=_total([loss[2] for loss in losses]), open_end=not reader.ended,
     )
 
 
@@ -188,6 +206,8 @@ def verify_run(path: Path | str) -> RunVerification:
         columns, sha256 = (manifest.columns, manifest.capture_sha256) if manifest else (None, None)
         found = verify(path / "capture.arrows", manifest.capture_schema_sha256 if manifest else None, columns=columns, sha256=sha256)
         problems += found.problems
+        if manifest and manifest.status == "COMPLETE" and found.problems:
+            problems.append(f"the manifest of {path.name} says COMPLETE: its capture was whole when it was closed, and was damaged since")
     elif manifest and (manifest.columns or manifest.capture_sha256):
         problems.append(f"{path.name} has no capture.arrows, but its manifest says that there is one")
     if manifest and manifest.status == "RUNNING" and not durable.is_locked(path / "events.jsonl"):

@@ -17,7 +17,7 @@ import pytest
 
 from precision.errors import DataError
 from precision.runs import durable, index
-from precision.runs.capture import Column
+from precision.runs.capture import CaptureReader, Column
 from precision.runs.compare import difference
 from precision.runs.directory import RunDirectory
 from precision.runs.manifest import Instrument, Manifest
@@ -292,7 +292,7 @@ def test_recovery_copies_what_is_whole_says_what_is_lost_and_leaves_the_original
     recovery = recover(run.path)
     assert hashes(run.path) == before, "the original is never changed"
     assert (recovery.blocks, recovery.samples, recovery.blocks_lost, recovery.samples_lost) == (8, 400, 2, 100)
-    assert recovery.seconds_lost is not None and recovery.seconds_lost > 0 and len(recovery.damage) == 2
+    assert recovery.seconds_lost is not None and recovery.seconds_lost > 0 and len(recovery.damage) == 3
     new = RunDirectory.open("one-recovered", tmp_path)
     assert (new.manifest.status, new.manifest.origin, new.manifest.seed) == ("RECOVERED", "one", run.manifest.seed)
     assert "2 blocks, 100 samples" in new.manifest.reason and new.manifest.plan == run.manifest.plan
@@ -302,6 +302,43 @@ def test_recovery_copies_what_is_whole_says_what_is_lost_and_leaves_the_original
     assert verify_run(new.path)
     assert (new.path / "original-manifest.json").read_bytes() == run.manifest_path.read_bytes()
     assert recover(run.path).run.name == "one-recovered-2"
+
+
+def test_a_cut_complete_run_does_not_pretend_to_know_what_followed(tmp_path: Path) -> None:
+    run = finished(tmp_path, blocks=20)
+    data = run.capture_path.read_bytes()
+    cut = data.index(run.readings().columns["x_m"][350:351].tobytes()) + 8  # in the eighth of twenty blocks
+    run.capture_path.write_bytes(data[:cut])
+    problems = "\n".join(verify_run(run.path).problems)
+    assert "SHA-256" in problems and "says COMPLETE" in problems and "died" not in problems and "still runs" not in problems
+    with pytest.raises(DataError, match="SHA-256") as refused:
+        RunDirectory.open(run.path).readings()
+    assert "died" not in str(refused.value)
+    recovery = recover(run.path)
+    assert (recovery.blocks, recovery.blocks_lost, recovery.open_end) == (7, 1, True)
+    said = str(recovery)
+    assert "lost: at least 1 blocks, 50 samples, " in said and "how many more followed the torn end cannot be told" in said
+    assert "says COMPLETE: the capture was whole when it was closed, and its SHA-256 does not fit" in said
+    assert "at least 1 blocks" in recovery.run.manifest.reason
+
+
+def test_a_run_cut_between_two_blocks_does_not_say_that_nothing_is_lost(tmp_path: Path) -> None:
+    run = finished(tmp_path, blocks=20)
+    ends = [end for _, end, _ in CaptureReader(run.capture_path)._frames(CaptureReader(run.capture_path)._schema_end())]
+    run.capture_path.write_bytes(run.capture_path.read_bytes()[: ends[7]])  # the beginning and seven blocks
+    recovery = recover(run.path)
+    assert (recovery.blocks, recovery.blocks_lost, recovery.open_end) == (7, 0, True)
+    assert "how many blocks followed the last whole one cannot be told" in str(recovery) and "0 blocks" not in str(recovery)
+
+
+def test_damage_before_a_whole_end_is_counted_exactly(tmp_path: Path) -> None:
+    run = finished(tmp_path, blocks=20)
+    data = bytearray(run.capture_path.read_bytes())
+    data[data.index(run.readings().columns["x_m"][350:351].tobytes())] ^= 1
+    run.capture_path.write_bytes(data)
+    recovery = recover(run.path)
+    assert (recovery.blocks_lost, recovery.samples_lost, recovery.open_end) == (1, 50, False)
+    assert "at least" not in str(recovery) and "cannot be told" not in str(recovery)
 
 
 def test_a_run_whose_process_was_killed_is_recovered(tmp_path: Path) -> None:
