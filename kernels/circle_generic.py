@@ -49,20 +49,25 @@ def least_squares(x: Array, y: Array, *, xp: Any) -> tuple[Array, Array, Array]:
     x, y, mx, my, a, b = _algebraic(x, y, xp=xp)
     n = x.shape[-1]
     radius = xp.sqrt(a * a + b * b + (_sum(x, x, xp) + _sum(y, y, xp)) / n)
-    before, running = radius, xp.isfinite(radius)
+    before, running, ones = radius, xp.isfinite(radius), xp.ones_like(x)
     for _ in range(MOST_STEPS):
         ux, uy = x - a, y - b
-        r = xp.sqrt(ux * ux + uy * uy)
-        reciprocal = 1 / r
-        ux, uy = ux * reciprocal, uy * reciprocal
-        mean_r, mean_ux, mean_uy = (xp.mean(v, axis=-1, keepdims=True) for v in (r, ux, uy))
+        r = ux * ux
+        r += uy * uy  # in place: a fresh array costs as much as the sum
+        r = xp.sqrt(r)
+        ux /= r
+        uy /= r
+        mean_r, mean_ux, mean_uy = (_sum(v, ones, xp) / n for v in (r, ux, uy))
         d = r - mean_r
-        bend = d * reciprocal
-        vx, vy = ux - mean_ux, uy - mean_uy
-        gx, gy = _sum(d, vx, xp), _sum(d, vy, xp)
-        hxx, hxy, hyy = _sum(vx, vx, xp), _sum(vx, vy, xp), _sum(vy, vy, xp)
-        bend_x, bend_y = bend * ux, bend * uy
-        bxx, bxy, byy = _sum(bend_y, uy, xp), -_sum(bend_x, uy, xp), _sum(bend_x, ux, xp)
+        bend_x = d / r
+        all_bend = _sum(bend_x, ones, xp)
+        bend_x *= ux
+        byy, bxy = _sum(bend_x, ux, xp), -_sum(bend_x, uy, xp)
+        bxx = all_bend - byy
+        ux -= mean_ux
+        uy -= mean_uy
+        gx, gy = _sum(d, ux, xp), _sum(d, uy, xp)
+        hxx, hxy, hyy = _sum(ux, ux, xp), _sum(ux, uy, xp), _sum(uy, uy, xp)
         newton = ((hxx + bxx) * (hyy + byy) > (hxy + bxy) ** 2) & (hxx + hyy + bxx + byy > 0)
         hxx, hxy, hyy = (xp.where(newton, h + more, h) for h, more in ((hxx, bxx), (hxy, bxy), (hyy, byy)))
         determinant = hxx * hyy - hxy * hxy

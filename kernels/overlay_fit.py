@@ -267,18 +267,16 @@ def _triangle_of_used(used: Array, basis: Array, xp: Any) -> Array:
     """The same for marks that are used or not: from the few that differ, as Qᵀ Q is the identity when all are used."""
     n, p = basis.shape
     rows = xp.reshape(used, (-1, n))
-    upper, identity = xp.flatnonzero(xp.triu(xp.ones((p, p)))), xp.eye(p)
-    unused = ~rows
-    triangle = xp.empty((rows.shape[0], p * (p + 1) // 2))
-    for k in range(rows.shape[0]):
-        few = unused[k].nonzero()[0]
-        if 2 * few.size <= n:
-            some = basis.take(few, axis=0)
-            normal = identity - some.T @ some
-        else:
-            some = basis.compress(rows[k], axis=0)
-            normal = some.T @ some
-        triangle[k] = normal.take(upper)
+    count = rows.shape[0]
+    complement = 2 * xp.count_nonzero(rows) > rows.size
+    wafer, mark = (~rows if complement else rows).nonzero()
+    some, edges = basis.take(mark, axis=0), xp.searchsorted(wafer, xp.arange(count + 1))
+    normal = xp.empty((count, p, p))
+    for k in range(count):
+        part = some[edges[k] : edges[k + 1]]
+        xp.matmul(part.T, part, out=normal[k])
+    upper = xp.flatnonzero(xp.triu(xp.ones((p, p))))
+    triangle = xp.reshape(xp.eye(p) - normal if complement else normal, (count, p * p)).take(upper, axis=1)
     return xp.reshape(triangle, (*used.shape[:-1], -1))
 
 
