@@ -25,7 +25,6 @@ from precision.benchmarks.positioning_plan import Parameters
 from precision.errors import PrecisionError
 from precision.runs.capture import CaptureWriter
 
-
 # Imported once, before the forks: a run then begins at once.
 LOADED = (pyarrow.ipc, pyvisa_py.tcpip, precision.drivers.grbl.driver, precision.drivers.ids3010.driver, precision.drivers.scpi.driver)
 

@@ -22,13 +22,11 @@ from precision.drivers.lab import process
 from precision.runs.directory import RunDirectory, run_folders
 
 HOSTILE = [
-    "</script><script>alert(1)</script><img src=x onerror=alert(1)>",
-    "=HYPERLINK(\"http://x.invalid\",\"click\")",
-    "| a | b |\\n# owned\\n[x](javascript:alert(1)) <b>bold</b> A$x_{$B",
-    "../../../etc/passwd",
-    "@SUM(1+1)*cmd|'/C calc'!A0",
-    "\u202etxt.exe \u0085 [bold red]markup[/]",
+    ("</script><script>alert(1)</script><img src=x onerror=alert(1)>", "=HYPERLINK(\"http://x.invalid\",\"click\")"),
+    ("| a | b |\\n# owned\\n[x](javascript:alert(1)) <b>bold</b> A$x_{$B", "../../../etc/passwd"),
+    ("\u202etxt.exe \u0085 [bold red]markup[/]", "@SUM(1+1)*cmd|'/C calc'!A0"),
 ]  # fmt: skip
+"""What the interferometer and what the sensors call themselves; both also stand in the plan."""
 ESCAPES = "\x1b]0;owned\x07\x1b[2J\x1b[31mred"
 
 
@@ -70,21 +68,21 @@ def forwarded(target: str, change: Callable[[bytes], bytes]) -> Iterator[str]:
 
 
 @contextmanager
-def rig_named(name: str, tmp_path: Path) -> Iterator[list[str]]:
-    """Command line of a short run on a lab whose interferometer and sensors call themselves `name`."""
+def rig_named(name: str, other: str, tmp_path: Path) -> Iterator[list[str]]:
+    """Command line of a short run on a lab whose interferometer and sensors call themselves `name` and `other`."""
     escaped = json.dumps(name)[1:-1].encode()
     with process.start(seed=1, time_scale=math.inf) as lab:
         visa = lab.addresses["environment"].split("::")
         with (
             forwarded(lab.addresses["interferometer"].removeprefix("tcp://"), lambda data: data.replace(b"SIM-IDS-0001", escaped)) as interferometer,
-            forwarded(f"{visa[1]}:{visa[2]}", lambda data: data.replace(b"PRECISION,VIRTUAL-DAQ,SIM-0001,1.0", name.encode("utf-8"))) as environment,
+            forwarded(f"{visa[1]}:{visa[2]}", lambda data: data.replace(b"PRECISION,VIRTUAL-DAQ,SIM-0001,1.0", other.encode("ascii"))) as environment,
         ):
             host, port = environment.split(":")
             addresses = {
                 "controller": lab.addresses["controller"], "interferometer": f"tcp://{interferometer}", "environment": f"visa://TCPIP::{host}::{port}::SOCKET",
             }  # fmt: skip
             settings = [f"devices.{role}.address={address}" for role, address in addresses.items()]
-            settings += ["devices.controller.options.settle_s=0.0", "targets.count=2", "cycle.runs=2", f"test.operator={json.dumps(name)}", f"machine.serial_number={json.dumps(name)}"]
+            settings += ["devices.controller.options.settle_s=0.0", "targets.count=2", "cycle.runs=2", f"test.operator={json.dumps(name)}", f"machine.serial_number={json.dumps(other)}"]
             yield ["run", "positioning", "--yes", "--out", str(tmp_path / "runs"), *(part for setting in settings for part in ("--set", setting))]
 
 
@@ -103,16 +101,14 @@ class Elements(HTMLParser):
         self.acting += [name for name, value in attributes if name.startswith("on") or "javascript:" in (value or "")]
 
 
-@pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_name_goes_through_a_whole_run_and_acts_nowhere(name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    ascii_name = name if name.isascii() else "plain"  # what the SCPI driver takes
-    with rig_named(ascii_name, tmp_path) as command:
-        command = [part.replace(json.dumps(ascii_name), json.dumps(name)) for part in command]
+@pytest.mark.parametrize(("name", "other"), HOSTILE, ids=["page", "text", "cell"])
+def test_a_hostile_name_goes_through_a_whole_run_and_acts_nowhere(name: str, other: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with rig_named(name, other, tmp_path) as command:
         assert _exit_code(command) in (0, 1), capfd.readouterr().err
     out = tmp_path / "runs"
     (folder,) = run_folders(out)
     run = RunDirectory.open(folder)
-    assert all(ascii_name in run.manifest.instruments[role].identity for role in ("interferometer", "environment"))
+    assert name in run.manifest.instruments["interferometer"].identity and other in run.manifest.instruments["environment"].identity
     assert run.manifest.plan["test"]["operator"] == name
     for kind in ("html", "md", "json", "csv"):
         assert _exit_code(["report", "last", "--format", kind, "--out", str(out)]) in (0, 1)
@@ -144,7 +140,7 @@ def test_a_hostile_name_goes_through_a_whole_run_and_acts_nowhere(name: str, tmp
 
 
 def test_a_device_that_sends_escape_sequences_reaches_no_terminal(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    with rig_named(ESCAPES, tmp_path) as command:
+    with rig_named(ESCAPES, ESCAPES, tmp_path) as command:
         code = _exit_code(command)
     said = capfd.readouterr()
     assert code in (0, 1, 2, 3)
@@ -192,3 +188,35 @@ def test_a_run_name_that_leads_elsewhere_is_refused_by_every_command(name: str, 
     code = _exit_code(["run", "positioning", "--dry-run", "--resume", name, "--out", str(tmp_path / "runs")])
     assert code in (2, 6), capfd.readouterr().err
     assert {path.name for path in tmp_path.rglob("*")} <= {"runs", ".index.sqlite"}
+
+
+def test_a_capture_whose_header_claims_gigabytes_is_refused_with_little_memory(tmp_path: Path) -> None:
+    import struct
+    import tracemalloc
+
+    import pyarrow
+
+    from precision.errors import DataError
+    from precision.runs.capture import read
+
+    for number, length in enumerate((0x7FFFFFFF, 0x7FFFFFF0, 1 << 30)):
+        path = tmp_path / f"{number}.arrows"
+        path.write_bytes(b"\xff\xff\xff\xff" + struct.pack("<i", length) + b"\x10\x00\x00\x00" * 64)
+        tracemalloc.start()
+        with pytest.raises(DataError):
+            read(path)
+        assert tracemalloc.get_traced_memory()[1] < 50e6
+        tracemalloc.stop()
+    assert pyarrow.default_memory_pool().max_memory() < 500e6  # of all tests so far in this process; one claim alone is more
+
+
+def test_nothing_of_a_run_listens_beyond_the_loopback_interface(lab: process.LabProcess, child_run: Any) -> None:
+    """The lab, the run and its supervisor: every listening socket there is."""
+    psutil = pytest.importorskip("psutil")
+    child = child_run()
+    child.until_it_reads()
+    run = psutil.Process(child.process.pid)
+    family = [psutil.Process(lab.pid), run, *run.children(recursive=True)]
+    assert any("supervisor_process" in " ".join(one.cmdline()) for one in family)
+    listening = {(one.pid == lab.pid, c.laddr.ip) for one in family for c in one.net_connections("inet") if c.status == psutil.CONN_LISTEN}
+    assert listening == {(True, "127.0.0.1")}  # the lab on the loopback interface; the run and its supervisor serve nobody

@@ -112,7 +112,7 @@ def test_a_failing_device_stops_the_machine_and_closes_the_run(
     device: str, fault: dict[str, Any], says: str, name: str, lab: LabProcess, child_run: Any, until_standing: Callable[[LabProcess], float], seen: Any
 ) -> None:
     child = child_run()
-    before = child.until_it_moves()
+    before = child.until_it_reads()
     lab.fault(device, **fault)
     code, said = child.ended()
     assert code == 3, said
