@@ -40,11 +40,11 @@ def import_positioning(
     name = file.name
     if plan is not None:
         raw, name = read_plan(plan)
-        raw = {key: value for key, value in raw.items() if key in Imported.model_fields}
+        raw = _what_an_import_takes(raw)
     raw["axis"] = {"name": recorded.axis, "kind": recorded.kind}
     _fill(raw, "machine", {"type": "machine", "serial_number": "serial number", "location": "location"}, recorded.header)
     _fill(raw, "test", {"operator": "operator", "date": "date", "instrument": "instrument", "remarks": "remarks"}, recorded.header)
-    checked = plans.check(Imported, plans.with_settings(raw, settings), name=name)
+    checked = plans.check(Imported, plans.with_settings(raw, settings), name=name, consequence="nothing was evaluated")
     rows = {"run": recorded.run, "direction": recorded.direction, "target": recorded.target, "actual": recorded.actual}
     try:
         imported_recording(checked, rows)  # contradictions are found before a run is made of them
@@ -64,6 +64,16 @@ def import_positioning(
         capture.append_and_wait(rows)
         run.finish("COMPLETE")
     return run
+
+
+def _what_an_import_takes(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a plan for a machine: what also applies to a recording (not how to drive, nor which corrections to compute)."""
+    taken = {key: value for key, value in raw.items() if key in Imported.model_fields and key != "axis"}
+    for section in ("cycle", "evaluation"):
+        if isinstance(taken.get(section), dict):
+            known = Imported.model_fields[section].default
+            taken[section] = {key: value for key, value in taken[section].items() if key in type(known).model_fields}
+    return taken
 
 
 def _fill(raw: dict[str, Any], section: str, fields: Mapping[str, str], header: Mapping[str, str]) -> None:

@@ -73,8 +73,13 @@ TemperatureDifference = Annotated[float, *_quantity("temperature difference", "K
 Pressure = Annotated[float, *_quantity("pressure", "Pa")]
 Ratio = Annotated[float, *_quantity("ratio", "")]
 Expansion = Annotated[float, *_quantity("expansion", "1/K")]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=80)]
-Note = Annotated[str, StringConstraints(min_length=1, max_length=400)]
+def _text(value: object) -> object:
+    """A serial number may be written without quotes."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Name = Annotated[str, BeforeValidator(_text), StringConstraints(min_length=1, max_length=80)]
+Note = Annotated[str, BeforeValidator(_text), StringConstraints(min_length=1, max_length=400)]
 
 
 class Machine(Strict):
@@ -215,8 +220,8 @@ def _toml_value(text: str) -> Any:
         return text
 
 
-def check(model: type[Model], plan: Mapping[str, Any], *, name: str) -> Model:
-    """The checked plan.
+def check(model: type[Model], plan: Mapping[str, Any], *, name: str, consequence: str = "nothing was moved") -> Model:
+    """The checked plan. `consequence` ends the first line of the message.
 
     Raises
     ------
@@ -227,7 +232,7 @@ def check(model: type[Model], plan: Mapping[str, Any], *, name: str) -> Model:
     except ValidationError as error:
         faults = [_fault(detail, model, plan) for detail in error.errors(include_url=False)]
         count = f"{len(faults)} fault" + ("s" if len(faults) != 1 else "")
-        raise PlanError(f"{name}: {count} in the plan; nothing was moved", faults) from error
+        raise PlanError(f"{name}: {count} in the plan; {consequence}", faults) from error
 
 
 _BOUNDS: Final = {"greater_than": ("gt", "more than"), "greater_than_equal": ("ge", "at least"), "less_than": ("lt", "less than"), "less_than_equal": ("le", "at most")}

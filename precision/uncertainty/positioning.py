@@ -199,26 +199,39 @@ class Budget:
             return self._rule_of_thumb(key), None
         return self._covering(key, spread_factor), None
 
-    def _covering(self, key: str, spread_factor: float) -> float:
+    def parts(self, key: str, *, spread_factor: float = 2.0) -> dict[str, float]:
+        """What U of a figure is the sum of (rule "covering"), m or rad: "systematic" (U_g, the root of the sum of squares of what is the same in every run,
+        one-sided contributors at full size), "uncorrected" (ΔL), "mean" (environment and resolution in the means), "spread" (in s) and "reversal".
+
+        Raises
+        ------
+        ValueError      an unknown key
+        """
+        if key not in FIGURES:
+            raise ValueError(f"figure {key!r} has no uncertainty here; expected one of {', '.join(FIGURES)}")
         m, n = self.targets, self.runs
         means = m if key.endswith(("_up", "_down")) or key == "M" else 2 * m
+        systematic = {"systematic": self._systematic(), "uncorrected": self._uncorrected()}
         match key:
             case "mean":
-                return self._systematic() + self._mean()
+                return {**systematic, "mean": self._mean()}
             case "reversal" | "B_mean":
-                return self._reversal(1)
+                return {"reversal": self._reversal(1)}
             case "B":
-                return self._reversal(m)
+                return {"reversal": self._reversal(m)}
             case "M":
-                return self._systematic() + self._range_of_means(means, 2 * n)
+                return {**systematic, "mean": self._range_of_means(means, 2 * n)}
             case "E" | "E_up" | "E_down":
-                return self._systematic() + self._range_of_means(means, n)
+                return {**systematic, "mean": self._range_of_means(means, n)}
             case "R":
-                return self._spread(means, spread_factor) + self._reversal(m)
+                return {"spread": self._spread(means, spread_factor), "reversal": self._reversal(m)}
             case "R_up" | "R_down":
-                return self._spread(means, spread_factor)
+                return {"spread": self._spread(means, spread_factor)}
             case _:
-                return self._systematic() + self._range_of_means(means, n) + self._spread(means, spread_factor)
+                return {**systematic, "mean": self._range_of_means(means, n), "spread": self._spread(means, spread_factor)}
+
+    def _covering(self, key: str, spread_factor: float) -> float:
+        return sum(self.parts(key, spread_factor=spread_factor).values())
 
     def _rule_of_thumb(self, key: str) -> float:
         per_reading = math.hypot(*(row.uncertainty for row in self.rows if row.kind == "per-reading"))
@@ -233,9 +246,9 @@ class Budget:
         return sum(row.uncertainty for row in self.rows if row.kind == "uncorrected")
 
     def _systematic(self) -> float:
-        """U_g, with the one-sided contributors in full size, plus what was not corrected."""
+        """U_g, with the one-sided contributors in full size."""
         parts = (row.uncertainty * (math.sqrt(3) if row.one_sided else 1.0) for row in self.rows if row.kind in ("length-proportional", "systematic"))
-        return math.hypot(*parts) + self._uncorrected()
+        return math.hypot(*parts)
 
     @property
     def _sigma(self) -> float:
