@@ -25,6 +25,7 @@ from .positioning_evaluation import Analysis, Readings, analyse, incomplete
 from .positioning_plan import Evaluated, Imported, Parameters
 from .positioning_report import document, result_dict
 from .positioning_resumption import first_part
+from .software_compensation import Compensated
 
 BYTES_PER_READING = 4096
 """Generous size of one row on the disk with its framing, for the reservation before motion."""
@@ -62,6 +63,8 @@ def execute(
     ------
     PrecisionError      as the devices, the guard and the evaluation say; with a note where the data are
     """
+    if plan.compensation is not None:
+        plan = plan.model_copy(update={"compensation": plan.compensation.read(plan.axis.name)})
     beginning = None if resume is None else first_part(plan, resume)
     with ExitStack() as stack:
         mask = stack.enter_context(signals_become_exceptions())
@@ -82,7 +85,7 @@ def execute(
             expected = len(preview(plan).approaches) * (plan.cycle.repeats + 1) + 3
             capture = run.start_capture(sync=sync, reserve_bytes=expected * BYTES_PER_READING)
             with machine_stops(rig.controller, run.event, mask, record=run.path / "supervisor.json"):
-                acquire(plan, rig, capture, log=run.event, progress=progress, beginning=beginning)
+                acquire(plan, _compensated(rig, plan, run), capture, log=run.event, progress=progress, beginning=beginning)
             if simulated is not None and beginning is None:  # this lab knows nothing of the first part
                 run.write_truth(simulated.truth())
             run.finish("COMPLETE")
@@ -97,6 +100,14 @@ def execute(
             error.add_note(f"the readings taken so far are kept in {run.path} (marked ABORTED)")
             raise
     return evaluate(run)
+
+
+def _compensated(rig: Rig, plan: Parameters, run: RunDirectory) -> Rig:
+    """The rig with the plan's compensation table between the procedure and the controller; the guard keeps the controller itself."""
+    if plan.compensation is None:
+        return rig
+    run.event("software compensation", what=plan.compensation.sentence)
+    return replace(rig, controller=Compensated(rig.controller, plan.compensation.table(plan.axis.name)))
 
 
 def _keep_what_there_is(run: RunDirectory, reason: str) -> None:

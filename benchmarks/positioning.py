@@ -147,6 +147,8 @@ def _remarks(plan: Parameters, target_m: NDArray[np.float64]) -> list[str]:
         remarks.append(f"{plan.cycle.runs} runs; ISO 230-2 asks for 5 (1 on axes longer than 2 m)")
     if plan.cycle.type == "step":
         remarks.append("the step cycle is not for acceptance (ISO 230-2, Annex B)")
+    if plan.compensation is not None:
+        remarks.append(plan.compensation.sentence)
     return remarks
 
 

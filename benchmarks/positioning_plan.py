@@ -24,6 +24,8 @@ from precision.plan import (
     Time,
 )
 
+from .software_compensation import Compensation
+
 AxisName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z0-9]{0,7}$")]
 Standard = Literal["iso230-2:2014", "iso230-2:2006", "iso230-2:1997", "iso230-2:1988", "vdi3441"]
 
@@ -193,6 +195,7 @@ class Parameters(Evaluated):
     targets: Targets = Targets()
     cycle: Cycle = Cycle()
     instrument: Instrument = Instrument()
+    compensation: Compensation | None = Field(None, description="table that is added to the commanded positions, as a controller with tables would")
     devices: Devices = Devices()
     simulation: Simulation = Simulation()
 

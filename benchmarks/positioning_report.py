@@ -8,8 +8,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from precision.figures import Figure
-from precision.recording import DOWN, UP
 from precision.report.document import (
     Budget,
     BudgetRow,
@@ -31,9 +29,11 @@ from precision.report.positioning_charts import (
     reversal_chart,
     trend_chart,
 )
+from precision.report.positioning_tables import reading_table, target_table
 from precision.runs.manifest import Manifest
 from precision.standards import iso230_2, vdi3441
 from precision.standards.positioning import statistics
+from precision.uncertainty.positioning import Budget as UncertaintyBudget
 from precision.units import CELSIUS_ZERO_K, text
 
 from .positioning import APPROACH, MEASURED, preview
@@ -68,7 +68,7 @@ def document(plan: Evaluated, analysis: Analysis, readings: Readings, manifest: 
         header=header(_header_fields(plan, analysis, readings, manifest)),
         figures=(results,),
         charts=tuple(_charts(plan, analysis, readings, manifest)),
-        tables=(_per_target(analysis),),
+        tables=tuple(_tables(analysis)),
         budgets=tuple(_budgets(analysis)),
         notes=tuple(_notes(plan, analysis, readings, unused)),
         provenance=Provenance(
@@ -108,7 +108,7 @@ def result_dict(plan: Evaluated, analysis: Analysis, document: Document) -> dict
         "result": analysis.result.to_dict(),
         "limits": plan.limits.in_si(plan.axis.kind),
         "verdict": None if verdict is None else {"outcome": verdict.outcome.name.lower(), "headline": verdict.headline, "detail": verdict.detail},
-        "corrections": list(analysis.corrections),
+        "corrections": [text for text, _ in analysis.corrections],
         "uncertainty": None if analysis.budget is None else analysis.budget.to_dict(),
         "uncertainty_reason": analysis.budget_reason,
     }
@@ -142,9 +142,19 @@ def _charts(plan: Evaluated, analysis: Analysis, readings: Readings, manifest: M
         main_chart(curves, figures),
         trend_chart(curves) if curves.target.size >= 3 else None,
         reversal_chart(curves, figures),
-        drift_chart(curves, time_s=time_s, temperatures=traces, cycle=analysis.recording.cycle),
+        drift_chart(curves, time_s=time_s, temperatures=traces, cycle=analysis.recording.cycle) if _order_is_known(plan, readings) else None,
     ]
     return [chart for chart in charts if chart is not None]
+
+
+def _order_is_known(plan: Evaluated, readings: Readings) -> bool:
+    """Whether the readings' order in time is known: they were taken here, or the rows of a file follow the cycle."""
+    if isinstance(plan, Parameters):
+        return True
+    rows = list(zip(readings["run"].tolist(), readings["direction"].tolist(), readings["target"].tolist(), strict=True))
+    if plan.cycle.type == "step":
+        return rows == sorted(rows, key=lambda row: (row[2], row[0], row[1]))
+    return rows == sorted(rows, key=lambda row: (row[0], row[1], row[2] if row[1] == 0 else -row[2]))
 
 
 def _times(
@@ -174,64 +184,58 @@ def _times(
     return time_s, traces
 
 
-def _per_target(analysis: Analysis) -> Table:
-    stats = statistics(analysis.recording)
-    recording, unit = analysis.recording, analysis.recording.unit
+def _tables(analysis: Analysis) -> list[Table]:
+    curves = _curves(analysis)
+    repeatability = analysis.result.repeatability_bidirectional if isinstance(analysis.result, iso230_2.Result) else None
+    tables = [target_table(curves, repeatability=repeatability), reading_table(curves)]
+    if analysis.budget is not None:
+        tables.append(_combination(analysis, analysis.budget))
+    return tables
 
-    def number(value: float) -> float | None:
-        return float(value) if np.isfinite(value) else None
 
-    rows: list[list[Cell]] = [
-        [
-            i + 1,
-            float(recording.target[i]),
-            int(stats.count[UP, i]),
-            int(stats.count[DOWN, i]),
-            number(stats.mean[UP, i]),
-            number(stats.mean[DOWN, i]),
-            number(stats.s[UP, i]),
-            number(stats.s[DOWN, i]),
-            number(stats.reversal[i]),
-        ]
-        for i in range(recording.target.size)
-    ]
+def _combination(analysis: Analysis, made: UncertaintyBudget) -> Table:
+    """What U of each figure is the sum of, so that a reader can add it up."""
+    rows: list[list[Cell]] = []
+    for key, figure in analysis.result.figures.items():
+        if figure.uncertainty is None:
+            continue
+        if isinstance(analysis.result, iso230_2.Result):
+            parts = made.parts(key, spread_factor=analysis.result.coverage_factor)
+        else:
+            parts = {}
+        rows.append([figure.symbol, *(parts.get(name) for name in _PARTS), figure.uncertainty])
     return Table(
-        title="Results at each target",
-        columns=[
-            Column(name="i"),
-            Column(name="Target P_i", unit=unit, family="target"),
-            Column(name="n↑"),
-            Column(name="n↓"),
-            Column(name="x̄_i↑", unit=unit),
-            Column(name="x̄_i↓", unit=unit),
-            Column(name="s_i↑", unit=unit),
-            Column(name="s_i↓", unit=unit),
-            Column(name="B_i", unit=unit),
-        ],
+        title="How U of each figure is put together",
+        columns=[Column(name="Figure"), *(Column(name=label, unit=made.unit) for label in _PARTS.values()), Column(name="U (k = 2)", unit=made.unit)],
         rows=rows,
-        note="Deviation = actual − target. s: estimator of the repeatability, divisor n − 1. B_i = x̄_i↑ − x̄_i↓.",
+        note=(
+            "U is the sum of the parts of its row. U_g: root of the sum of squares of the contributors that are the same in every run, misalignment, whose error has "
+            "one sign, at √3 times its U. ΔL: known expansion that was not corrected. Means, s and reversal: the largest effect of E_VE and resolution on as many "
+            "means, standard deviations and reversals as compete for the extreme (formulas: precision.uncertainty.positioning)."
+        ),
     )
+
+
+_PARTS: Final = {"systematic": "U_g", "uncorrected": "ΔL", "mean": "in the means", "spread": "in s", "reversal": "in the reversal"}
 
 
 def _budgets(analysis: Analysis) -> list[Budget]:
     made = analysis.budget
     if made is None:
         return []
-    figure: Figure = analysis.result.figures["A" if isinstance(analysis.result, iso230_2.Result) else "P"]
     return [
         Budget(
-            title=f"What the uncertainty is made of (combined here for {figure.symbol})",
+            title="Contributors to the uncertainty",
             rows=[
                 BudgetRow(symbol=row.symbol, name=row.name, formula=row.formula, uncertainty=row.uncertainty, note=_ROW_KINDS[row.kind])
                 for row in made.rows
                 if row.uncertainty > 0
             ],
             unit=made.unit,
-            total=figure.uncertainty,
             note=(
-                f"U with k = 2, for {made.targets} targets and {made.runs} runs. Contributors after ISO 230-2:2014, annex A, and ISO/TR 230-9 (from memory "
-                "of the standards); combined for each figure so that U covers the figure computed from the true positions of the same stops: parts that "
-                "grow with length cancel in B and R; parts that change from reading to reading enter by their number."
+                f"U with k = 2, for {made.targets} targets and {made.runs} runs, after ISO 230-2:2014, annex A, and ISO/TR 230-9 (from memory of the standards). "
+                "U of each figure covers the figure computed from the true positions of the same stops; how it is combined stands in the table "
+                "\"How U of each figure is put together\"."
             ),
         )
     ]
@@ -253,7 +257,10 @@ def _notes(plan: Evaluated, analysis: Analysis, readings: Readings, unused_limit
         notes.append(Note(text=f"Limits for {', '.join(unused_limits)} were given, but {_NAMES[analysis.standard]} has no such figures.", kind="flag"))
     if analysis.budget is None and analysis.budget_reason:
         notes.append(Note(text=f"No uncertainty is stated: {analysis.budget_reason}. Without U a decision on a limit is none after ISO 14253-1.", kind="flag"))
-    notes += [Note(text=correction, kind="correction") for correction in analysis.corrections]
+    if analysis.budget is not None and any(row.kind == "uncorrected" and row.uncertainty > 0 for row in analysis.budget.rows):
+        hint = "" if isinstance(plan, Parameters) else " If the readings were corrected when they were taken, set uncertainty.already_corrected_to_20_degrees = true."
+        notes.append(Note(text=f"Lengths are not corrected to 20 °C: the known expansion ΔL is added to U.{hint}", kind="flag"))
+    notes += [Note(text=text, kind="correction" if applied else "statement") for text, applied in analysis.corrections]
     if isinstance(analysis.result, vdi3441.Result):
         notes.append(Note(text="In VDI/DGQ 3441 the letter U is the reversal span; the measurement uncertainty is the column U (k = 2)."))
     if plan.test.remarks:
@@ -282,22 +289,37 @@ def _header_fields(plan: Evaluated, analysis: Analysis, readings: Readings, mani
         "other_axes": plan.machine.other_axes,
         "offset": offset or None,
         "scale": plan.machine.feedback,
-        "compensations": plan.machine.compensations_active,
+        "compensations": _compensations(plan),
         "instrument": plan.test.instrument,
         "instrument_serial": "; ".join(f"{role}: {device.identity}" for role, device in manifest.instruments.items() if device.identity) or None,
         "certificate": plan.test.certificate,
         "sensor_positions": plan.test.sensor_positions,
-        "nde": "yes" if plan.evaluation.normalise_to_20_degrees else "no",
+        "nde": _corrected_to_20(plan),
+        "expansion": None if (alpha := plan.evaluation.expansion_coefficient) is None else f"{alpha * 1e6:.2f} µm/(m·K)",
+        "travel": plan.machine.travel,
     }
     if isinstance(plan, Parameters):
         fields |= {
             "feed": f"{plan.axis.feed * 60e3:g} mm/min",
             "dwell": f"{plan.cycle.dwell:g} s, settled within {text(plan.cycle.settling_tolerance, 'm', digits=2)}, averaged over {plan.cycle.averaging:g} s",
-            "travel": span,
-            "expansion": f"{plan.evaluation.expansion_coefficient * 1e6:.2f} µm/(m·K)",
             **_environment_fields(readings),
         }
+    elif (temperature_k := plan.uncertainty.mean_material_temperature) is not None:
+        fields["temperature_start"] = f"machine {temperature_k - CELSIUS_ZERO_K:.2f} °C on average, as stated"
     return fields
+
+
+def _corrected_to_20(plan: Evaluated) -> str | None:
+    if isinstance(plan, Parameters):
+        return "yes" if plan.evaluation.normalise_to_20_degrees else "no"
+    return "yes, when they were taken (as stated)" if plan.uncertainty.already_corrected_to_20_degrees else None
+
+
+def _compensations(plan: Evaluated) -> str | None:
+    """What was active in the controller, and what the plan itself added."""
+    added = plan.compensation.sentence if isinstance(plan, Parameters) and plan.compensation is not None else None
+    stated = plan.machine.compensations_active
+    return "; ".join(part for part in (f"controller: {stated}" if added and stated else stated, added) if part) or None
 
 
 def _environment_fields(readings: Readings) -> dict[str, str]:

@@ -34,7 +34,7 @@ DIMENSIONS: Final[dict[str, dict[str, float]]] = {
 }
 """Dimension -> unit -> factor to SI. The first unit of each is the SI one. Temperatures on a scale are `temperature_K`."""
 
-_QUANTITY: Final = re.compile(r"\s*([+-]?(?:\d{1,15}(?:\.\d{0,17})?|\.\d{1,17})(?:[eE][+-]?\d{1,3})?)(?:\s+(\S{1,12})|([^\s\d.+-]\S{0,11}))?\s*", re.ASCII)
+_QUANTITY: Final = re.compile(r"\s*([+-]?(?:\d{1,15}(?:\.\d{0,25})?|\.\d{1,25})(?:[eE][+-]?\d{1,3})?)(?:\s+(\S{1,12})|([^\s\d.+-]\S{0,11}))?\s*", re.ASCII)
 
 
 def quantity(text: str, dimension: str) -> float:

@@ -46,6 +46,7 @@ class Format:
     directions: Literal["both", "one", "reversal"] = "both"
     spacing: Literal["free", "even"] = "free"
     most_points: int | None = None
+    zero_at_origin: bool = False
     kinds: tuple[Kind, ...] = ("linear",)
     experimental: str | None = None
     options: Mapping[str, Option] = field(default_factory=dict)
@@ -117,7 +118,7 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
             options=MappingProxyType({"machine_axis": _MACHINE_AXIS, "first_table": Option(dimension="count", help="number of the first of two tables")}),
         ),
         "fanuc": Format(
-            title="Fanuc stored pitch error compensation", module="fanuc", directions="one", spacing="even",
+            title="Fanuc stored pitch error compensation", module="fanuc", directions="one", spacing="even", zero_at_origin=True,
             file_holds="increments of −x̄ in detection units", experimental="sign, numbering and the header of the exchange file are not confirmed",
             load="Read the parameters in, switch the power off and on, return to the reference point.",
             options=MappingProxyType({
@@ -146,7 +147,7 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
             load="file[0] = FILE and file_format[0] = ISG_CSV in the list of the volumetric compensation, then #VOLCOMP ON.",
         ),
         "pmac": Format(
-            title="PMAC leadscrew compensation", module="pmac", directions="one", spacing="even",
+            title="PMAC leadscrew compensation", module="pmac", directions="one", spacing="even", zero_at_origin=True,
             file_holds="errors: +x̄ in 1/16 count", experimental="the sign is not confirmed",
             load="Download the file; I51 = 1 switches all tables on.",
             options=MappingProxyType({"count": Option(dimension="length", help="length of an encoder count", reading=True), "motor": Option(dimension="count", help="motor number")}),

@@ -105,6 +105,17 @@ class Table:
         mean = (self.forward + self.reverse) / 2
         return replace(self, forward=mean, reverse=mean)
 
+    def plus(self, other: Table) -> Table:
+        """The sum of two tables of one axis, at the points of both."""
+        if (self.axis, self.kind) != (other.axis, other.kind):
+            raise DataError(f"compensation tables of the {self.kind} axis {self.axis} and the {other.kind} axis {other.axis} have no sum")
+        at = np.union1d(self.nominal, other.nominal)
+        return replace(self, nominal=at, forward=self.correction(at, UP) + other.correction(at, UP), reverse=self.correction(at, DOWN) + other.correction(at, DOWN))
+
+    def negative(self) -> Table:
+        """The table that takes this one away."""
+        return replace(self, forward=-self.forward, reverse=-self.reverse)
+
     def shifted(self, offset: float) -> Table:
         """The same corrections at positions moved by `offset`: from the run's coordinates to the machine's."""
         return replace(self, nominal=self.nominal + offset)
@@ -218,28 +229,32 @@ def evenly(table: Table, spacing: float, *, origin: float = 0.0) -> Table:
     return table.resampled(origin + spacing * np.arange(first, last + 1))
 
 
-def fewest_even_points(table: Table, tolerance: float, *, resolution: float, origin: float = 0.0, most: int = 2000) -> Table:
-    """The first even spacing of L, L/2, L/3 … (rounded up to a multiple of `resolution`) that keeps the interpolation within `tolerance` of the table.
+def fewest_even_points(table: Table, tolerance: float, *, origin: float = 0.0, most: int = 2000) -> Table:
+    """The widest even spacing of the series 1, 2, 2.5, 5, 10 … mm (or degrees) that keeps the interpolated correction within `tolerance` of the table's.
 
     Raises
     ------
     DataError       no spacing with at most `most` points does
     """
     _positive("tolerance", tolerance)
-    span = float(table.nominal[-1] - table.nominal[0])
-    nearest = np.inf
-    for intervals in range(1, most):
-        spacing = max(resolution, math.ceil(span / intervals / resolution - 1e-9) * resolution)
-        even = evenly(table, spacing, origin=origin)
-        nearest = min(nearest, even.interpolation_error(table))
-        if even.interpolation_error(table) <= tolerance:
-            return even
-        if spacing <= resolution:
-            break
-    raise DataError(
-        f"no even spacing with up to {most} points keeps the interpolation within {units.text(tolerance, table.unit)}; the best has "
-        f"{units.text(float(nearest), table.unit)}: give a larger --tolerance"
-    )
+    unit = table.file_unit
+    span = float(table.nominal[-1] - table.nominal[0]) / unit
+    nearest = math.inf
+    for decade in range(math.floor(math.log10(max(span, 1e-6))), -9, -1):
+        for step in (5.0, 2.5, 2.0, 1.0):
+            spacing = step * 10.0**decade
+            if spacing > span > 0:
+                continue
+            if span / spacing + 1 > most:
+                raise DataError(
+                    f"no even spacing with up to {most} points keeps the interpolation within {units.text(tolerance, table.unit)}; the best has "
+                    f"{units.text(nearest, table.unit)}: give a larger --tolerance, or --spacing"
+                )
+            even = evenly(table, spacing * unit, origin=origin)
+            nearest = min(nearest, even.interpolation_error(table))
+            if even.interpolation_error(table) <= tolerance:
+                return even
+    raise DataError(f"a travel of {span:g} has no even spacing above 1e-9 mm")
 
 
 def expected_range(number: int) -> float:

@@ -10,7 +10,18 @@ import math
 import numpy as np
 import pytest
 
-from precision.compensation import etalon, fanuc, grblhal, heidenhain, isg_csv, klipper, linuxcnc, pmac, sinumerik, twincat
+from precision.compensation import (
+    etalon,
+    fanuc,
+    grblhal,
+    heidenhain,
+    isg_csv,
+    klipper,
+    linuxcnc,
+    pmac,
+    sinumerik,
+    twincat,
+)
 from precision.compensation.formats import FORMATS, format_named
 from precision.compensation.table import Table, evenly, expected_range, fewest_even_points, fewest_points, from_means
 from precision.errors import DataError, PlanError
@@ -78,9 +89,12 @@ def test_even_points_lie_on_multiples_and_reach_over_both_ends() -> None:
 
 def test_the_widest_even_spacing_within_the_tolerance_is_found() -> None:
     bent = Table(axis="X", nominal=[0.0, 0.5, 1.0], forward=[0.0, 10e-6, 0.0], reverse=[0.0, 10e-6, 0.0])
-    assert fewest_even_points(bent, 1e-9, resolution=1e-3).nominal.size == 3
+    assert fewest_even_points(bent, 1e-9).nominal.tolist() == [0.0, 0.5, 1.0]
+    # A kink at 333.1 mm: a spacing of 0.1 mm would meet it, but that is too many points; 25 mm stays within 20 µm/m · 12.5 mm of it.
+    off_grid = Table(axis="X", nominal=[0.0, 0.3331, 1.0], forward=[0.0, 10e-6, 0.0], reverse=[0.0, 10e-6, 0.0])
+    assert fewest_even_points(off_grid, 0.3e-6).spacing == pytest.approx(0.025)
     with pytest.raises(DataError, match="larger --tolerance"):
-        fewest_even_points(bent, 1e-15, resolution=0.3)
+        fewest_even_points(off_grid, 1e-12)
 
 
 def test_the_mean_range_of_normal_values_is_the_published_one() -> None:

@@ -41,3 +41,9 @@ def test_a_value_in_a_display_unit_is_that_of_an_independent_library(unit: str) 
 
 def test_an_arc_second_is_the_3600th_part_of_a_degree() -> None:
     assert units.ARCSEC == pytest.approx(math.radians(1 / 3600), rel=1e-15)
+
+
+def test_a_length_written_in_full_reads_back_whatever_its_digits() -> None:
+    # Plans are stored with `repr`: 17 significant digits behind up to four zeros.
+    for value in (0.031878000000000004, 0.00012345678901234567, 1.2345678901234567e-05, 31.878e-3):
+        assert units.quantity(f"{value!r} m", "length") == value
