@@ -27,7 +27,9 @@ from .arrays import Array
 
 ROUND: Final = 1e-12
 """Points round to this share of their radius are round up to rounding, and any circle through them is the zone."""
-MOST_STEPS: Final = 8
+MOST_STEPS: Final = 40
+SMALLEST_REACH: Final = 1e-4
+"""In units of the range of the radii; its square over 2R is nothing."""
 
 Wanted = Literal["zone", "circumscribed", "inscribed"]
 _COST: Final = {"zone": (0, 0, -1, 1), "circumscribed": (0, 0, 0, 1), "inscribed": (0, 0, -1, 0)}
@@ -70,6 +72,7 @@ def by_linear_program(x_m: Array, y_m: Array, wanted: Wanted) -> Zone:
     if not np.isfinite(circle.radius):
         raise DataError("the points lie on a line, or in one place; expected a path around a centre")
     best = _about(x_m, y_m, float(circle.x), float(circle.y))
+    reach = 1.0
     for _ in range(MOST_STEPS):
         scale = float(best.outer_radius - best.inner_radius)
         if scale <= ROUND * float(best.outer_radius):
@@ -80,8 +83,9 @@ def by_linear_program(x_m: Array, y_m: Array, wanted: Wanted) -> Zone:
         kept = _competing(np.arctan2(dy, dx), height)
         ux, uy, one, none = dx[kept] / radius[kept], dy[kept] / radius[kept], np.ones(kept.size), np.zeros(kept.size)
         above, below = np.stack([-ux, -uy, none, -one], axis=-1), np.stack([ux, uy, one, none], axis=-1)
-        # The step stays within the range of the radii, so that sectors thinned out below keep the points that matter.
-        limits = [(-1, 1), (-1, 1), (-3, 3), (-3, 3)]
+        # The step stays within the range of the radii, so that sectors thinned out below keep the points that matter, and within less where the last one gained
+        # nothing: along a direction in which the program is flat, what counts is of second order, step²/(2R).
+        limits = [(-reach, reach), (-reach, reach), (-3, 3), (-3, 3)]
         found = linprog(_COST[wanted], A_ub=np.vstack([above, below]), b_ub=np.concatenate([-height[kept], height[kept]]), bounds=limits, method="highs")
         if not found.success:
             break
@@ -91,7 +95,9 @@ def by_linear_program(x_m: Array, y_m: Array, wanted: Wanted) -> Zone:
         if gained > 0:
             best = now
         if gained <= 1e-9 * scale:
-            break
+            reach /= 4
+            if reach < SMALLEST_REACH:
+                break
     return best
 
 

@@ -71,8 +71,9 @@ def test_program_and_exchange_agree(profile: Any) -> None:
 def test_circumscribed_and_inscribed_by_program_and_exchange_agree(profile: Any) -> None:
     angle = np.arange(40) * 2 * np.pi / 40
     x, y = points(profile, angle)
-    assert by_linear_program(x, y, "circumscribed").outer_radius == pytest.approx(minimum_circumscribed(x, y).radius, rel=0, abs=2e-12)
-    assert by_linear_program(x, y, "inscribed").inner_radius == pytest.approx(maximum_inscribed(x, y).radius, rel=0, abs=2e-12)
+    assert by_linear_program(x, y, "circumscribed").outer_radius == pytest.approx(float(minimum_circumscribed(x, y).radius), rel=0, abs=2e-12)
+    # The largest inscribed circle is one of several that differ in second order, (5 µm)²/(2R).
+    assert by_linear_program(x, y, "inscribed").inner_radius == pytest.approx(float(maximum_inscribed(x, y).radius), rel=0, abs=2e-12 + (5e-6) ** 2 / (2 * R))
 
 
 def test_a_notch_and_many_lobes_have_their_inscribed_circle() -> None:
