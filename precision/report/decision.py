@@ -20,6 +20,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 
 class Outcome(StrEnum):
@@ -58,10 +59,10 @@ class Decision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What the decisions of one report amount to. `headline` for the badge, `detail` for the line below it."""
+    """What the decisions of one report amount to. `headline` for the badge, `detail` for the line below it; `rule` is None where nothing was judged."""
 
     outcome: Outcome
-    rule: Rule
+    rule: Rule | None
     headline: str
     detail: str
 
@@ -120,26 +121,52 @@ def decide(value: float | None, uncertainty: float | None, limit: float, *, rule
     return decision(Outcome.UNDECIDED, "at the limit, within the uncertainty")
 
 
-def verdict(decisions: Sequence[tuple[str, Decision]]) -> Verdict | None:
+def verdict(decisions: Sequence[tuple[str, Decision]], *, departs: bool = False, not_for_acceptance: str = "") -> Verdict | None:
     """What several decisions, each with the symbol of its figure, amount to; None where nothing was decided.
 
     One figure that does not conform decides the whole; one that is undecided keeps the whole undecided.
+
+    Parameters
+    ----------
+    departs : bool
+        The test departs from its standard: the headline then speaks of the limits alone and says so, since figures of another test prove no conformity.
+    not_for_acceptance : str
+        Why the test can prove nothing at all (a run that was stopped, a step cycle); "" where it can. The verdict is then undecided, whatever the figures.
 
     Raises
     ------
     ValueError      decisions made under different rules
     """
-    if not decisions:
-        return None
     rules = {decision.rule for _, decision in decisions}
     if len(rules) > 1:
         raise ValueError(f"one report, one decision rule; seen {', '.join(sorted(rules))}")
-    rule = decisions[0][1].rule
-    by_outcome = {outcome: [(symbol, decision) for symbol, decision in decisions if decision.outcome is outcome] for outcome in Outcome}
-    for outcome, headline in ((Outcome.DOES_NOT_CONFORM, "Does not conform"), (Outcome.UNDECIDED, "Undecided")):
-        if by_outcome[outcome]:
-            detail = "; ".join(f"{symbol}: {decision.reason}" for symbol, decision in by_outcome[outcome])
-            return Verdict(outcome=outcome, rule=rule, headline=headline, detail=detail)
+    rule = decisions[0][1].rule if decisions else None
+    outcome, detail = _sum(decisions)
+    if not_for_acceptance:
+        # What is beyond its limit is said also then; what lies within it would read like an acceptance.
+        beyond = f"; {detail}" if outcome is Outcome.DOES_NOT_CONFORM else ""
+        return Verdict(outcome=Outcome.UNDECIDED, rule=rule, headline="Not for acceptance", detail=not_for_acceptance + beyond)
+    if outcome is None or rule is None:
+        return None
+    return Verdict(outcome=outcome, rule=rule, headline=_departing_headline(outcome, len(decisions)) if departs else _HEADLINES[outcome], detail=detail)
+
+
+_HEADLINES: Final = {Outcome.CONFORMS: "Conforms", Outcome.DOES_NOT_CONFORM: "Does not conform", Outcome.UNDECIDED: "Undecided"}
+
+
+def _departing_headline(outcome: Outcome, limits: int) -> str:
+    limit = "limit" if limits == 1 else "limits"
+    seen = {Outcome.CONFORMS: f"Within the {limit}", Outcome.DOES_NOT_CONFORM: f"Beyond the {limit}", Outcome.UNDECIDED: "Undecided"}[outcome]
+    return f"{seen}; the test departs from the standard"
+
+
+def _sum(decisions: Sequence[tuple[str, Decision]]) -> tuple[Outcome | None, str]:
+    """The outcome of all, the worst first, and the figures that make it; None where there are none."""
+    for outcome in (Outcome.DOES_NOT_CONFORM, Outcome.UNDECIDED):
+        if those := [f"{symbol}: {decision.reason}" for symbol, decision in decisions if decision.outcome is outcome]:
+            return outcome, "; ".join(those)
+    if not decisions:
+        return None, ""
     symbols = ", ".join(symbol for symbol, _ in decisions)
-    margin = "" if rule is Rule.SIMPLE else " by at least U"
-    return Verdict(outcome=Outcome.CONFORMS, rule=rule, headline="Conforms", detail=f"{symbols} within the {'limit' if len(decisions) == 1 else 'limits'}{margin}")
+    margin = "" if decisions[0][1].rule is Rule.SIMPLE else " by at least U"
+    return Outcome.CONFORMS, f"{symbols} within the {'limit' if len(decisions) == 1 else 'limits'}{margin}"

@@ -172,10 +172,19 @@ class Chart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """Something the reader must know: a "flag" (the test departs from the standard), a "correction" applied, or a plain "statement"."""
+    """Something the reader must know.
+
+    kind : "flag" — the test departs from the standard, which the verdict then says; "caution" — to be read first, as a flag, but no departure (a limit for a
+    figure that the standard does not have); "correction" — one that was applied; "statement" — anything else.
+    """
 
     text: str
-    kind: Literal["flag", "correction", "statement"] = "statement"
+    kind: Literal["flag", "caution", "correction", "statement"] = "statement"
+
+    @property
+    def first(self) -> bool:
+        """Whether it stands at the top of the report."""
+        return self.kind in {"flag", "caution"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,7 +211,11 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """One report. The verdict follows from the figures and their limits; it cannot be set."""
+    """One report. The verdict follows from the figures, their limits and the flags among the notes; it cannot be set.
+
+    not_for_acceptance : why this test can prove no conformity, whatever its figures (a run that was stopped, a step cycle); "" where it can.
+    limits_given : somebody gave limits, be it for figures that are not here; a report without a verdict then does not say that there were none.
+    """
 
     title: str
     subtitle: str = ""
@@ -213,6 +226,8 @@ class Document:
     budgets: Sequence[Budget] = ()
     notes: Sequence[Note] = ()
     provenance: Provenance = field(default_factory=Provenance)
+    not_for_acceptance: str = ""
+    limits_given: bool = False
 
     def __post_init__(self) -> None:
         for name in ("header", "figures", "charts", "tables", "budgets", "notes"):
@@ -226,8 +241,14 @@ class Document:
 
     @property
     def verdict(self) -> Verdict | None:
-        """What the decisions amount to; None where no limit was given."""
-        return verdict([(row.figure.symbol, decision) for row in self.rows if (decision := row.decision) is not None])
+        """What the decisions amount to; None where no figure has a limit and nothing speaks against acceptance."""
+        decisions = [(row.figure.symbol, decision) for row in self.rows if (decision := row.decision) is not None]
+        return verdict(decisions, departs=any(note.kind == "flag" for note in self.notes), not_for_acceptance=self.not_for_acceptance.strip())
+
+    @property
+    def undecided_because(self) -> str:
+        """What stands in place of the verdict where there is none."""
+        return "" if self.limits_given else "No limit was given, so nothing was decided."
 
 
 _ACTIVE_ELEMENTS = {"script", "foreignobject", "iframe", "object", "embed", "audio", "video", "handler", "set", "animate", "animatetransform", "animatemotion"}

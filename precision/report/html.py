@@ -26,8 +26,8 @@ def html(document: Document) -> str:
         figure_tables=[(table, shown_figures(table), shared_reason(table)) for table in document.figures],
         tables=[shown_table(table) for table in document.tables],
         budgets=[(budget, *shown_budget(budget)) for budget in document.budgets],
-        flags=[note for note in document.notes if note.kind == "flag"],
-        remarks=[note for note in document.notes if note.kind != "flag"],
+        flags=[note for note in document.notes if note.first],
+        remarks=[note for note in document.notes if not note.first],
     )
 
 

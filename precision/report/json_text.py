@@ -30,7 +30,13 @@ def to_dict(document: Document) -> dict[str, Any]:
         "subtitle": document.subtitle,
         "verdict": None
         if verdict is None
-        else {"outcome": verdict.outcome.value, "rule": verdict.rule.value, "headline": verdict.headline, "detail": verdict.detail},
+        else {
+            "outcome": verdict.outcome.value,
+            "rule": None if verdict.rule is None else verdict.rule.value,
+            "headline": verdict.headline,
+            "detail": verdict.detail,
+        },
+        "not_for_acceptance": document.not_for_acceptance or None,
         "header": [{"title": group.title, "rows": [{"label": label, "value": value} for label, value in group.rows]} for group in document.header],
         "figures": [
             {

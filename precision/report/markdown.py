@@ -33,10 +33,10 @@ def markdown(document: Document, *, chart_files: Sequence[str] = ()) -> str:
         blocks.append(escaped(document.subtitle))
     verdict = document.verdict
     if verdict is None:
-        blocks.append("**Measured.** No limit was given, so nothing was decided.")
+        blocks.append(f"**Measured.** {document.undecided_because}".rstrip())
     else:
         blocks.append(f"**{_MARKS[verdict.outcome]} {verdict.headline}**: {escaped(verdict.detail)}")
-    blocks += [f"> **Flag:** {escaped(note.text)}" for note in document.notes if note.kind == "flag"]
+    blocks += [f"> **Flag:** {escaped(note.text)}" for note in document.notes if note.first]
 
     for figures in document.figures:
         shown = shown_figures(figures)
@@ -51,7 +51,7 @@ def markdown(document: Document, *, chart_files: Sequence[str] = ()) -> str:
         shared = shared_reason(figures)
         missing = f" Where U is a dash: {shared}." if shared else ""
         blocks.append(escaped(f"U is the expanded uncertainty, k = {factors}.{missing} {figures.note}"))
-    if verdict is not None:
+    if verdict is not None and verdict.rule is not None:
         blocks.append(escaped(verdict.rule.statement))
 
     for number, chart in enumerate(document.charts):
@@ -66,7 +66,7 @@ def markdown(document: Document, *, chart_files: Sequence[str] = ()) -> str:
         rows = [[label, NOT_RECORDED if value is None else value] for label, value in group.rows]
         blocks += [f"## {escaped(group.title)}", _table(["Field", "Value"], rows)]
 
-    remarks = [note for note in document.notes if note.kind != "flag"]
+    remarks = [note for note in document.notes if not note.first]
     if remarks:
         blocks += ["## Notes", "\n".join(f"- {'Correction applied: ' if note.kind == 'correction' else ''}{escaped(note.text)}" for note in remarks)]
 

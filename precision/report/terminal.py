@@ -27,13 +27,13 @@ def summary(document: Document) -> Group:
     lines: list[Text | Table] = [_text(document.title, "bold")]
     verdict = document.verdict
     if verdict is None:
-        lines.append(_text("Measured; no limit was given.", "dim"))
+        lines.append(_text(f"Measured. {document.undecided_because}".rstrip(), "dim"))
     else:
         mark, style = _STYLES[verdict.outcome]
         lines.append(Text.assemble((f"{mark} {verdict.headline}", style), "  ", (visible(verdict.detail), "default")))
-    lines += [_text(f"⚑ {note.text}", "yellow") for note in document.notes if note.kind == "flag"]
+    lines += [_text(f"⚑ {note.text}", "yellow") for note in document.notes if note.first]
     lines += [figure_table(table) for table in document.figures]
-    if verdict is not None:
+    if verdict is not None and verdict.rule is not None:
         lines.append(_text(verdict.rule.statement, "dim"))
     return Group(*lines)
 
