@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields, replace
@@ -20,6 +21,7 @@ from .manifest import Manifest
 
 INDEX = ".index.sqlite"
 _VERSION = 1
+_STAMP = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d)(\d\d)(\d\d)Z-", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +40,11 @@ class Entry:
 
     @property
     def order(self) -> tuple[str, str]:
-        """Runs are listed by the time they were made, then by name; damaged ones first."""
-        return self.created_utc, self.name
+        """Runs are listed by the time they were made, then by name; where a damaged manifest does not tell, by the time in the name (none: first)."""
+        if self.problem is None:
+            return self.created_utc, self.name
+        stamp = _STAMP.match(self.name)
+        return "{}T{}:{}:{}".format(*stamp.groups()) if stamp else "", self.name
 
 
 _Stamp = tuple[int, int, int]
@@ -81,7 +86,9 @@ def reindex(out: Path | str) -> int:
 
 
 def find(out: Path | str, text: str) -> Path:
-    """The folder of a run: its name, the beginning of one name only, or "last" (the newest).
+    """The folder of a run: its name, a part of one name only, or "last" (the newest, however it ended).
+
+    A beginning goes before an end ("7f3a" is the run, not what was recovered from it), an end before any other part.
 
     Raises
     ------
@@ -91,11 +98,16 @@ def find(out: Path | str, text: str) -> Path:
     names = [entry.name for entry in entries]
     if text == "last" and names:
         return Path(out) / names[-1]
-    matching = [text] if text in names else [name for name in names if text and name.startswith(text)]
-    if len(matching) == 1:
-        return Path(out) / matching[0]
-    if matching:
-        raise DataError(f"{text!r} begins {len(matching)} runs: {', '.join(matching[:8])}{', …' if len(matching) > 8 else ''}; write more of the name")
+    if text in names:
+        return Path(out) / text
+    for kind, fits in (("begins", str.startswith), ("ends", str.endswith), ("is part of", str.__contains__)):
+        matching = [name for name in names if text and fits(name, text)]
+        if len(matching) == 1:
+            return Path(out) / matching[0]
+        if matching:
+            raise DataError(
+                f"{text!r} {kind} {len(matching)} runs: {', '.join(matching[:8])}{', …' if len(matching) > 8 else ''}; write more of the name, or all of it"
+            )
     raise DataError(f"there is no run {text[:100]!r} in {out}; {f'the newest is {names[-1]}' if names else 'there are no runs at all'}")
 
 

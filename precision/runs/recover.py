@@ -66,7 +66,7 @@ def recover(path: Path | str) -> Recovery:
 
     Raises
     ------
-    DataError       no such run, it still runs, or nothing in it can be read
+    DataError       no such run, it still runs, it is whole, or nothing in it can be read
     """
     path = Path(path)
     if not path.is_dir():
@@ -77,6 +77,8 @@ def recover(path: Path | str) -> Recovery:
         raise DataError(f"{path.name} still runs; wait for its end, or stop it, and recover it then")
     if not capture.exists():
         raise DataError(f"{path.name} has no capture.arrows; there are no readings to recover")
+    if verify_run(path):
+        raise DataError(f"{path.name} is whole; nothing to recover: every record, CRC and hash of it fits, so use it as it is")
     manifest, problem = _manifest(path)
     reader = CaptureReader(capture, manifest.columns if manifest else None)
     known: dict[str, Any] = {"procedure": "unknown"} if manifest is None else {

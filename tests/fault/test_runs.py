@@ -341,6 +341,13 @@ def test_damage_before_a_whole_end_is_counted_exactly(tmp_path: Path) -> None:
     assert "at least" not in str(recovery) and "cannot be told" not in str(recovery)
 
 
+def test_a_whole_run_is_not_copied(tmp_path: Path) -> None:
+    run = finished(tmp_path)
+    with pytest.raises(DataError, match="one is whole; nothing to recover"):
+        recover(run.path)
+    assert [path.name for path in tmp_path.iterdir()] == ["one"]
+
+
 def test_a_run_whose_process_was_killed_is_recovered(tmp_path: Path) -> None:
     program = (
         "import os, signal, sys, numpy as np\n"
@@ -526,6 +533,26 @@ def test_a_run_is_found_by_name_beginning_or_last(tmp_path: Path) -> None:
     for text in ("", "gamma", "../alpha-1"):
         with pytest.raises(DataError, match="there is no run"):
             index.find(tmp_path, text)
+
+
+def test_a_run_is_found_by_the_short_end_of_its_name_or_any_part_that_fits_one(tmp_path: Path) -> None:
+    for name in ("2026-11-23T101500Z-positioning-x-7f3a", "2026-11-23T101500Z-positioning-x-7f3a-recovered", "2026-11-24T101500Z-positioning-y-81bc"):
+        finished(tmp_path, name)
+    assert index.find(tmp_path, "7f3a").name == "2026-11-23T101500Z-positioning-x-7f3a", "not the copy that was recovered from it"
+    assert index.find(tmp_path, "81bc").name == index.find(tmp_path, "g-y-").name == "2026-11-24T101500Z-positioning-y-81bc"
+    with pytest.raises(DataError, match=r"'T101500Z' is part of 3 runs: .*7f3a, .*7f3a-recovered, .*81bc"):
+        index.find(tmp_path, "T101500Z")
+    with pytest.raises(DataError, match="there is no run"):
+        index.find(tmp_path, "7f3b")
+
+
+def test_last_does_not_skip_a_run_that_ended_badly(tmp_path: Path) -> None:
+    finished(tmp_path, "2020-01-01T000000Z-positioning-x-0001")
+    aborted = RunDirectory.create(tmp_path, "positioning", label="x")
+    aborted.finish("ABORTED", "test")
+    assert index.find(tmp_path, "last").name == aborted.name
+    finished(tmp_path, "2199-01-01T000000Z-positioning-x-0002").manifest_path.write_text("{")
+    assert index.find(tmp_path, "last").name == "2199-01-01T000000Z-positioning-x-0002", "its manifest is damaged, but it is the newest"
 
 
 def test_the_run_directory_starts_fast() -> None:
