@@ -185,6 +185,9 @@ class GrblSimulator:
             self._line += bytes([byte]).upper()
 
     def _execute(self, line: str, now_s: float) -> None:
+        if not line:
+            self._say("ok")  # the firmware answers an empty line before it looks at the alarm or the planner
+            return
         if self._must_wait(line):
             self._waiting_line = line
             return

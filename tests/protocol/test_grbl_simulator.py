@@ -79,6 +79,15 @@ def test_a_reset_while_jogging_is_alarm_3_and_locks() -> None:
         assert lines(grbl.receive(question, 6.0)) == expected.split("\n")
 
 
+def test_an_empty_line_is_answered_even_in_alarm() -> None:
+    _, grbl = simulator(settings={20: 0, 22: 1})
+    assert grbl.state == "Alarm"
+    for line in (b"\n", b"\r", b"  \n", b"(a comment)\n", b";\n"):
+        assert lines(grbl.receive(line, 0.0)) == ["ok"], line
+    assert lines(grbl.receive(b"G0X1\n", 0.0)) == ["error:9"]
+    assert lines(grbl.receive(b"$J=\n", 0.0)) == ["error:8"], "an empty jog is no empty line"
+
+
 def test_positions_on_the_way_are_whole_steps_and_hold_keeps_them() -> None:
     machine, grbl = simulator(settings=ZEROS, time_scale=1.0)
     grbl.receive(b"G21G91G1X2F120\n", 0.0)
