@@ -1,6 +1,6 @@
 """How an attocube IDS3010 talks. What it sees is behind `Optics`.
 
-Bytes in, bytes out. Nothing depends on the wall clock: "measurement starting" lasts a settable number of `getCurrentMode` questions.
+Bytes in, bytes out. Nothing depends on the wall clock: "measurement starting" lasts a settable number of requests, of any kind.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Ids3010Simulator:
     """An IDS3010 with its JSON-RPC server.
 
     namespace : "ids", or "sen" as the displacement functions are called in firmware 1.9 and later.
-    starting_polls : how many times `getCurrentMode` answers "measurement starting" after a start.
+    starting_polls : how many requests after a start still find it "measurement starting"; readings are refused so long.
     """
 
     def __init__(
@@ -107,6 +107,7 @@ class Ids3010Simulator:
             request = codec.decode_request(piece)
         except ProtocolError:
             return codec.encode_reply(codec.Reply(None, error=(_PARSE_ERROR, "Parse error")))
+        self._come_up()
         method = self._methods.get(request.method)
         if method is None:
             reply = codec.Reply(request.id, error=(_METHOD_NOT_FOUND, "Method not found"))
@@ -154,13 +155,17 @@ class Ids3010Simulator:
 
     # -- system -------------------------------------------------------------------------------------------------------
 
+    def _come_up(self) -> None:
+        """One more request since the start."""
+        if self.mode != STARTING:
+            return
+        if self._polls_left > 0:
+            self._polls_left -= 1
+            return
+        self.mode = RUNNING
+        self._lost = [False] * self.axes
+
     def _current_mode(self) -> tuple[Any, ...]:
-        if self.mode == STARTING:
-            if self._polls_left == 0:
-                self.mode = RUNNING
-                self._lost = [False] * self.axes
-            else:
-                self._polls_left -= 1
         return (0, self.mode)
 
     def _start(self) -> tuple[int]:

@@ -10,7 +10,7 @@ import pytest
 
 from precision.drivers.ids3010 import codec
 from precision.drivers.ids3010.driver import Ids3010
-from precision.drivers.ids3010.simulator import Ids3010Simulator
+from precision.drivers.ids3010.simulator import NOT_MEASURING, Ids3010Simulator
 from precision.drivers.roles import Interferometer
 from precision.drivers.testing import (
     ExpectedDialogue,
@@ -109,6 +109,16 @@ def test_the_simulator_has_the_same_conversation() -> None:
             optics.position_pm = optics.zero_pm - 2313
         assert simulator.receive(sent) == answer
     assert optics.averaged_s == [2**18 * 40e-9]
+
+
+def test_the_simulator_comes_up_by_readings_too() -> None:
+    """A program that starts, sleeps and reads, and never asks for the mode."""
+    optics = Optics()
+    simulator = Ids3010Simulator(optics, starting_polls=2)
+    read = ("ids.displacement.getAxisDisplacement", [1])
+    conversation: list[Exchange] = [("ids.system.startMeasurement", [], [0]), (*read, [NOT_MEASURING, 0]), (*read, [NOT_MEASURING, 0]), (*read, [0, 0]), (*read, [0, 0])]
+    for sent, answer in turns(*conversation):
+        assert simulator.receive(sent) == answer
 
 
 def test_both_name_spaces_are_found() -> None:
