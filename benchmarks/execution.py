@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,7 +13,7 @@ from typing import Any, Literal
 from precision import plan as plans
 from precision.drivers import open_controller, open_environment, open_interferometer
 from precision.drivers.lab import process as lab
-from precision.errors import PrecisionError
+from precision.errors import PlanError, PrecisionError
 from precision.report.document import Document
 from precision.report.writers import write
 from precision.runs.directory import RunDirectory
@@ -20,7 +21,7 @@ from precision.runs.manifest import Instrument
 
 from .guard import machine_stops, signals_become_exceptions
 from .plan_files import model_of
-from .positioning import COLUMNS, Rig, acquire, preview
+from .positioning import COLUMNS, Rig, acquire, check_envelope, preview
 from .positioning_evaluation import Analysis, Readings, analyse, incomplete
 from .positioning_plan import Evaluated, Imported, Parameters
 from .positioning_report import document, result_dict
@@ -29,6 +30,10 @@ from .software_compensation import Compensated
 
 BYTES_PER_READING = 4096
 """Generous size of one row on the disk with its framing, for the reservation before motion."""
+
+
+CHANGEABLE = ("title", "evaluation", "uncertainty", "limits", "machine", "test", "instrument")
+"""Sections of a plan that may be judged differently after the run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +74,7 @@ def execute(
     with ExitStack() as stack:
         mask = stack.enter_context(signals_become_exceptions())
         rig, instruments, simulated = stack.enter_context(_connected(plan))
+        check_envelope(plan, preview(plan), rig.controller)  # a plan that the machine refuses leaves no run behind
         run = RunDirectory.create(
             out,
             plan.procedure,
@@ -97,7 +103,7 @@ def execute(
                 _keep_what_there_is(run, reason)
             except (PrecisionError, OSError) as failed:
                 error.add_note(f"the end of the run could not be written down: {failed}")
-            error.add_note(f"the readings taken so far are kept in {run.path} (marked ABORTED)")
+            error.add_note(f"what was measured so far is kept in {run.path} (marked ABORTED)")
             raise
     return evaluate(run)
 
@@ -153,6 +159,12 @@ def _connected(plan: Parameters) -> Iterator[tuple[Rig, dict[str, Instrument], l
 
 def plan_of(run: RunDirectory, settings: tuple[str, ...] = ()) -> Evaluated:
     """The plan in a run's manifest, with "key=value" settings applied, checked."""
+    late = [setting for setting in settings if setting.split("=")[0].split(".")[0].strip() not in CHANGEABLE]
+    if late:
+        raise PlanError(
+            f"{run.name} has been measured: {', '.join(setting.split('=')[0] for setting in late)} cannot be changed after the fact. "
+            f"What can: {', '.join(CHANGEABLE)}"
+        )
     raw = plans.with_settings(run.manifest.plan, settings)
     model = Imported if run.manifest.origin is not None and "devices" not in raw else model_of(raw.get("procedure"))
     checked = plans.check(model, raw, name=f"the plan of {run.name}")
@@ -182,11 +194,12 @@ def evaluated(run: RunDirectory, *, settings: tuple[str, ...] = (), standard: st
 def evaluate(run: RunDirectory, *, settings: tuple[str, ...] = (), standard: str | None = None, stopped: str | None = None) -> Outcome:
     """Judge a run as `evaluated` does and write its result and report. The raw data are not touched.
 
-    With another standard or changed settings the files get a name of their own (`report-vdi3441.html`), beside the run's own report.
+    With another standard or changed settings the files get a name of their own (`report-vdi3441.html`), beside the run's own report: one for each question.
     """
     outcome = evaluated(run, settings=settings, standard=standard, stopped=stopped)
     if standard is not None or settings:
-        suffix = "-".join(["", *([standard.replace(":", "-")] if standard else []), *(["changed"] if settings else [])])
+        changed = hashlib.sha256("\0".join(settings).encode()).hexdigest()[:6]
+        suffix = "-".join(["", *([standard.replace(":", "-")] if standard else []), *([f"changed-{changed}"] if settings else [])])
         result, report = run.path / f"result{suffix}.json", run.path / f"report{suffix}.html"
     else:
         result, report = run.result_path, run.report_path

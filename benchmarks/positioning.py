@@ -25,7 +25,7 @@ BEFORE, ZERO, APPROACH, AFTER, RESUMED, REMEASURED = 0, 1, 2, 3, 4, 5
 in a resumed run also the environment when it was taken up again, and the last complete approach of the first part, made again. All readings refer to the
 last zero before them."""
 
-NOT_MEASURED, MEASURED, BEAM_LOST, NOT_SETTLED, STALE = 0, 1, 2, 3, 4
+NOT_MEASURED, MEASURED, BEAM_LOST, NOT_SETTLED, STALE, IMPLAUSIBLE = 0, 1, 2, 3, 4, 5
 """What became of a reading: the `outcome` column. Only MEASURED rows are evaluated. STALE: bit for bit the reading of another target. An interferometer has
 no time stamp of its own to tell an old reading by; one that has moved by millimetres and reads the same to its last digit has not looked."""
 
@@ -178,13 +178,13 @@ def acquire(
     axis = plan.axis.name
     if rig.interferometer.compensates_air and plan.evaluation.refractive_index != "off":
         raise PlanError('the interferometer corrects for air itself; set evaluation.refractive_index = "off", or the index would be applied twice')
-    _check_envelope(plan, ahead, rig.controller, log)  # before homing, which is the first move
+    check_envelope(plan, ahead, rig.controller, log)  # before homing, which is the first move
     if beginning is not None:
         sink.append_and_wait(beginning.rows)
     if beginning is not None or not rig.controller.homed:
         log("homing")
         rig.controller.home()
-        _check_envelope(plan, ahead, rig.controller, log)
+        check_envelope(plan, ahead, rig.controller, log)
     rig.interferometer.start()
     averaging_s = rig.interferometer.set_averaging(plan.cycle.averaging)
     log("averaging", asked_s=plan.cycle.averaging, set_s=averaging_s)
@@ -214,7 +214,15 @@ def acquire(
     _record_environment(rig, sink, AFTER)
 
 
-def _check_envelope(plan: Parameters, ahead: Preview, controller: MotionController, log: Callable[..., None]) -> None:
+def check_envelope(
+    plan: Parameters, ahead: Preview, controller: MotionController, log: Callable[..., None] = lambda event, **details: None
+) -> None:
+    """Compare what the test needs with what the controller allows now, read back from it.
+
+    Raises
+    ------
+    SafetyStop      no such axis, targets with overshoot outside the soft limits, feed above the maximum
+    """
     axis = plan.axis.name
     limits = controller.soft_limits()
     if axis not in limits:
@@ -261,6 +269,8 @@ def _measure(
         rig.controller.dwell(averaging_s)
         reading = rig.interferometer.displacement()
         outcome = BEAM_LOST if not reading.valid else NOT_SETTLED if not settled else STALE if _is_stale(reading, approach, before) else MEASURED
+        if outcome in (MEASURED, STALE) and abs(_seen_m(plan, reading) - _driven_m(target_m, approach)) > _plausible_m(plan, target_m, approach):
+            outcome = IMPLAUSIBLE
         row = _row(
             phase,
             rig.environment.read(),
@@ -278,6 +288,8 @@ def _measure(
         if outcome == MEASURED:
             return row
         log("invalid reading", run=approach.run, target_index=approach.target_index, attempt=attempt, reason=reading.reason or _REASONS[outcome])
+        if outcome == IMPLAUSIBLE:
+            raise DeviceFault(_implausible(plan, reading, target_m, approach))
         if outcome == BEAM_LOST:
             break  # an incremental count is lost with the beam: repeating the approach cannot bring the zero back
     where = f"target {approach.target_index + 1} ({target_m[approach.target_index] * 1e3:.3f} mm), run {approach.run + 1}, {'↑↓'[approach.direction]}"
@@ -294,7 +306,35 @@ def _measure(
     raise BeamLost(f"{where}: the interferometer has no valid reading. Its zero is lost with the beam: realign, and start the run again.")
 
 
-_REASONS: Final = {BEAM_LOST: "beam lost", NOT_SETTLED: "not settled", STALE: "the reading of another target, to its last digit"}
+_REASONS: Final = {BEAM_LOST: "beam lost", NOT_SETTLED: "not settled", STALE: "the reading of another target, to its last digit",
+                   IMPLAUSIBLE: "far from where the axis was driven"}  # fmt: skip
+
+
+def _driven_m(target_m: NDArray[np.float64], approach: Approach) -> float:
+    """How far from the interferometer's zero, the lowest target, the axis was driven."""
+    return float(target_m[approach.target_index] - target_m[0])
+
+
+def _seen_m(plan: Parameters, reading: Reading) -> float:
+    return reading.value if plan.instrument.sign == "+" else -reading.value
+
+
+def _plausible_m(plan: Parameters, target_m: NDArray[np.float64], approach: Approach) -> float:
+    """The plan's bound, and 0.1 % of the distance: raw readings are 0.03 % long in air, before any correction."""
+    return plan.cycle.plausible_deviation + 1e-3 * abs(_driven_m(target_m, approach))
+
+
+def _implausible(plan: Parameters, reading: Reading, target_m: NDArray[np.float64], approach: Approach) -> str:
+    driven, seen = _driven_m(target_m, approach) * 1e3, _seen_m(plan, reading) * 1e3
+    causes = {
+        "instrument.sign (its reading runs the other way)": abs(seen + driven) < 0.01 * abs(driven) + 1,
+        f"instrument.axis (axis {plan.instrument.axis} of the interferometer does not look along {plan.axis.name})": abs(seen) < 0.01 * abs(driven),
+    }
+    likely = [cause for cause, fits in causes.items() if fits and driven] or ["instrument.axis, instrument.sign and the controller's steps per millimetre"]
+    return (
+        f"{plan.axis.name} was driven {driven:.3f} mm from the zero to target {approach.target_index + 1}, and the interferometer saw {seen:+.4f} mm. "
+        f"Check {' or '.join(likely)}; a machine that really is that far off needs a larger cycle.plausible_deviation."
+    )
 
 
 def _is_stale(reading: Reading, approach: Approach, before: Mapping[str, Any] | None) -> bool:

@@ -23,7 +23,7 @@ from precision.uncertainty.positioning import Budget, Contributors, RotaryContri
 from precision.units import CELSIUS_ZERO_K, REFERENCE_TEMPERATURE_K
 
 from .positioning import APPROACH, MEASURED, NOT_MEASURED, REMEASURED, RESUMED, ZERO
-from .positioning_plan import Evaluated, Imported, Parameters
+from .positioning_plan import LENGTH_CONTRIBUTORS, Evaluated, Parameters
 
 Readings = Mapping[str, NDArray[Any]]
 Result = iso230_2.Result | vdi3441.Result
@@ -39,16 +39,6 @@ IMPORTED_COLUMNS: Final = (
 AS_RECORDED: Final = "Readings evaluated as recorded: no wavelength compensation and no correction to 20 °C was applied here."
 
 STANDARDS: Final = ("iso230-2:2014", "iso230-2:2006", "iso230-2:1997", "iso230-2:1988", "vdi3441")
-LENGTH_CONTRIBUTORS: Final = (
-    "device_calibration",
-    "device_resolution",
-    "misalignment_range",
-    "material_temperature_range",
-    "expansion_coefficient_range",
-    "environmental_variation",
-)
-"""What a plan must state of a linear axis' measurement before a figure can have an uncertainty."""
-
 TARGET_TOLERANCE: Final = 1e-9
 """Targets of an imported recording closer than this (m or rad) are the same target written twice with rounding."""
 
@@ -58,8 +48,8 @@ class Analysis:
     """Everything that a report says about the axis.
 
     recording : corrected positions. result : figures after `standard`. budget : what U is made of, or None with `budget_reason`.
-    corrections : one sentence each, applied or not. mean_material_k : mean material temperature during the test, or None.
-    missing : approaches of the plan that have no valid reading.
+    corrections : a sentence each, and whether the correction was applied. mean_material_k : mean material temperature during the test, or None.
+    missing : approaches of the plan that have no valid reading. not_for_acceptance : why the test can prove no conformity; "" where it can.
     """
 
     standard: str
@@ -67,9 +57,10 @@ class Analysis:
     result: Result
     budget: Budget | None
     budget_reason: str | None
-    corrections: tuple[str, ...]
+    corrections: tuple[tuple[str, bool], ...]
     mean_material_k: float | None
     missing: int
+    not_for_acceptance: str = ""
 
 
 def analyse(plan: Evaluated, readings: Readings, *, standard: str | None = None) -> Analysis:
@@ -87,10 +78,12 @@ def analyse(plan: Evaluated, readings: Readings, *, standard: str | None = None)
         flags = resumptions(plan, readings)
     else:
         flags = ()
-        recording, corrections, material_k = imported_recording(plan, readings), (AS_RECORDED,), None
+        recording, corrections, material_k = imported_recording(plan, readings), ((AS_RECORDED, False),), None
     made, reason = _budget(plan, recording, material_k)
     planned = recording.valid.size
     result = _evaluate(standard, recording, made)
+    if reason is not None:
+        result = _with_reason(result, reason)
     return Analysis(
         standard=standard,
         recording=recording,
@@ -100,7 +93,16 @@ def analyse(plan: Evaluated, readings: Readings, *, standard: str | None = None)
         corrections=corrections,
         mean_material_k=material_k,
         missing=planned - int(recording.valid.sum()),
+        not_for_acceptance="the step cycle is not for acceptance (ISO 230-2, annex B)" if recording.cycle == "step" else "the test was interrupted and resumed" if flags else "",
     )
+
+
+def _with_reason(result: Result, reason: str) -> Result:
+    """The result, whose figures say what the uncertainty lacks."""
+    figures = {
+        key: figure if figure.value is None else replace(figure, uncertainty_reason=reason) for key, figure in result.figures.items()
+    }
+    return replace(result, figures=figures)
 
 
 def _evaluate(standard: str, recording: Positioning, made: Budget | None) -> Result:
@@ -113,7 +115,7 @@ def _evaluate(standard: str, recording: Positioning, made: Budget | None) -> Res
     raise DataError(f"standard {standard!r} is not known; allowed: {', '.join(STANDARDS)}")
 
 
-def _measured(plan: Parameters, readings: Readings) -> tuple[Positioning, tuple[str, ...], float | None]:
+def _measured(plan: Parameters, readings: Readings) -> tuple[Positioning, tuple[tuple[str, bool], ...], float | None]:
     taken = np.flatnonzero((readings["phase"] == APPROACH) & (readings["outcome"] == MEASURED))
     if not taken.size:
         raise DataError("the run holds no valid reading; see its events.jsonl for what happened, and measure again")
@@ -129,7 +131,7 @@ def _measured(plan: Parameters, readings: Readings) -> tuple[Positioning, tuple[
     return recording, corrections, float(readings["material_temperature_k"][taken].mean())
 
 
-def actual_positions(plan: Parameters, readings: Readings, taken: NDArray[np.intp]) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+def actual_positions(plan: Parameters, readings: Readings, taken: NDArray[np.intp]) -> tuple[NDArray[np.float64], tuple[tuple[str, bool], ...]]:
     """Actual positions (m) of the rows `taken`, corrected as the plan says, and one sentence for each correction.
 
     Each reading is a length from the last zero of the interferometer before it; that zero's position is the target it was made at.
@@ -160,7 +162,8 @@ def actual_positions(plan: Parameters, readings: Readings, taken: NDArray[np.int
     else:
         about_heat = f"Lengths not corrected to 20 °C; the material was at {mean_material_k - CELSIUS_ZERO_K:.2f} °C on average."
     sign = 1.0 if plan.instrument.sign == "+" else -1.0
-    return np.asarray(at_zero["target_m"] + sign * length_m), (about_air, about_heat)
+    applied = plan.evaluation.refractive_index != "off", plan.evaluation.normalise_to_20_degrees
+    return np.asarray(at_zero["target_m"] + sign * length_m), tuple(zip((about_air, about_heat), applied, strict=True))
 
 
 def resumptions(plan: Parameters, readings: Readings) -> tuple[str, ...]:
@@ -251,15 +254,18 @@ def _budget(plan: Evaluated, recording: Positioning, material_k: float | None) -
         ), None
     stated: dict[str, float] = {name: value for name in LENGTH_CONTRIBUTORS if (value := getattr(known, name)) is not None}
     absent = [name for name in LENGTH_CONTRIBUTORS if name not in stated]
-    if absent:
+    temperature_k = known.mean_material_temperature if material_k is None else material_k
+    if temperature_k is None:
+        absent.append("mean_material_temperature (the recording has none)")
+    alpha = plan.evaluation.expansion_coefficient
+    if alpha is None:
+        absent.append("evaluation.expansion_coefficient")
+    if absent or temperature_k is None or alpha is None:
         return None, f"the plan's [uncertainty] lacks {', '.join(absent)}"
     length_m = float(recording.target[-1] - recording.target[0])
     if length_m == 0:
         return None, "one target spans no length"
-    temperature_k = known.mean_material_temperature if material_k is None else material_k
-    if temperature_k is None:
-        return None, "the recording has no material temperature; state uncertainty.mean_material_temperature"
-    corrected = plan.evaluation.normalise_to_20_degrees or (isinstance(plan, Imported) and known.already_corrected_to_20_degrees)
+    corrected = plan.evaluation.normalise_to_20_degrees if isinstance(plan, Parameters) else known.already_corrected_to_20_degrees
     return budget(
         Contributors(
             measured_length_m=length_m,
@@ -269,7 +275,7 @@ def _budget(plan: Evaluated, recording: Positioning, material_k: float | None) -
             air_index_relative=known.air_index or 0.0,
             device_resolution_m=stated["device_resolution"],
             misalignment_m=stated["misalignment_range"],
-            machine_expansion_per_k=plan.evaluation.expansion_coefficient,
+            machine_expansion_per_k=alpha,
             machine_expansion_range_per_k=stated["expansion_coefficient_range"],
             machine_thermometer_range_k=stated["material_temperature_range"],
             machine_temperature_difference_k=temperature_k - REFERENCE_TEMPERATURE_K,
@@ -282,7 +288,8 @@ def _budget(plan: Evaluated, recording: Positioning, material_k: float | None) -
 def incomplete(analysis: Analysis, reason: str) -> Analysis:
     """The analysis of a run that was stopped: its figures, if any, flagged as those of an incomplete test."""
     flag = f"the run was stopped before its end ({reason}); the figures are of the readings taken so far and not for acceptance"
-    return replace(analysis, result=replace(analysis.result, flags=(flag, *analysis.result.flags)))
+    result = replace(analysis.result, flags=(flag, *analysis.result.flags))
+    return replace(analysis, result=result, not_for_acceptance="the run was stopped before its end")
 
 
 def attempts(readings: Readings) -> int:

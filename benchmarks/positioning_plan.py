@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
 from precision import units
 from precision.plan import (
@@ -81,15 +81,22 @@ class Cycle(CycleKind):
     settling_tolerance: Length = Field("0.5 µm", gt=0, description="settled when two readings one interval apart differ by no more")
     settling_interval: Time = Field("0.25 s", gt=0, le=60)
     settling_timeout: Time = Field("10 s", gt=0, le=600)
+    plausible_deviation: Length = Field("1 mm", gt=0, description="a reading further from its target stops the run: wrong axis, sign or unit")
     averaging: Time = Field("0.5 s", gt=0, le=60, description="each reading is averaged over this time")
     repeats: int = Field(2, ge=0, le=10, description="how often an approach without a valid reading is repeated before the run is stopped")
     resume_tolerance: Length = Field("5 µm", gt=0, description="--resume: how far the last complete target may differ when it is measured again after homing and zeroing")
 
 
-class Evaluation(Strict):
-    """Which standard, and which corrections."""
+class AsRecorded(Strict):
+    """Which standard. Readings are evaluated as recorded; the expansion coefficient is needed for their uncertainty only."""
 
     standard: Standard = "iso230-2:2014"
+    expansion_coefficient: Expansion | None = Field(None, ge=0, description="of the machine; for U of lengths that were taken away from 20 °C")
+
+
+class Evaluation(AsRecorded):
+    """Which standard, and which corrections."""
+
     refractive_index: Literal["ciddor", "edlen", "off"] = Field("ciddor", description="wavelength compensation from the air that was measured")
     co2: Ratio = Field("450 ppm", gt=0, lt=0.01)
     normalise_to_20_degrees: bool = Field(True, description="correct lengths to 20 °C with the material temperature (NDE)")
@@ -112,6 +119,23 @@ class Uncertainty(Strict):
     environmental_variation: Length | None = Field(None, ge=0, description="E_VE, drift range seen on the unmoving axis during a test's time")
 
 
+LENGTH_CONTRIBUTORS: Final = (
+    "device_calibration",
+    "device_resolution",
+    "misalignment_range",
+    "material_temperature_range",
+    "expansion_coefficient_range",
+    "environmental_variation",
+)
+"""What a plan must state of a linear axis' measurement before a figure can have an uncertainty."""
+
+
+def _with_unit(value: object) -> object:
+    if isinstance(value, int | float):
+        raise ValueError(f"{value} has no unit; write for example \"{value} µm\"")
+    return value
+
+
 def _is_extent(text: str) -> str:
     """A length or an angle above zero, kept as written: which of the two is meant depends on the axis."""
     for dimension in ("length", "angle"):
@@ -122,7 +146,7 @@ def _is_extent(text: str) -> str:
     raise ValueError(f"{text[:40]!r} is neither a length nor an angle; write for example \"20 µm\" or \"8 arcsec\"")
 
 
-Extent = Annotated[str, StringConstraints(max_length=40), AfterValidator(_is_extent)]
+Extent = Annotated[str, BeforeValidator(_with_unit), StringConstraints(max_length=40), AfterValidator(_is_extent)]
 
 
 class Limits(Strict):
@@ -140,6 +164,12 @@ class Limits(Strict):
     R_down: Extent | None = None
     B: Extent | None = None
     B_mean: Extent | None = None
+    P: Extent | None = Field(None, description="VDI/DGQ 3441, like the following")
+    P_a: Extent | None = None
+    P_s_max: Extent | None = None
+    P_s_mean: Extent | None = None
+    U_max: Extent | None = None
+    U_mean: Extent | None = None
 
     def in_si(self, kind: Literal["linear", "rotary"]) -> dict[str, float]:
         """Figure -> limit in m (linear) or rad (rotary). Raises ValueError where the unit does not fit the axis."""
@@ -169,7 +199,7 @@ class Evaluated(Strict):
     title: Note = "Positioning accuracy and repeatability"
     axis: Axis = Axis()
     cycle: CycleKind = CycleKind()
-    evaluation: Evaluation = Evaluation()
+    evaluation: AsRecorded = AsRecorded()
     uncertainty: Uncertainty = Uncertainty()
     limits: Limits = Limits()
     machine: Machine = Machine()
@@ -182,9 +212,9 @@ class Evaluated(Strict):
 
 
 class Imported(Evaluated):
-    """A positioning test that someone else has recorded. Readings are lengths as the file gives them; no correction unless asked for."""
+    """A positioning test that someone else has recorded. Readings are lengths as the file gives them; nothing is corrected here."""
 
-    evaluation: Evaluation = Evaluation(refractive_index="off", normalise_to_20_degrees=False)
+    evaluation: AsRecorded = AsRecorded()
 
 
 class Parameters(Evaluated):
@@ -194,6 +224,7 @@ class Parameters(Evaluated):
     axis: Line = Line()
     targets: Targets = Targets()
     cycle: Cycle = Cycle()
+    evaluation: Evaluation = Evaluation()
     instrument: Instrument = Instrument()
     compensation: Compensation | None = Field(None, description="table that is added to the commanded positions, as a controller with tables would")
     devices: Devices = Devices()

@@ -70,6 +70,7 @@ def document(plan: Evaluated, analysis: Analysis, readings: Readings, manifest: 
         charts=tuple(_charts(plan, analysis, readings, manifest)),
         tables=tuple(_tables(analysis)),
         budgets=tuple(_budgets(analysis)),
+        not_for_acceptance=analysis.not_for_acceptance,
         notes=tuple(_notes(plan, analysis, readings, unused)),
         provenance=Provenance(
             software=", ".join(f"{name} {version}" for name, version in manifest.versions.items()),

@@ -89,6 +89,7 @@ class Machine(Strict):
     type: Note | None = Field(None, description="machine type or model")
     serial_number: Note | None = None
     location: Note | None = None
+    travel: Note | None = Field(None, description="travel of the axis under test")
     kinematic_chain: Note | None = Field(None, description="for example \"[t X Y b Z w]\" after ISO 841/ISO 10791")
     feedback: Note | None = Field(None, description="feedback device of the axis: scale or encoder type, mounting")
     other_axes: Note | None = Field(None, description="positions of the axes not under test")

@@ -38,7 +38,7 @@ def run(
     precision run my-axis.toml --resume last      homes, finds the last target again, goes on after it
 
     Exit codes: 0 within limits (or no limits), 1 out of limits or undecided, 2 wrong plan, 3 device fault, 5 stopped for safety,
-    6 bad data, 130 stopped by Ctrl-C (machine at standstill, data kept).
+    6 bad data, 130 stopped by Ctrl-C, 143 by SIGTERM (machine at standstill, data kept).
 
     None of this replaces a hardware emergency stop.
     """
@@ -127,6 +127,7 @@ def _print_plan(console: Console, plan: Parameters, ahead: Preview) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from precision.benchmarks.positioning_plan import LENGTH_CONTRIBUTORS
     from precision.report.visible_text import visible
 
     where = "virtual lab" if plan.devices.simulated else f"{plan.devices.controller.driver} at {plan.devices.controller.address}"
@@ -144,6 +145,10 @@ def _print_plan(console: Console, plan: Parameters, ahead: Preview) -> None:
         ("envelope", f"{ahead.lowest_m * 1e3:.3f} … {ahead.highest_m * 1e3:.3f} mm with overshoot; checked against the controller's soft limits before motion"),
         ("each point", f"dwell {plan.cycle.dwell:g} s, settling within {plan.cycle.settling_tolerance * 1e6:g} µm, averaged over {plan.cycle.averaging:g} s"),
         ("standard", plan.evaluation.standard),
+        ("instrument", f"axis {plan.instrument.axis}, sign {plan.instrument.sign}, {plan.instrument.vacuum_wavelength * 1e9:.8g} nm, dead path {plan.instrument.dead_path * 1e3:g} mm"),
+        ("devices", "; ".join(f"{role} {device.driver} at {device.address}" for role, device in (
+            ("controller", plan.devices.controller), ("interferometer", plan.devices.interferometer), ("environment", plan.devices.environment)))),
+        ("uncertainty", "stated" if not (lacking := [k for k in LENGTH_CONTRIBUTORS if getattr(plan.uncertainty, k) is None]) else f"not stated: {', '.join(lacking)}"),
         ("seed", str(plan.seed)),
         ("expected time", f"{minutes} min {seconds:02d} s on the machine{pace}"),
     ):
@@ -196,10 +201,11 @@ def progress_line(console: Console, runs: int, points: int) -> Iterator[Callable
         return
     import time
 
-    began, said = time.monotonic(), -1
+    began, said = 0.0, -1
 
     def line(done: int, total: int) -> None:
-        nonlocal said
+        nonlocal said, began
+        began = began or time.monotonic()
         run = done * runs // total
         if run > said and done:
             said = run
