@@ -169,7 +169,7 @@ def report_table(comparison: Comparison) -> Table:
     rows: list[list[Cell]] = [
         [
             change.before.symbol, _size(change.before), _size(change.after), change.difference, change.uncertainty,
-            "—" if change.ratio is None else f"{change.ratio:.2g}", change.verdict,
+            "—" if change.ratio is None else f"{change.ratio:.3g}", change.verdict,
         ]
         for change in comparison.changes.values()
     ]  # fmt: skip

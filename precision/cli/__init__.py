@@ -17,6 +17,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "analyze": ("analyze", "Evaluate a recording (CSV) or a run again."),
     "report": ("report", "Write the report of a run: html, md, json or csv."),
     "compensate": ("compensate", "Make the table that corrects the axis, in a controller's format."),
+    "compare": ("compare", "Set two runs side by side: what changed, and whether that is more than U."),
     "reproduce": ("reproduce", "Run a simulated run again and compare every reading and result."),
     "runs": ("runs", "List, show, verify and recover runs."),
     "export": ("export", "Write a run's raw data: hdf5, parquet, csv, mat, xlsx."),

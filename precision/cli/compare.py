@@ -1,0 +1,59 @@
+"""`precision compare`: two runs side by side."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+@click.argument("before")
+@click.argument("after", default="last")
+@click.option("--fail-worse", is_flag=True, help="Exit with 1 when a figure is worse by more than U, or can no longer be evaluated.")
+@click.option("--figure", "figures", multiple=True, metavar="NAME", help="Judge only these with --fail-worse: A, E, M, R, B, A_up, ... (default A, E, M, R, B).")
+@click.option("--out", "-o", "file", metavar="FILE", type=click.Path(dir_okay=False), help="Write the comparison with its chart: .html, .md, .json or .csv.")
+@click.option("--runs", "folder", type=click.Path(file_okay=False), default="runs", show_default=True, help="Folder of the runs.")
+def compare(before: str, after: str, fail_worse: bool, figures: tuple[str, ...], file: str | None, folder: str) -> None:
+    """Compare the runs BEFORE and AFTER (names, parts of names, folders, or "last"): figures, their difference with its U, and the ratio.
+
+    \b
+    precision compare 2026-11-23T1015 last
+    precision compare BEFORE AFTER --fail-worse --figure E --out after-repair.html
+
+    "Worse" and "better" are said only of a difference larger than its U (k = 2). Exit 0, or 1 with --fail-worse when a figure is worse.
+    """
+    from pathlib import Path
+
+    from rich.console import Console
+    from rich.text import Text
+
+    from precision.benchmarks import comparing
+    from precision.benchmarks.execution import evaluated
+    from precision.cli.runs import found
+    from precision.errors import OUT_OF_LIMITS, DataError, PlanError
+    from precision.report.terminal import table
+    from precision.report.visible_text import visible
+    from precision.report.writers import write
+
+    comparison = comparing.compare(evaluated(found(before, folder)), evaluated(found(after, folder)))
+    unknown = [name for name in figures if name not in comparison.changes]
+    if unknown:
+        raise PlanError(f"--figure {unknown[0]}: there is no such figure; there are {', '.join(comparison.changes)}")
+    console = Console()
+    console.print(table(comparing.report_table(comparison)))
+    for label, one in (("before", comparison.before), ("after", comparison.after)):
+        console.print(f"{label:<8} {one.run.path}", markup=False, soft_wrap=True, highlight=False)
+    for note in comparison.notes:
+        console.print(Text(f"note: {visible(note)}", "yellow"))
+    for change in comparison.changes.values():
+        if change.reason:
+            console.print(Text(visible(f"{change.before.symbol}: {change.reason}"), "dim"))
+    if file is not None:
+        try:
+            for path in write(comparing.document(comparison), Path(file)):
+                click.echo(f"wrote    {path}")
+        except OSError as error:
+            raise DataError(f"{file}: cannot be written ({error.strerror}); give another file with --out") from error
+    worse = comparison.worse(figures or comparing.JUDGED)
+    if fail_worse and worse:
+        click.echo(f"worse, or no longer evaluated: {', '.join(comparison.changes[key].before.symbol for key in worse)}", err=True)
+        click.get_current_context().exit(OUT_OF_LIMITS)
