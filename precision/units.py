@@ -6,6 +6,7 @@ The factors are checked against an independent unit library in `tests/golden/tes
 
 from __future__ import annotations
 
+import decimal
 import math
 import re
 from typing import Final
@@ -37,8 +38,14 @@ DIMENSIONS: Final[dict[str, dict[str, float]]] = {
 _QUANTITY: Final = re.compile(r"\s*([+-]?(?:\d{1,15}(?:\.\d{0,25})?|\.\d{1,25})(?:[eE][+-]?\d{1,3})?)(?:\s+(\S{1,12})|([^\s\d.+-]\S{0,11}))?\s*", re.ASCII)
 
 
+_EXACT: Final = decimal.Context(prec=80)
+"""Holds the product of a number that `_QUANTITY` allows and a float's shortest decimal without rounding, and its sum with 273.15 for all that is a temperature."""
+
+
 def quantity(text: str, dimension: str) -> float:
     """`text` ("0.5 mm") as a float in the SI unit of `dimension` (a key of `DIMENSIONS`, or "temperature" for °C or K, given in K).
+
+    The product is taken in decimals and rounded once: "11.7 µm/m/K" is 11.7e-6, the float nearest to it.
 
     Raises
     ------
@@ -47,14 +54,18 @@ def quantity(text: str, dimension: str) -> float:
     table = {"K": 1.0, "°C": 1.0, "degC": 1.0} if dimension == "temperature" else DIMENSIONS[dimension]
     allowed = ", ".join(name or "(none)" for name in table)
     match = _QUANTITY.fullmatch(text.replace("\N{GREEK SMALL LETTER MU}", "µ"))
+    if re.search(r"\d,\d", text) and _QUANTITY.fullmatch(text.replace(",", ".", 1)):
+        raise ValueError(f"{text[:40]!r} has a comma; write a decimal point, and nothing between thousands: for example \"{example(dimension)}\"")
     if match is None:
         raise ValueError(f"{text[:40]!r} is not a number with a unit; write for example \"{example(dimension)}\" (units allowed: {allowed})")
-    number, unit = float(match[1]), match[2] or match[3] or ""
+    number, unit = decimal.Decimal(match[1]), match[2] or match[3] or ""
     if unit not in table:
-        raise ValueError(f"{text[:40]!r}: unit {unit or '(none)'!r} is not a {dimension}; allowed: {allowed}")
+        article = "an" if dimension[0] in "aeiou" else "a"
+        raise ValueError(f"{text[:40]!r}: unit {unit or '(none)'!r} is not {article} {dimension}; allowed: {allowed}")
     if dimension == "temperature" and unit != "K":
-        return number + CELSIUS_ZERO_K
-    value = number * table[unit]
+        value = float(_EXACT.add(number, decimal.Decimal(repr(CELSIUS_ZERO_K))))
+    else:
+        value = float(_EXACT.multiply(number, decimal.Decimal(repr(table[unit]))))
     if not math.isfinite(value):
         raise ValueError(f"{text[:40]!r} is not a finite number")
     return value

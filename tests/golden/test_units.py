@@ -1,9 +1,13 @@
 """Every factor of `precision.units` against pint, an independent unit library."""
 
 import math
+from decimal import Decimal
+from fractions import Fraction
 
 import pint
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from precision import units
 
@@ -31,6 +35,41 @@ def test_every_dimension_is_compared() -> None:
 def test_celsius_and_the_reference_temperature() -> None:
     assert units.quantity("20 °C", "temperature") == pytest.approx(REGISTRY.Quantity(20.0, "degC").to("kelvin").magnitude, rel=1e-15)
     assert units.REFERENCE_TEMPERATURE_K == units.quantity("20 °C", "temperature")
+
+
+@given(st.integers(1 - 10**15, 10**15 - 1), st.integers(0, 15), st.sampled_from(["length", "time", "pressure", "expansion", "temperature difference"]), st.data())
+def test_a_quantity_is_the_float_nearest_to_what_is_written(digits: int, decimals: int, dimension: str, data: st.DataObject) -> None:
+    unit = data.draw(st.sampled_from(sorted(units.DIMENSIONS[dimension])))
+    number = f"{Decimal(digits).scaleb(-decimals):f}"
+    factor = Fraction(repr(units.DIMENSIONS[dimension][unit]))
+    assert units.quantity(f"{number} {unit}", dimension) == float(Fraction(number) * factor)
+
+
+@pytest.mark.parametrize(("text", "dimension", "value"), [("11.7 µm/m/K", "expansion", 11.7e-6), ("0.3 mm", "length", 0.3e-3), ("3000 mm/min", "speed", 0.05), ("37.77 °C", "temperature", 310.92)])
+def test_a_quantity_as_people_write_it_is_the_number_they_mean(text: str, dimension: str, value: float) -> None:
+    assert units.quantity(text, dimension) == value
+
+
+@pytest.mark.parametrize("number", ["9" * 15 + "." + "9" * 17 + "e999", "1e308"])
+def test_a_quantity_too_large_for_a_float_is_refused(number: str) -> None:
+    with pytest.raises(ValueError, match="not a finite number"):
+        units.quantity(f"{number} kPa", "pressure")
+
+
+@pytest.mark.parametrize(
+    ("text", "dimension", "said"),
+    [
+        ("20,5 µm", "length", "write a decimal point"),
+        ("0,5", "ratio", "write a decimal point"),
+        ("1,234.5 mm", "length", "is not a number with a unit"),
+        ("5 mm", "angle", "is not an angle"),
+        ("5 mm", "expansion", "is not an expansion"),
+        ("5 deg", "length", "is not a length"),
+    ],
+)
+def test_a_quantity_that_is_refused_says_what_to_write(text: str, dimension: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        units.quantity(text, dimension)
 
 
 @pytest.mark.parametrize("unit", ["pm", "nm", "µm", "mm", "m", "nrad", "µrad", "mrad", "rad", "arcsec", "deg", "ns", "µs", "ms", "s"])
