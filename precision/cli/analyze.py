@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
+
+from precision.cli.completion import run_names
+
+if TYPE_CHECKING:
+    from precision.benchmarks.execution import Outcome
 
 STANDARDS = ("iso230-2:2014", "iso230-2:2006", "iso230-2:1997", "iso230-2:1988", "vdi3441", "all")
 
 
 @click.command()
-@click.argument("file")
+@click.argument("file", shell_complete=run_names)
 @click.option("--standard", type=click.Choice(STANDARDS), help="Evaluate after this standard; all: tabulate them side by side.")
 @click.option("--unit", metavar="UNIT", help="Unit of columns whose name states none: mm, µm, in, deg ...")
 @click.option("--column", "columns", multiple=True, metavar="OURS=THEIRS", help="Map a column: target, actual, deviation, direction or run.")
@@ -39,7 +46,7 @@ def analyze(
 
     from precision.benchmarks.execution import evaluate
     from precision.cli.run import finish
-    from precision.errors import PlanError
+    from precision.errors import DataError, PlanError
 
     mapping = {}
     for column in columns:
@@ -57,22 +64,29 @@ def analyze(
     else:
         from precision.cli.runs import found
 
+        if path.suffix.lower() in {".csv", ".tsv", ".txt", ".dat", ".rtl", ".rtx"}:
+            raise DataError(f"{file}: there is no such file")
         if plan or mapping or unit:
             raise PlanError(f"{file}: --plan, --unit and --column are for files; a run has its own plan (change it with --set)")
         run, another = found(file, out), None if standard == "all" else standard
     outcome = evaluate(run, settings=settings, standard=another)
-    if standard == "all":
-        _side_by_side(outcome)
-    finish(outcome)
+    finish(_side_by_side(outcome) if standard == "all" else outcome)
 
 
-def _side_by_side(outcome: object) -> None:
+def _side_by_side(outcome: Outcome) -> Outcome:
+    """Print the figures after every standard, and put them into a report of their own."""
+    from dataclasses import replace
+
     from rich.console import Console
 
-    from precision.benchmarks.execution import Outcome
     from precision.benchmarks.positioning_evaluation import STANDARDS as ALL
     from precision.benchmarks.positioning_report import side_by_side
     from precision.report.terminal import table
+    from precision.report.writers import write
 
-    assert isinstance(outcome, Outcome)
-    Console().print(table(side_by_side(outcome.plan, outcome.readings, ALL)))
+    compared = side_by_side(outcome.plan, outcome.readings, ALL)
+    Console().print(table(compared))
+    document = replace(outcome.document, tables=(compared, *outcome.document.tables))
+    report = outcome.run.path / "report-all-standards.html"
+    write(document, report)
+    return replace(outcome, document=document, report=report)

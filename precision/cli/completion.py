@@ -2,8 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
-from click.shell_completion import get_completion_class
+from click.shell_completion import CompletionItem, get_completion_class
+
+
+def plan_names(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The ready plans, and files."""
+    from precision.benchmarks.plan_files import ready_plans
+
+    return [CompletionItem(name) for name in ready_plans() if name.startswith(incomplete)] + [CompletionItem(incomplete, type="file")]
+
+
+def run_names(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """"last", the runs in the folder of --out, and files."""
+    folder = Path(ctx.params.get("out") or "runs")
+    names = ["last", *sorted((path.parent.name for path in folder.glob("*/manifest.json")), reverse=True)]
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)] + [CompletionItem(incomplete, type="file")]
 
 
 @click.command()

@@ -6,6 +6,8 @@ import json
 
 import click
 
+from precision.cli.completion import plan_names
+
 
 @click.group()
 def plan() -> None:
@@ -31,7 +33,7 @@ def list_() -> None:
 
 
 @plan.command()
-@click.argument("name")
+@click.argument("name", shell_complete=plan_names)
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a value, for example cycle.runs=3.")
 @click.option("--resolved", is_flag=True, help="Every value as it will be used, defaults included, in SI units (JSON).")
 def show(name: str, settings: tuple[str, ...], resolved: bool) -> None:
@@ -48,7 +50,7 @@ def show(name: str, settings: tuple[str, ...], resolved: bool) -> None:
 
 
 @plan.command()
-@click.argument("name")
+@click.argument("name", shell_complete=plan_names)
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a value before checking.")
 def check(name: str, settings: tuple[str, ...]) -> None:
     """Check a plan: every fault at once, with its path and what is allowed. Nothing moves."""

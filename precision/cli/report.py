@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import click
 
+from precision.cli.completion import run_names
+
 
 @click.command()
-@click.argument("run", default="last")
+@click.argument("run", default="last", shell_complete=run_names)
 @click.option("--format", "form", type=click.Choice(["html", "md", "json", "csv"]), default="html", show_default=True, help="Format of the report.")
 @click.option("--output", "-o", type=click.Path(dir_okay=False), help="File to write; the run's folder by default.")
 @click.option("--decimal", type=click.Choice([".", ","]), default=".", show_default=True, help="Decimal mark of CSV.")

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import click
 
+from precision.cli.completion import run_names
+
 
 @click.command()
-@click.argument("run", default="last")
+@click.argument("run", default="last", shell_complete=run_names)
 @click.option("--tolerance", type=click.FloatRange(0), default=0.0, show_default=True,
               help="Relative tolerance of results, for a run from another computer; 0 compares bit for bit.")  # fmt: skip
 @click.option("--time-scale", type=click.FloatRange(0), help="Run the virtual lab at another speed; the readings must not care.")
 @click.option("--out", type=click.Path(file_okay=False), default="runs", show_default=True, help="Folder of the runs.")
 def reproduce(run: str, tolerance: float, time_scale: float | None, out: str) -> None:
     """Run the plan and seed of RUN again on the virtual lab and compare every reading and every result; print what differs.
+
+    The second run is kept in the folder "reproductions" among the runs.
 
     Exit 0 when nothing differs, 1 otherwise. Wall-clock stamps are not compared.
     """
@@ -39,7 +43,7 @@ def reproduce(run: str, tolerance: float, time_scale: float | None, out: str) ->
     if time_scale is not None:
         plan = plan.model_copy(update={"simulation": plan.simulation.model_copy(update={"time_scale": time_scale})})
     with progress_line(Console(), plan.cycle.runs, len(preview(plan).approaches)) as progress:
-        second = execute(plan, Path(out), progress=progress)
+        second = execute(plan, Path(out) / "reproductions", progress=progress)
     found_differences = difference(first, second.run, relative=tolerance, ignored_sections=() if time_scale is None else ("simulation",))
     click.echo(str(found_differences))
     if not found_differences.identical:

@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from precision.cli.completion import plan_names
+
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from precision.benchmarks.execution import Outcome
     from precision.benchmarks.positioning import Preview
     from precision.benchmarks.positioning_plan import Parameters
 
 
 @click.command()
-@click.argument("plan")
+@click.argument("plan", shell_complete=plan_names)
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a value of the plan, for example --set cycle.runs=3.")
 @click.option("--seed", type=click.IntRange(0), help="Seed of the targets' random offsets and of the virtual lab (the same as --set seed=N).")
 @click.option("--time-scale", type=click.FloatRange(0), help="Virtual lab: lab seconds per second; 0 as fast as possible, 1 in real time.")
@@ -103,16 +106,14 @@ def _sync(text: str) -> float | Literal["block"]:
     return seconds
 
 
-def finish(outcome: object) -> None:
+def finish(outcome: Outcome) -> None:
     """Print the table of results and where everything is; leave with 1 unless the verdict is "conforms" or there is no limit."""
     from rich.console import Console
 
-    from precision.benchmarks.execution import Outcome
     from precision.errors import OUT_OF_LIMITS
     from precision.report.decision import Outcome as Decided
     from precision.report.terminal import summary
 
-    assert isinstance(outcome, Outcome)
     console = Console()
     console.print()
     console.print(summary(outcome.document))

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from precision.cli.completion import run_names
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -71,20 +73,30 @@ def list_(out: str, everything: bool) -> None:
     entries = list(reversed(listing(out)))
     shown = entries if everything else entries[:50]
     table = Table(box=None, pad_edge=False)
-    for title in ("run", "created", "status", "seed", "source", "remark"):
-        table.add_column(title, overflow="fold", no_wrap=title == "run")
+    for title in ("run", "status", "source", "result"):
+        table.add_column(title, overflow="ellipsis", no_wrap=True, ratio=None if title == "run" else 1)
     for entry in shown:
-        source = "virtual lab" if entry.simulated else visible(entry.origin or "machine", longest=60)
-        cells = (entry.name, entry.created_utc[:19].replace("T", " "), entry.status, str(entry.seed if entry.seed is not None else ""), source,
-                 visible((entry.problem or entry.reason).split("\n")[0], longest=120))  # fmt: skip
-        table.add_row(*(Text(cell) for cell in cells))
+        source = f"virtual lab, seed {entry.seed}" if entry.simulated else visible((entry.origin or "machine").split(" (SHA-256")[0], longest=60)
+        said = entry.problem or entry.reason or _headline(Path(out) / entry.name)
+        table.add_row(*(Text(cell) for cell in (entry.name, entry.status, source, visible(said.split("\n")[0], longest=120))))
     Console().print(table)
     if len(shown) < len(entries):
         click.echo(f"{len(entries) - len(shown)} older runs; --all lists them")
 
 
+def _headline(folder: Path) -> str:
+    """What the run's own result says of its limits; "" where it has none."""
+    import json
+
+    try:
+        verdict = json.loads((folder / "result.json").read_text(encoding="utf-8")).get("verdict")
+        return str(verdict["headline"]) if verdict else "measured, no limits"
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return ""
+
+
 @runs.command()
-@click.argument("run", default="last")
+@click.argument("run", default="last", shell_complete=run_names)
 @OUT
 def show(run: str, out: str) -> None:
     """Show a run's figures, computed again from its raw data, and where it is."""
@@ -102,7 +114,7 @@ def show(run: str, out: str) -> None:
 
 
 @runs.command()
-@click.argument("run", default="last")
+@click.argument("run", default="last", shell_complete=run_names)
 @OUT
 def path(run: str, out: str) -> None:
     """Print a run's folder, for scripts: cd "$(precision runs path last)"."""
@@ -119,10 +131,10 @@ def reindex(out: str) -> None:
 
 
 @runs.command()
-@click.argument("run", default="last")
+@click.argument("run", default="last", shell_complete=run_names)
 @OUT
 def verify(run: str, out: str) -> None:
-    """Check every record, hash and number of a run. Exit 6 when something does not fit."""
+    """Check every record, hash and number of a run, and its result and report against its raw data. Exit 6 when something does not fit."""
     from precision.errors import DataError
     from precision.runs.recover import verify_run
 
@@ -132,11 +144,35 @@ def verify(run: str, out: str) -> None:
             f"{checked.name}: {len(checked.problems)} problems:\n" + "\n".join(f"  {problem}" for problem in checked.problems)
             + f"\n`precision runs recover {checked.name}` copies out what is whole"
         )
-    click.echo(f"{checked.name}: whole; {checked.blocks} blocks, {checked.samples} samples, every CRC and hash fits")
+    changed = _changed(found(run, out))
+    if changed:
+        raise DataError(
+            f"{checked.name}: the raw data are whole, but {' and '.join(changed)} not what this program makes of them: edited, or written by another version. "
+            f"`precision analyze {checked.name}` writes them again"
+        )
+    click.echo(f"{checked.name}: whole; {checked.blocks} blocks, {checked.samples} samples, every CRC and hash fits; result and report are those of the raw data")
+
+
+def _changed(run: RunDirectory) -> list[str]:
+    """Which of result.json and report.html differ from what the raw data give now."""
+    from precision.benchmarks.execution import evaluated
+    from precision.benchmarks.positioning_report import result_dict
+    from precision.report.html import html
+    from precision.runs.canonical import plain
+
+    if run.manifest.status == "RUNNING":
+        return []
+    outcome = evaluated(run)
+    changed = []
+    if run.result_path.exists() and run.read_result() != plain(result_dict(outcome.plan, outcome.analysis, outcome.document)):
+        changed.append("result.json is")
+    if run.report_path.exists() and run.report_path.read_bytes() != html(outcome.document).encode():
+        changed.append("report.html is")
+    return changed
 
 
 @runs.command()
-@click.argument("run")
+@click.argument("run", shell_complete=run_names)
 @OUT
 def recover(run: str, out: str) -> None:
     """Copy what is whole in a run to a new run beside it, and say what was lost. The original is never changed."""

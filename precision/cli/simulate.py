@@ -9,7 +9,7 @@ import click
 
 @click.command()
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Which machine: everything about it follows from the seed.")
-@click.option("--time-scale", type=click.FloatRange(0), default=1.0, show_default=True, help="Lab seconds per second; 0 as fast as possible.")
+@click.option("--time-scale", type=click.FloatRange(0), default=1.0, show_default=True, help="Pace of motion and dwell, lab seconds per second; 0 as fast as possible. Standing still takes no lab time.")
 @click.option("--controller", type=click.Choice(["auto", "pty", "tcp"]), default="auto", show_default=True, help="Transport of the controller.")
 @click.option("--truth", type=click.Path(dir_okay=False), help="Write what the machine is made of, and every true position, here at the end.")
 def simulate(seed: int, time_scale: float, controller: str, truth: str | None) -> None:

@@ -145,9 +145,20 @@ def test_the_report_in_every_format(precision, tmp_path: Path, form: str) -> Non
     assert (tmp_path / f"mine.{form}").stat().st_size > 500
 
 
+def test_the_ready_plan_serves_a_recording(precision, tmp_path: Path) -> None:
+    (tmp_path / "y.csv").write_text(GOOD, encoding="utf-8")
+    precision("analyze", "y.csv", "--plan", "positioning", "--set", "uncertainty.mean_material_temperature=20.5 °C", "--set", "machine.serial_number=4711")
+    (run,) = (tmp_path / "runs").glob("*positioning*")
+    assert "4711" in (run / "report.html").read_text(encoding="utf-8")
+    assert _result(tmp_path)["result"]["figures"]["A"]["uncertainty"] > 0
+    notes = (run / "report.html").read_text(encoding="utf-8")
+    assert "already_corrected_to_20_degrees" in notes, "the known expansion is in U, and the reader is told how to say that it was corrected"
+
+
 def test_a_limit_decides_the_exit_code(precision, tmp_path: Path) -> None:
     (tmp_path / "y.csv").write_text(GOOD, encoding="utf-8")
     settings = [f"uncertainty.{key}={value}" for key, value in {"device_calibration": "0.1 ppm", "device_resolution": "1 nm", "misalignment_range": "0 mm", "material_temperature_range": "0 K", "expansion_coefficient_range": "0 1/K", "environmental_variation": "0.01 µm", "mean_material_temperature": "20 °C"}.items()]
+    settings.append("evaluation.expansion_coefficient=11.7 µm/m/K")
     given = [part for setting in settings for part in ("--set", setting)]
     precision("analyze", "y.csv", *given, "--set", "limits.A=20 µm", code=0)
     out = precision("analyze", "y.csv", *given, "--set", "limits.A=1 µm", code=1).stdout

@@ -97,9 +97,49 @@ def test_what_the_machine_does_not_allow_is_refused_before_the_first_move(precis
     done = precision("run", "positioning", "--set", setting, code=5)
     assert said in done.stderr
     assert "Nothing was moved" in done.stderr
+    assert not _runs(tmp_path / "runs"), "homing is the first move: what is refused before it leaves no run"
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (("instrument.sign=-",), "instrument.sign"),
+        (("axis.name=Y", "axis.end=590 mm"), "axis 0 of the interferometer does not look along Y"),
+    ],
+)
+def test_an_interferometer_that_looks_elsewhere_stops_the_run(precision, tmp_path: Path, settings: tuple[str, ...], said: str) -> None:
+    done = precision("run", "positioning", *(part for setting in settings for part in ("--set", setting)), code=3)
+    assert said in done.stderr
     (run,) = _runs(tmp_path / "runs")
     assert run.manifest.status == "ABORTED"
-    assert "homing" not in [event["event"] for event in run.events()]
+
+
+def test_the_other_axes_are_measured_with_their_own_beam_and_thermometer(precision, tmp_path: Path) -> None:
+    settings = ("axis.name=Y", "axis.end=590 mm", "instrument.axis=1", "devices.environment.options.material_channel=105", *SMALL[1::2][:2])
+    precision("run", "positioning", *(part for setting in settings for part in ("--set", setting)))
+    (run,) = _runs(tmp_path / "runs")
+    assert 1e-6 < run.read_result()["result"]["figures"]["E"]["value"] < 60e-6
+
+
+def test_what_was_measured_cannot_be_replanned(precision) -> None:
+    precision("run", "positioning", *SMALL)
+    assert "cannot be changed after the fact" in precision("analyze", "last", "--set", "cycle.runs=3", code=2).stderr
+
+
+def test_an_edited_result_is_found(precision, tmp_path: Path) -> None:
+    precision("run", "positioning", *SMALL)
+    (run,) = _runs(tmp_path / "runs")
+    assert "result and report are those of the raw data" in precision("runs", "verify").stdout
+    report = run.report_path.read_text(encoding="utf-8")
+    run.report_path.write_text(report.replace("Conforms", "Perfect"), encoding="utf-8")
+    assert "report.html is not what this program makes" in precision("runs", "verify", code=6).stderr
+    precision("analyze", "last")
+    precision("runs", "verify")
+
+
+def test_a_step_cycle_is_not_for_acceptance_whatever_its_figures(precision) -> None:
+    out = precision("run", "positioning", *SMALL, "--set", "cycle.type=step", code=1).stdout
+    assert "Not for acceptance" in out
 
 
 def test_limits_decide_the_exit_code(precision) -> None:
@@ -121,7 +161,7 @@ def test_corrections_can_be_switched_off_and_the_report_says_so(precision, tmp_p
     precision("run", "positioning", *SMALL)
     precision("analyze", "last", "--set", "evaluation.refractive_index=off", "--set", "evaluation.normalise_to_20_degrees=false", code=1)
     (run,) = _runs(tmp_path / "runs")
-    changed = json.loads((run.path / "result-changed.json").read_text(encoding="utf-8"))
+    changed = json.loads(next(run.path.glob("result-changed-*.json")).read_text(encoding="utf-8"))
     assert "No wavelength compensation" in changed["corrections"][0]
     assert "not corrected to 20 °C" in changed["corrections"][1]
     own = run.read_result()["result"]["figures"]
