@@ -132,9 +132,10 @@ def main(argv: list[str]) -> int:
             "cause": cause, "t_wall": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "hold_sent_mono_ns": cells[HOLD_SENT],
             "standstill_confirmed": stands, "trouble": link.trouble, "last_heard": link.heard[-200:].decode("latin-1"),
         }
-        file = os.open(record, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        file = os.open(record + ".part", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
         os.write(file, json.dumps(said, indent=2, sort_keys=True).encode("ascii") + b"\n")
         os.fsync(file)
+        os.rename(record + ".part", record)  # whole or not there
     return 0
 
 
