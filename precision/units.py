@@ -6,9 +6,9 @@ The factors are checked against an independent unit library in `tests/golden/tes
 
 from __future__ import annotations
 
-import decimal
 import math
 import re
+from fractions import Fraction
 from typing import Final
 
 MM: Final = 1e-3
@@ -38,14 +38,15 @@ DIMENSIONS: Final[dict[str, dict[str, float]]] = {
 _QUANTITY: Final = re.compile(r"\s*([+-]?(?:\d{1,15}(?:\.\d{0,25})?|\.\d{1,25})(?:[eE][+-]?\d{1,3})?)(?:\s+(\S{1,12})|([^\s\d.+-]\S{0,11}))?\s*", re.ASCII)
 
 
-_EXACT: Final = decimal.Context(prec=80)
-"""Holds the product of a number that `_QUANTITY` allows and a float's shortest decimal without rounding, and its sum with 273.15 for all that is a temperature."""
+def _factor(unit: str, factor: float) -> Fraction:
+    """The factor that is meant: the float's shortest decimal; by the minute, the 60th part of one."""
+    return Fraction(repr(factor * 60)) / 60 if unit.endswith("/min") else Fraction(repr(factor))
 
 
 def quantity(text: str, dimension: str) -> float:
     """`text` ("0.5 mm") as a float in the SI unit of `dimension` (a key of `DIMENSIONS`, or "temperature" for °C or K, given in K).
 
-    The product is taken in decimals and rounded once: "11.7 µm/m/K" is 11.7e-6, the float nearest to it.
+    The product is taken exactly and rounded once: "11.7 µm/m/K" is 11.7e-6, the float nearest to it.
 
     Raises
     ------
@@ -58,17 +59,15 @@ def quantity(text: str, dimension: str) -> float:
         raise ValueError(f"{text[:40]!r} has a comma; write a decimal point, and nothing between thousands: for example \"{example(dimension)}\"")
     if match is None:
         raise ValueError(f"{text[:40]!r} is not a number with a unit; write for example \"{example(dimension)}\" (units allowed: {allowed})")
-    number, unit = decimal.Decimal(match[1]), match[2] or match[3] or ""
+    number, unit = Fraction(match[1]), match[2] or match[3] or ""
     if unit not in table:
         article = "an" if dimension[0] in "aeiou" else "a"
         raise ValueError(f"{text[:40]!r}: unit {unit or '(none)'!r} is not {article} {dimension}; allowed: {allowed}")
-    if dimension == "temperature" and unit != "K":
-        value = float(_EXACT.add(number, decimal.Decimal(repr(CELSIUS_ZERO_K))))
-    else:
-        value = float(_EXACT.multiply(number, decimal.Decimal(repr(table[unit]))))
-    if not math.isfinite(value):
-        raise ValueError(f"{text[:40]!r} is not a finite number")
-    return value
+    celsius = dimension == "temperature" and unit != "K"
+    try:
+        return float(number + Fraction(repr(CELSIUS_ZERO_K)) if celsius else number * _factor(unit, table[unit]))
+    except OverflowError:
+        raise ValueError(f"{text[:40]!r} is too large for a number; write for example \"{example(dimension)}\"") from None
 
 
 def si_unit_of(text: str) -> str:

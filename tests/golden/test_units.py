@@ -45,14 +45,14 @@ def test_a_quantity_is_the_float_nearest_to_what_is_written(digits: int, decimal
     assert units.quantity(f"{number} {unit}", dimension) == float(Fraction(number) * factor)
 
 
-@pytest.mark.parametrize(("text", "dimension", "value"), [("11.7 µm/m/K", "expansion", 11.7e-6), ("0.3 mm", "length", 0.3e-3), ("3000 mm/min", "speed", 0.05), ("37.77 °C", "temperature", 310.92)])
+@pytest.mark.parametrize(("text", "dimension", "value"), [("11.7 µm/m/K", "expansion", 11.7e-6), ("0.3 mm", "length", 0.3e-3), ("3000 mm/min", "speed", 0.05), ("6 m/min", "speed", 0.1), ("12000 mm/min", "speed", 0.2), ("5. mm", "length", 0.005), (".5e1 mm", "length", 0.005), ("37.77 °C", "temperature", 310.92)])
 def test_a_quantity_as_people_write_it_is_the_number_they_mean(text: str, dimension: str, value: float) -> None:
     assert units.quantity(text, dimension) == value
 
 
 @pytest.mark.parametrize("number", ["9" * 15 + "." + "9" * 17 + "e999", "1e308"])
 def test_a_quantity_too_large_for_a_float_is_refused(number: str) -> None:
-    with pytest.raises(ValueError, match="not a finite number"):
+    with pytest.raises(ValueError, match="too large for a number"):
         units.quantity(f"{number} kPa", "pressure")
 
 
