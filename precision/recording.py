@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from . import units
 from .errors import DataError
 
 UP, DOWN = 0, 1
@@ -67,7 +68,7 @@ class Positioning:
     @property
     def unit(self) -> str:
         """SI unit of `target` and `actual`: "m" or "rad"."""
-        return "m" if self.kind == "linear" else "rad"
+        return _si_unit(self.kind)
 
     @property
     def deviation(self) -> NDArray[np.float64]:
@@ -110,9 +111,9 @@ class Positioning:
                 f"found {targets.shape}, {runs.shape}, {directions.shape} and {actuals.shape}"
             )
         if not (math.isfinite(tolerance) and tolerance >= 0):
-            raise DataError(f"tolerance is {tolerance}; expected a distance in m or rad, zero or more")
+            raise DataError(f"tolerance is {float(tolerance)}; expected a distance in m or rad, zero or more")
         if runs.dtype.kind not in "iu":
-            raise DataError(f"run has values of type {runs.dtype}, first {runs[0]!r}; expected integers")
+            raise DataError(f"run has values of type {runs.dtype}, first {runs.tolist()[0]!r}; expected integers")
         for name, values in (("target", targets), ("actual position", actuals)):
             bad = np.flatnonzero(~np.isfinite(values))
             if bad.size:
@@ -129,17 +130,32 @@ class Positioning:
         if chained.size:
             row = int(chained[0])
             raise DataError(
-                f"row {row + 1}: target {targets[row]!r} belongs, by steps within the tolerance of {tolerance!r}, to {distinct[index[row]]!r}, which is "
-                "further away than that; make the tolerance smaller than half the distance between targets"
+                f"row {row + 1}: target {' belongs to '.join(_told(kind, targets[row], distinct[index[row]]))} by steps within the tolerance of "
+                f"{units.text(tolerance, _si_unit(kind))}, but that is further away; make the tolerance smaller than half the distance between targets"
             )
         run_numbers, column = np.unique(runs, return_inverse=True)
         table = np.full((2, distinct.size, run_numbers.size), np.nan)
         for row in range(targets.size):
             place = (int(directions[row]), int(index[row]), int(column[row]))
             if not np.isnan(table[place]) and table[place] != actuals[row]:
+                before, now = _told(kind, table[place], actuals[row])
                 raise DataError(
-                    f"row {row + 1}: target {distinct[index[row]]!r} in run {runs[row]}, direction {'↑↓'[place[0]]}, was already given with another "
-                    f"reading ({table[place]!r}, now {actuals[row]!r}); number the runs or remove one"
+                    f"row {row + 1}: target {_told(kind, distinct[index[row]])[0]} in run {runs[row]}, direction {'↑↓'[place[0]]}, was already given with another "
+                    f"reading ({before}, now {now}); number the runs or remove one"
                 )
             table[place] = actuals[row]
         return cls(axis=axis, kind=kind, cycle=cycle, target=distinct, actual=table, valid=~np.isnan(table))
+
+
+def _si_unit(kind: Kind) -> str:
+    return "rad" if kind == "rotary" else "m"
+
+
+def _told(kind: Kind, *positions: float) -> list[str]:
+    """Positions as a message shows them, to as many digits as tell them apart: in mm or degrees, as machines are commanded."""
+    si_unit, shown = _si_unit(kind), "deg" if kind == "rotary" else "mm"
+    for digits in (7, 10, 16):
+        texts = [units.text(float(position), si_unit, unit=shown, digits=digits) for position in positions]
+        if len(set(texts)) == len(texts):
+            return texts
+    return [f"{float(position)!r} {si_unit}" for position in positions]

@@ -73,6 +73,29 @@ def test_a_chain_of_close_targets_is_not_swallowed_into_one() -> None:
         recorded([(0.0, 1, 0, 0.0), (0.9e-6, 2, 0, 0.0), (1.8e-6, 3, 0, 0.0)], tolerance=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("kind", "first", "second", "said"),
+    [
+        ("linear", 0.100001, 0.1000012, "target 100.0000 mm in run 1, direction ↑, was already given with another reading (100.0010 mm, now 100.0012 mm)"),
+        ("linear", 0.1, 0.1 + 1e-11, "(100.000000000 mm, now 100.000000010 mm)"),
+        ("linear", 0.1, np.nextafter(0.1, 1), "(0.1 m, now 0.10000000000000002 m)"),
+        ("rotary", math.pi / 2, math.pi / 3, "(90.00000 deg, now 60.00000 deg)"),
+    ],
+)
+def test_a_contradiction_is_told_with_units_and_plain_numbers(kind: Any, first: float, second: float, said: str) -> None:
+    with pytest.raises(DataError) as refused:
+        recorded([(0.1, 1, 0, first), (0.1, 1, 0, second)], kind=kind)
+    assert said in str(refused.value) and "np." not in str(refused.value)
+
+
+def test_close_targets_are_told_with_units_and_plain_numbers() -> None:
+    with pytest.raises(DataError) as refused:
+        recorded([(0.1, 1, 0, 0.0), (0.1000009, 2, 0, 0.0), (0.1000018, 3, 0, 0.0)], tolerance=1e-6)
+    assert "row 3: target 100.0018 mm belongs to 100.0000 mm by steps within the tolerance of 1.000 µm" in str(refused.value)
+    with pytest.raises(DataError, match=r"first 1\.5;"):
+        Positioning.from_rows(**(GOOD | {"run": np.array([1.5, 2.0])}))
+
+
 @given(st.floats(-1e3, 1e3), st.floats(-10, 10))
 def test_a_rotary_deviation_is_the_same_angle_within_half_a_turn(actual: float, target: float) -> None:
     deviation = float(recorded([(target, 1, 0, actual)], kind="rotary").deviation[0, 0, 0])
