@@ -73,7 +73,7 @@ def document(plan: Evaluated, analysis: Analysis, readings: Readings, manifest: 
         not_for_acceptance=analysis.not_for_acceptance,
         notes=tuple(_notes(plan, analysis, readings, unused)),
         provenance=Provenance(
-            software=", ".join(f"{name} {version}" for name, version in manifest.versions.items()),
+            software=", ".join(f"{name} {version}" for name, version in sorted(manifest.versions.items(), key=lambda item: (item[0] != "precision", item[0]))),
             run_id=manifest.run_id,
             plan_sha256=manifest.plan_sha256,
             data_sha256=manifest.capture_sha256,
@@ -292,7 +292,7 @@ def _header_fields(plan: Evaluated, analysis: Analysis, readings: Readings, mani
         "scale": plan.machine.feedback,
         "compensations": _compensations(plan),
         "instrument": plan.test.instrument,
-        "instrument_serial": "; ".join(f"{role}: {device.identity}" for role, device in manifest.instruments.items() if device.identity) or None,
+        "instrument_serial": "; ".join(f"{role}: {device.identity}" for role, device in sorted(manifest.instruments.items()) if device.identity) or None,
         "certificate": plan.test.certificate,
         "sensor_positions": plan.test.sensor_positions,
         "nde": _corrected_to_20(plan),
