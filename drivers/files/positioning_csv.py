@@ -7,24 +7,26 @@
     1,-,0.000,-0.0008
 
 Columns (upper or lower case; a unit may follow in the name: `target_mm`, `target [mm]`, `target (mm)`):
-    target      target, nominal, position, soll
-    actual      actual, measured, reading, ist     — or —     deviation, error, abweichung  (actual − target)
-    direction   direction, dir, richtung: + - up down ↑ ↓ fwd rev forward reverse 1 -1
+    target      target, nominal, position, soll, sollposition, zielposition
+    actual      actual, measured, reading, ist, istposition, messwert     — or —     deviation, error, abweichung  (actual − target)
+    direction   direction, dir, richtung: + - up down ↑ ↓ fwd rev forward reverse 1 -1 auf ab vor zurück hin rück
     run         run, cycle, lauf: a whole number
-Other columns are ignored. Every length column needs a unit: in its name, in a "# unit:" line, or given by the caller.
+Other columns are ignored. Where both actual and deviation are there, actual is used and the two must agree. Every length column needs a unit: in its name, in a "# unit:" line, or given by the caller.
 """
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from precision import units
 from precision.errors import DataError
 from precision.recording import DOWN, UP
 from precision.units import DIMENSIONS
@@ -32,23 +34,32 @@ from precision.units import DIMENSIONS
 from .table import Table, read_table
 
 NAMES: Final[dict[str, tuple[str, ...]]] = {
-    "target": ("target", "nominal", "position", "soll", "target position"),
-    "actual": ("actual", "measured", "reading", "ist", "actual position"),
+    "target": ("target", "nominal", "position", "soll", "target position", "sollposition", "soll position", "sollwert", "zielposition"),
+    "actual": ("actual", "measured", "reading", "ist", "actual position", "istposition", "ist position", "istwert", "messwert"),
     "deviation": ("deviation", "error", "abweichung"),
     "direction": ("direction", "dir", "richtung"),
     "run": ("run", "cycle", "lauf", "run number"),
 }
 _DIRECTIONS: Final = {
-    **dict.fromkeys(("+", "+1", "1", "up", "u", "↑", "fwd", "forward", "pos", "positive"), UP),
+    **dict.fromkeys(("+", "+1", "1", "up", "u", "↑", "fwd", "forward", "pos", "positive", "auf", "vor", "hin"), UP),
     **dict.fromkeys(("-", "−", "-1", "down", "d", "↓", "rev", "bwd", "reverse", "backward", "neg", "negative"), DOWN),
+    **dict.fromkeys(("ab", "zurück", "zurueck", "rück", "rueck"), DOWN),
 }
 _NAME: Final = re.compile(r"(?P<name>.*?)\s*(?:[\[(](?P<bracket>[^\])]{1,12})[\])]|_(?P<suffix>m|mm|um|µm|nm|in|rad|deg|arcsec|mrad|urad|µrad))?")
 HEADER_FIELDS: Final = ("machine", "instrument", "operator", "date", "location", "serial number", "remarks")
+_GERMAN: Final = {
+    "maschine": "machine", "achse": "axis", "bediener": "operator", "prüfer": "operator", "pruefer": "operator", "bediener/prüfer": "operator",
+    "datum": "date", "ort": "location", "einheit": "unit", "seriennummer": "serial number", "messgerät": "instrument", "messgeraet": "instrument",
+    "bemerkung": "remarks", "bemerkungen": "remarks",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """Rows of a positioning test as a file gave them, in m or rad, with what its header says of the test."""
+    """Rows of a positioning test as a file gave them, in m or rad, with what its header says of the test.
+
+    ignored : keys of the header that mean nothing here, in lower case.
+    """
 
     axis: str
     kind: Literal["linear", "rotary"]
@@ -57,6 +68,7 @@ class Imported:
     target: NDArray[np.float64]
     actual: NDArray[np.float64]
     header: dict[str, str]
+    ignored: tuple[str, ...] = ()
 
 
 def read(path: Path, *, unit: str | None = None, columns: Mapping[str, str] | None = None) -> Imported:
@@ -66,32 +78,99 @@ def read(path: Path, *, unit: str | None = None, columns: Mapping[str, str] | No
 
     Raises
     ------
-    DataError       missing column, no or contradicting units, a cell that is not a number, an unknown direction: line and column named
+    DataError       missing column, no or contradicting units, a cell that is not a number, an unknown direction, an actual position that does not
+                    fit its deviation, one approach with two readings: line and column named
     """
-    table = read_table(path)
+    table, ignored = _known_header(read_table(path))
     place, stated = _columns(table, columns or {})
     missing = [name for name in ("target", "direction", "run") if name not in place]
     if "actual" not in place and "deviation" not in place:
         missing.append("actual (or deviation)")
     if missing:
+        advice = " ".join(f"--column {name.split()[0]}=NAME" for name in missing)
         raise DataError(
             f"{table.name}: no column for {', '.join(missing)}. Columns found: {', '.join(table.columns)[:200]}. "
-            "Rename one, or map it: --column target=NAME"
+            f"Rename one, or map it: {advice}"
         )
     reading = "actual" if "actual" in place else "deviation"
     factor, kind = _factors(table, stated, ("target", reading), unit)
     numbers = range(len(table.rows))
     target = np.array([table.number(row, place["target"]) for row in numbers]) * factor["target"]
     actual = np.array([table.number(row, place[reading]) for row in numbers]) * factor[reading]
+    if reading == "actual" and "deviation" in place:
+        _check_deviations(table, place, stated, unit, target, actual)
+    run = np.array([_run(table, row, place["run"]) for row in numbers], dtype=np.int64)
+    direction = np.array([_direction(table, row, place["direction"]) for row in numbers], dtype=np.int64)
+    units_written = [stated.get(name) or unit or table.meta.get("unit", "") for name in ("target", reading)]
+    approaches = zip(target.tolist(), run.tolist(), direction.tolist(), strict=True)
+    _check_repeats(table, (place["target"], place[reading]), units_written, approaches, actual.tolist())
     return Imported(
         axis=_axis(table),
         kind=kind,
-        run=np.array([_run(table, row, place["run"]) for row in numbers], dtype=np.int64),
-        direction=np.array([_direction(table, row, place["direction"]) for row in numbers], dtype=np.int64),
+        run=run,
+        direction=direction,
         target=target,
         actual=actual if reading == "actual" else target + actual,
         header={key: table.meta[key] for key in HEADER_FIELDS if table.meta.get(key)},
+        ignored=ignored,
     )
+
+
+def _known_header(table: Table) -> tuple[Table, tuple[str, ...]]:
+    """The table with the header's keys in our words, and the keys that are none of ours."""
+    known: dict[str, str] = {}
+    ignored = []
+    for key, value in table.meta.items():
+        ours = _GERMAN.get(key, key)
+        if ours not in (*HEADER_FIELDS, "axis", "kind", "unit"):
+            ignored.append(key)
+        elif known.setdefault(ours, value) != value:
+            raise DataError(f"{table.name}: the header gives {ours} twice, as {known[ours][:40]!r} and as {value[:40]!r}; remove one line")
+    return replace(table, meta=known), tuple(ignored)
+
+
+def _check_deviations(
+    table: Table, place: Mapping[str, int], stated: Mapping[str, str], unit: str | None, target: NDArray[np.float64], actual: NDArray[np.float64]
+) -> None:
+    """Refuse a file whose columns of actual positions and of deviations contradict each other."""
+    names = {ours: table.columns[place[ours]] for ours in ("actual", "deviation")}
+    choose = f"say which column to use: --column actual={names['actual']!r} or --column deviation={names['deviation']!r}"
+    try:
+        factor, kind = _factors(table, stated, ("target", "deviation"), unit)
+        given = np.array([table.number(row, place["deviation"]) for row in range(len(table.rows))]) * factor["deviation"]
+    except DataError as error:
+        raise DataError(f"{error}. Beside {names['actual']!r} the column {names['deviation']!r} is read to be compared; or {choose}") from None
+    step = {ours: table.last_digit(place[ours]) * factor["deviation" if ours == "deviation" else "target"] for ours in ("target", "actual", "deviation")}
+    # Each number is rounded by at most half its last digit. A target written with fewer digits than the reading is meant exactly: 100 mm is no 99.6 mm.
+    allowed = 0.5 * (step["actual"] + step["deviation"] + min(step["target"], step["actual"])) + 4 * np.finfo(np.float64).eps * (np.abs(actual) + np.abs(target))
+    whole_turn = math.inf if kind == "linear" else 2 * math.pi
+    for row, (ours, theirs) in enumerate(zip((actual - target).tolist(), given.tolist(), strict=True)):
+        if abs(_remainder(ours - theirs, whole_turn)) > allowed[row]:
+            si_unit = "m" if kind == "linear" else "rad"
+            turned = "; it seems to hold target − actual" if abs(_remainder(ours + theirs, whole_turn)) <= allowed[row] else ""
+            raise DataError(
+                f"{table.name}, line {table.rows[row][0]}: {names['actual']!r} gives a deviation of {units.text(_remainder(ours, whole_turn), si_unit)}, "
+                f"{names['deviation']!r} says {units.text(theirs, si_unit)}{turned}; correct one, or {choose}"
+            )
+
+
+def _remainder(value: float, period: float) -> float:
+    return value if math.isinf(period) else math.remainder(value, period)
+
+
+def _check_repeats(
+    table: Table, place: tuple[int, int], written: Sequence[str], approaches: Iterable[tuple[float, int, int]], readings: Sequence[float]
+) -> None:
+    """Refuse a file that gives two readings for one approach (target, run, direction); the same reading twice does no harm."""
+    first: dict[tuple[float, int, int], int] = {}
+    for row, approach in enumerate(approaches):
+        before = first.setdefault(approach, row)
+        if readings[before] != readings[row]:
+            (earlier, old), (line, new) = table.rows[before], table.rows[row]
+            raise DataError(
+                f"{table.name}, line {line}: target {new[place[0]]} {written[0]} in run {approach[1]}, direction {'↑↓'[approach[2]]}, was already given in line "
+                f"{earlier} with another reading ({old[place[1]]} {written[1]}, now {new[place[1]]} {written[1]}); number the runs or remove one"
+            )
 
 
 def _columns(table: Table, mapping: Mapping[str, str]) -> tuple[dict[str, int], dict[str, str]]:
@@ -101,20 +180,47 @@ def _columns(table: Table, mapping: Mapping[str, str]) -> tuple[dict[str, int], 
     for ours, theirs in mapping.items():
         if ours not in NAMES:
             raise DataError(f"--column {ours}={theirs}: no such column; ours are {', '.join(NAMES)}")
-        if theirs not in table.columns:
-            raise DataError(f"{table.name}: has no column {theirs!r}; columns found: {', '.join(table.columns)[:200]}")
+    mapped = {ours: _mapped(table, theirs) for ours, theirs in mapping.items()}
+    # Who names one of the two has chosen: the other is then no concern of ours.
+    chosen = mapped.keys() & {"actual", "deviation"}
+    passed_over = {"actual", "deviation"} - chosen if chosen else set()
     for index, written in enumerate(table.columns):
-        match = _NAME.fullmatch(written)
-        bare = (match["name"] if match else written).strip().lower().replace("_", " ")
-        unit = (match["bracket"] or match["suffix"] or "").strip() if match else ""
+        bare, unit = _name_and_unit(written)
         for ours, names in NAMES.items():
-            if mapping.get(ours) == written or (ours not in mapping and bare in names):
+            found = ours not in mapped and ours not in passed_over and index not in mapped.values() and bare in names
+            if mapped.get(ours) == index or found:
                 if ours in place:
                     raise DataError(f"{table.name}: columns {table.columns[place[ours]]!r} and {written!r} both read as {ours}; map one: --column {ours}=NAME")
                 place[ours] = index
                 if unit:
                     stated[ours] = unit
     return place, stated
+
+
+def _mapped(table: Table, theirs: str) -> int:
+    """Index of the column that is called `theirs`: as written, or without its unit and whatever its case."""
+    if theirs in table.columns:
+        if table.columns.count(theirs) > 1:
+            raise DataError(f"{table.name}: {table.columns.count(theirs)} columns are called {theirs!r}; rename all but one")
+        return table.columns.index(theirs)
+    fitting = [index for index, written in enumerate(table.columns) if _name_and_unit(written)[0] == _plain(theirs)]
+    if len(fitting) > 1:
+        raise DataError(f"{table.name}: {theirs!r} fits the columns {', '.join(table.columns[index] for index in fitting)[:200]}; write the whole name")
+    if not fitting:
+        raise DataError(f"{table.name}: has no column {theirs!r}; columns found: {', '.join(table.columns)[:200]}")
+    return fitting[0]
+
+
+def _name_and_unit(written: str) -> tuple[str, str]:
+    """A column's name as it is compared, and the unit that it states ("" where it states none)."""
+    match = _NAME.fullmatch(written)
+    if match is None:
+        return _plain(written), ""
+    return _plain(match["name"]), (match["bracket"] or match["suffix"] or "").strip().replace("\N{GREEK SMALL LETTER MU}", "µ")
+
+
+def _plain(name: str) -> str:
+    return " ".join(name.lower().replace("_", " ").replace("-", " ").split())
 
 
 def _factors(
@@ -125,7 +231,7 @@ def _factors(
     factor, dimensions = {}, {}
     for name in needed:
         written = stated.get(name) or general
-        if written is None:
+        if not written:
             raise DataError(f"{table.name}: column {name!r} states no unit; write it as {name}_mm, add a line \"# unit: mm\", or give --unit mm")
         for dimension in ("length", "angle"):
             if written in DIMENSIONS[dimension]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import math
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,14 +18,14 @@ from precision.errors import DataError
 
 MAX_BYTES: Final = 64 * 1024 * 1024
 _NUMBER: Final = re.compile(r"[+-]?(?:\d{1,18}(?:\.\d{0,25})?|\.\d{1,25})(?:[eE][+-]?\d{1,3})?", re.ASCII)
-_META: Final = re.compile(r"#\s*([A-Za-z][A-Za-z0-9 _-]{0,40})\s*[:=]\s*(.{0,400})")
+_META: Final = re.compile(r"#\s*([^\W\d_][\w /-]{0,40}?)\s*[:=]\s*(.{0,400})")
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
     """The text of a table.
 
-    meta : "# key: value" lines above the column names, keys in lower case.
+    meta : "# key: value" lines above the column names, keys in lower case, with blanks for underscores.
     columns : column names as written.
     rows : (line number, cells) of every data row.
     decimal : "." or ",".
@@ -41,9 +42,19 @@ class Table:
         line, cells = self.rows[row]
         text = cells[column]
         plain = text.replace(",", ".") if self.decimal == "," else text
+        if self.decimal == "." and "," in text and _NUMBER.fullmatch(text.replace(",", ".", 1)):
+            raise DataError(f"{self.name}, line {line}, column {self.columns[column]!r}: {text[:40]!r} has a comma; write a decimal point, or separate the cells by semicolons")
         if not _NUMBER.fullmatch(plain) or not math.isfinite(float(plain)):
             raise DataError(f"{self.name}, line {line}, column {self.columns[column]!r}: {text[:40]!r} is not a number; correct or remove the row")
         return float(plain)
+
+    def last_digit(self, column: int) -> float:
+        """What one step of the last digit is worth, in the finest cell of a column of numbers: 0.001 for "12.345", 1 for whole numbers.
+
+        Programs drop zeros at the end, so one cell says less than the column.
+        """
+        texts = (cells[column].lower().replace(",", ".").partition("e") for _, cells in self.rows)
+        return min(10.0 ** (int(exponent or 0) - len(mantissa.partition(".")[2])) for mantissa, _, exponent in texts)
 
 
 def read_table(path: Path) -> Table:
@@ -63,7 +74,7 @@ def read_table(path: Path) -> Table:
         if line.lstrip().startswith("#"):
             match = _META.fullmatch(line.strip())
             if match and not body:
-                meta[match[1].strip().lower()] = match[2].strip()
+                meta[" ".join(match[1].lower().replace("_", " ").split())] = match[2].strip()
             continue
         body.append((number, line))
     if len(body) < 2:
@@ -75,7 +86,8 @@ def read_table(path: Path) -> Table:
     columns, rows = parsed[0][1], parsed[1:]
     for number, cells in rows:
         if len(cells) != len(columns):
-            raise DataError(f"{name}, line {number}: {len(cells)} cells; the header has {len(columns)} columns ({', '.join(columns)[:120]})")
+            advice = "; where commas separate cells, write decimal points" if separator == "," and len(cells) > len(columns) else ""
+            raise DataError(f"{name}, line {number}: {len(cells)} cells; the header has {len(columns)} columns ({', '.join(columns)[:120]}){advice}")
     return Table(name, meta, columns, tuple(rows), _decimal(name, rows, separator))
 
 
@@ -91,7 +103,8 @@ def _lines(path: Path) -> list[str]:
         raise DataError(f"{path.name}: holds NUL bytes; this is not a text table (export it as CSV)")
     for encoding in ("utf-8-sig", "cp1252"):  # spreadsheets on Windows still write the latter
         try:
-            return data.decode(encoding).splitlines()
+            # One way of writing ü: files from some systems have u and two dots.
+            return unicodedata.normalize("NFC", data.decode(encoding)).splitlines()
         except UnicodeDecodeError:
             continue
     raise DataError(f"{path.name}: neither UTF-8 nor Windows-1252 text; export it as UTF-8 CSV")
