@@ -167,6 +167,7 @@ def until() -> Callable[..., Any]:
 
 BEGIN, END = "<!-- fault matrix: begin -->", "<!-- fault matrix: end -->"
 _rows: list[tuple[int, str, str, str, str]] = []
+_failed: set[int] = set()
 PASSED_MEANS = {
     "test_transports.py::test_half_a_line_is_never_an_answer": (70, "half a line, never finished", "no answer within the deadline: LinkLost; never a shortened number"),
     "test_transports.py::test_a_slow_drip_does_not_stretch_the_deadline": (71, "answer byte by byte", "the deadline of the whole answer holds"),
@@ -191,10 +192,16 @@ PASSED_MEANS = {
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """A row for each of these tests that passed."""
-    known = PASSED_MEANS.get(report.nodeid.rpartition("/")[2])
-    if known is not None and report.when == "call" and report.passed:
-        _rows.append((*known, "no motion", "0" if known[0] >= 90 and known[0] <= 92 else "–"))
+    """A row for each of these tests that passed, with all its parameters."""
+    name = report.nodeid.rpartition("tests/")[2].rpartition("/")[2]
+    known = PASSED_MEANS.get(name) or PASSED_MEANS.get(name.partition("[")[0])
+    if known is None or report.when != "call":
+        return
+    if not report.passed:
+        _failed.add(known[0])
+    row = (*known, "no motion", "0" if 90 <= known[0] <= 92 else "–")
+    if row not in _rows:
+        _rows.append(row)
 
 
 @pytest.fixture
@@ -202,7 +209,7 @@ def seen() -> Callable[..., None]:
     """Note a row of the fault matrix: fault, reaction, time to standstill (text or s), readings lost."""
 
     def note(order: int, fault: str, reaction: str, standstill: float | str, lost: int | str) -> None:
-        shown = standstill if isinstance(standstill, str) else "already stood" if math.isnan(standstill) else f"{standstill * 1e3:.0f} ms"
+        shown = standstill if isinstance(standstill, str) else "already stood" if math.isnan(standstill) else f"{standstill * 1e3:.1f} ms"
         _rows.append((order, fault, reaction, shown, str(lost)))
 
     return note
@@ -214,7 +221,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if target is None or not _rows:
         return
     lines = ["| fault | reaction | time to standstill | acknowledged readings lost |", "|---|---|---|---|"]
-    lines += [f"| {fault} | {reaction} | {shown} | {lost} |" for _, fault, reaction, shown, lost in sorted(_rows)]
+    lines += [f"| {fault} | {reaction} | {shown} | {lost} |" for _, fault, reaction, shown, lost in sorted(row for row in _rows if row[0] not in _failed)]
     path = Path(target)
     if not path.exists():
         path.write_text(f"{BEGIN}\n{END}\n", encoding="utf-8")

@@ -101,6 +101,10 @@ def measured(spoil: Callable[[int, float], Reading], *settings: str) -> tuple[Pa
     return plan, rows, said
 
 
+BLIND = "cycle.plausible_deviation=2 m"
+"""A plan that finds any reading plausible: a frozen instrument is then noticed by its digits alone."""
+
+
 def good(value_m: float) -> Reading:
     return Reading(value=value_m, t_mono_ns=1)
 
@@ -153,9 +157,14 @@ def test_a_beam_that_was_lost_between_two_good_readings_is_not_overlooked() -> N
 
 def test_a_frozen_instrument_is_noticed_at_the_next_target() -> None:
     with pytest.raises(DeviceFault, match="reading of another target, to its last digit"):
-        measured(lambda n, value_m: good(0.123456789012))
+        measured(lambda n, value_m: good(0.123456789012), BLIND)
     columns = measured.rows.columns()  # type: ignore[attr-defined]
     assert columns["outcome"][columns["phase"] == APPROACH].tolist() == [MEASURED, STALE, STALE, STALE]
+
+
+def test_a_frozen_instrument_is_refused_by_the_ready_plan_too() -> None:
+    with pytest.raises(DeviceFault, match="the interferometer saw"):
+        measured(lambda n, value_m: good(0.123456789012))
 
 
 def test_a_value_that_comes_back_at_the_same_target_is_a_reading() -> None:
@@ -186,7 +195,7 @@ def test_an_interferometer_that_freezes_over_its_real_link_stops_the_run(tmp_pat
         thread = threading.Thread(target=serve)
         thread.start()
         addresses = {"controller": lab.addresses["controller"], "interferometer": "tcp://{}:{}".format(*server.getsockname()), "environment": lab.addresses["environment"]}
-        command = ["run", "positioning", "--yes", "--out", str(tmp_path), "--set", "devices.controller.options.settle_s=0.0"]
+        command = ["run", "positioning", "--yes", "--out", str(tmp_path), "--set", "devices.controller.options.settle_s=0.0", "--set", BLIND]
         for role, address in addresses.items():
             command += ["--set", f"devices.{role}.address={address}"]
         code = _exit_code(command)
