@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from precision import plan as plans
-from precision.drivers.files import positioning_csv
+from precision.drivers.files.recognise import read_positioning
 from precision.errors import DataError
 from precision.runs.canonical import sha256_of_file
 from precision.runs.directory import RunDirectory
@@ -35,7 +35,7 @@ def import_positioning(
     DataError       the file, with line and column named
     PlanError       the plan or the settings
     """
-    recorded = positioning_csv.read(file, unit=unit, columns=columns)
+    recorded = read_positioning(file, unit=unit, columns=columns)
     raw: dict[str, Any] = {}
     name = file.name
     if plan is not None:

@@ -39,7 +39,8 @@ def analyze(
     run,direction,target_mm,actual_mm
     1,+,100.000,100.0012
 
-    Semicolons and decimal commas are understood. Raw data are never changed.
+    Semicolons and decimal commas are understood. Recognised by their content: Renishaw .rtl (experimental), ecmc ISO 230-2 .dat, LinuxCNC stops and servo
+    recordings (.csv, .csv.gz). Raw data are never changed.
     """
     import os
     from pathlib import Path
