@@ -23,6 +23,8 @@ from ..recording import DOWN, UP, Kind
 Array = NDArray[np.float64]
 
 MOST_POINTS: Final = 100_000
+SAME_POINT: Final = 1e-9
+"""m or rad."""
 LARGEST: Final = {"linear": 0.1, "rotary": math.radians(10)}
 """A correction above this is an error of units, not of a machine (m or rad)."""
 
@@ -106,10 +108,11 @@ class Table:
         return replace(self, forward=mean, reverse=mean)
 
     def plus(self, other: Table) -> Table:
-        """The sum of two tables of one axis, at the points of both."""
+        """The sum of two tables of one axis, at the points of both; points closer than `SAME_POINT` are one, written twice with rounding."""
         if (self.axis, self.kind) != (other.axis, other.kind):
             raise DataError(f"compensation tables of the {self.kind} axis {self.axis} and the {other.kind} axis {other.axis} have no sum")
-        at = np.union1d(self.nominal, other.nominal)
+        points = np.union1d(self.nominal, other.nominal)
+        at = points[np.concatenate([[True], np.diff(points) > SAME_POINT])]
         return replace(self, nominal=at, forward=self.correction(at, UP) + other.correction(at, UP), reverse=self.correction(at, DOWN) + other.correction(at, DOWN))
 
     def negative(self) -> Table:

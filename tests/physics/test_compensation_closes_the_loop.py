@@ -106,6 +106,16 @@ def test_the_run_says_what_was_added_and_needs_the_file_no_more(closed: tuple[Ou
     assert np.abs(readings["controller_m"][rows] - readings["target_m"][rows]).max() <= 1e-6
 
 
+def test_what_is_left_is_added_to_the_table_that_was_active(closed: tuple[Outcome, Proposal, Outcome]) -> None:
+    _, first, after = closed
+    alone = compensating.propose(after, "linuxcnc", FORMATS["linuxcnc"], Wishes())
+    assert any("A compensation was active" in note for note in alone.notes)
+    both = compensating.propose(after, "linuxcnc", FORMATS["linuxcnc"], Wishes(onto=first.loaded))
+    assert not any("A compensation was active" in note for note in both.notes)
+    np.testing.assert_allclose(both.loaded.forward, first.loaded.forward + alone.loaded.forward, atol=5e-12)
+    assert both.predicted.E == pytest.approx(0.0, abs=2e-11)
+
+
 def test_a_table_for_both_directions_at_once_leaves_the_reversal(tmp_path: Path) -> None:
     few = ("targets.count=6", "cycle.runs=3")
     before = _measured(tmp_path, 3, *few)
