@@ -15,9 +15,10 @@ import numpy as np
 from pydantic import Field, StringConstraints, model_validator
 
 from precision.compensation.formats import FORMATS, format_named
+from precision.compensation.lines import text_of
 from precision.compensation.table import Table
 from precision.drivers.roles import MotionController
-from precision.errors import DataError, PlanError
+from precision.errors import DataError
 from precision.plan import Length, Strict
 from precision.recording import DOWN, UP
 
@@ -50,16 +51,12 @@ class Compensation(Strict):
 
         Raises
         ------
-        PlanError       no such format, or the file cannot be read
-        DataError       the file, with its line
+        PlanError       no such format
+        DataError       no such file, or what is wrong in it, with its line
         """
         if self.nominal is not None or self.file is None:
             return self
-        try:
-            text = Path(self.file).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError, ValueError) as error:
-            raise PlanError(f"compensation.file {self.file}: cannot be read as text ({error})") from error
-        table = format_named(self.format).read(text, axis=axis)
+        table = format_named(self.format).read(text_of(Path(self.file)), axis=axis)
         return self.model_copy(update={name: tuple(getattr(table, name).tolist()) for name in ("nominal", "forward", "reverse")})
 
     def table(self, axis: str) -> Table:

@@ -51,6 +51,7 @@ def compensate(
     from precision.benchmarks.execution import evaluated
     from precision.cli.runs import found
     from precision.compensation.formats import format_named
+    from precision.compensation.lines import text_of
     from precision.errors import PlanError
 
     chosen = format_named(controller)
@@ -62,7 +63,7 @@ def compensate(
     wishes = compensating.Wishes(
         averaged=averaged, options=parsed, spacing=_extent("--spacing", spacing, kind, positive=True), tolerance=_extent("--tolerance", tolerance, kind, positive=True),
         reference=_extent("--reference", reference, kind), offset=_extent("--offset", offset, kind) or 0.0,
-        onto=None if onto is None else chosen.read(_text(Path(onto)), axis=outcome.analysis.recording.axis, kind=kind, options=parsed),
+        onto=None if onto is None else chosen.read(text_of(Path(onto)), axis=outcome.analysis.recording.axis, kind=kind, options=parsed),
     )  # fmt: skip
     proposal = compensating.propose(outcome, controller, chosen, wishes)
     _show(Console(), proposal)
@@ -98,15 +99,6 @@ def _extent(option: str, text: str | None, kind: Kind, *, positive: bool = False
     except ValueError as error:
         raise PlanError(f"{option}: {error}") from error
     return value
-
-
-def _text(path: Path) -> str:
-    from precision.errors import DataError
-
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as text ({error})") from error
 
 
 def _show(console: Any, proposal: Proposal) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final, NoReturn
 
 from ..errors import DataError
@@ -18,6 +19,27 @@ _WHOLE: Final = re.compile(r"[+-]?\d{1,15}", re.ASCII)
 def refuse(format: str, line: int | None, fault: str) -> NoReturn:
     """Raise the `DataError` of a file: "LinuxCNC compensation, line 7: ..."."""
     raise DataError(f"{format}{'' if line is None else f', line {line}'}: {fault}")
+
+
+def text_of(path: Path) -> str:
+    """The text of a compensation file.
+
+    Raises
+    ------
+    DataError       no file, a device or pipe, too large, or not text
+    """
+    try:
+        if not path.is_file():
+            raise DataError(f"{path}: there is no such file")
+        with path.open("rb") as file:
+            data = file.read(MOST_CHARACTERS + 1)
+        if len(data) > MOST_CHARACTERS:
+            raise DataError(f"{path}: larger than {MOST_CHARACTERS // 1024**2} MB; this is no compensation file")
+        return data.decode("utf-8-sig")
+    except (OSError, ValueError) as error:  # a path with a NUL byte, or text that is none
+        if isinstance(error, UnicodeDecodeError):
+            raise DataError(f"{path}: not UTF-8 text (byte {error.start})") from error
+        raise DataError(f"{path}: cannot be read ({error})") from error
 
 
 def numbered(format: str, text: str) -> Iterator[tuple[int, str]]:

@@ -188,8 +188,12 @@ def test_a_compensation_in_a_plan_is_checked_with_it(tmp_path: Path) -> None:
     ):
         with pytest.raises(PlanError, match=said):
             checked("positioning", settings)
-    with pytest.raises(PlanError, match="cannot be read"):
-        Compensation(file=str(tmp_path / "none.comp")).read("X")
+    for file, said in ((tmp_path / "none.comp", "no such file"), (tmp_path, "no such file"), ("/dev/zero", "no such file"), ("a\0b", "no such file|cannot be read")):
+        with pytest.raises(DataError, match=said):
+            Compensation(file=str(file)).read("X")
+    (tmp_path / "image.comp").write_bytes(b"\xff\xd8\xff")
+    with pytest.raises(DataError, match="not UTF-8"):
+        Compensation(file=str(tmp_path / "image.comp")).read("X")
     with pytest.raises(PlanError, match="no format 'x'"):
         (tmp_path / "a.comp").write_text("0 0 0\n", encoding="ascii")
         Compensation(file=str(tmp_path / "a.comp"), format="x").read("X")
