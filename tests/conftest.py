@@ -5,6 +5,11 @@ from __future__ import annotations
 import os
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# The same examples everywhere, however slow the computer: a test passes or fails for what was changed. `pytest --hypothesis-seed=N` looks further.
+settings.register_profile("repeatable", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("repeatable")
 
 # Children find the installed package, not the folder that the tests are run from: in a clone without symbolic links (as on Windows) the latter
 # is not importable.

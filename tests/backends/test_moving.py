@@ -32,9 +32,9 @@ def agree(result: tuple[Any, Any], error: np.ndarray, weights: np.ndarray) -> No
     uneven = not (weights == weights[0]).all()
     spread = np.ptp(finite) if finite.size else 0.0
     # mean: a few roundings of the largest value, one a sample where weights are added one by one. std: the sums of deviations from a pivot are rounded to spread·2⁻⁵³·log₂ w,
-    # which is all that is left where the window itself is constant; Q − S²/w is used up to 1e6·2⁻⁵³ of the variance.
+    # which is all that is left where the window itself is constant, beside the definition's own rounding, largest·2⁻⁶³; Q − S²/w is used up to 1e6·2⁻⁵³ of the variance.
     np.testing.assert_allclose(result[0], mean, rtol=0, atol=(4 + 0.5 * uneven * weights.size) * np.spacing(largest))
-    np.testing.assert_allclose(result[1], std, rtol=1e-9, atol=16 * np.spacing(spread) + 1e-160)
+    np.testing.assert_allclose(result[1], std, rtol=1e-9, atol=16 * np.spacing(spread) + largest * 2.0**-62 + 1e-160)
 
 
 CASES = {

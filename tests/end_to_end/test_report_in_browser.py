@@ -148,7 +148,7 @@ def test_a_report_opens_silently_and_shows_everything(watch: Watch, tmp_path: Pa
     assert console == []
     assert watch.asked == []
     words = " ".join(Text(dom).words)
-    for expected in ("Does not conform", "A: beyond the limit by more than U", "20.4 µm", "U = 1.3 µm (k = 2)", "not evaluated: not measured, X", "not recorded", "ISO 14253-1"):
+    for expected in ("the test departs from the standard", "A: beyond the limit by more than U", "20.4 µm", "U = 1.3 µm (k = 2)", "not evaluated: not measured, X", "not recorded", "ISO 14253-1"):
         assert expected in words, expected
     assert dom.count("<img ") == len(made.charts) == 4
     # The drawings are there: the blue of ↑, the vermilion of ↓, and the tint of the verdict cover what lines and a badge cover.
