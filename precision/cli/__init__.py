@@ -80,7 +80,12 @@ def cli() -> None:
 
 def main() -> None:
     """Entry point: run the command line and leave with the exit code that `precision.errors` gives."""
-    sys.exit(_exit_code(sys.argv[1:]))
+    from precision.cli.output import forgive
+
+    forgive()
+    code = _exit_code(sys.argv[1:])
+    sys.stdout.flush()
+    sys.exit(code)
 
 
 def _exit_code(arguments: list[str]) -> int:
@@ -96,9 +101,6 @@ def _exit_code(arguments: list[str]) -> int:
     except PrecisionError as error:
         _say(error)
         return error.exit_code
-    except BrokenPipeError:  # the reader of our output has gone (`precision runs list | head`)
-        sys.stderr.close()
-        return 0
     except Exception:
         traceback.print_exc()
         click.echo("This is a fault in precision itself; please report it with the lines above.", err=True)
