@@ -116,7 +116,8 @@ def svg(figure: Figure, *, salt: str) -> str:
     buffer = io.StringIO()
     with matplotlib.rc_context({"svg.hashsalt": salt}):
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    text = buffer.getvalue()
+    # A white outline behind the letters; as a style it leaves them text, which an outline drawn by matplotlib would not.
+    text = re.sub(r'<g id="halo"(>.*?<text style=")', r'<g\1paint-order: stroke; stroke: #ffffff; stroke-width: 3px; stroke-linejoin: round; ', buffer.getvalue(), flags=re.DOTALL)
     # Lay out in the font that is everywhere, show in the one the reader's system reads best.
     text = re.sub(r"(<text style=\"[^\"<>]*?)'DejaVu Sans'(?:, sans-serif)?", lambda match: match[1] + _SHOWN_FONTS, text)
     return re.sub(r"<\?xml[^>]*\?>\s*|<!DOCTYPE[^>]*>\s*|<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
@@ -124,6 +125,10 @@ def svg(figure: Figure, *, salt: str) -> str:
 
 def png(figure: Figure, *, dots_per_inch: int = 180) -> bytes:
     """The figure as PNG, without date or version."""
+    from matplotlib.patheffects import withStroke
+
+    for letters in figure.findobj(lambda artist: artist.get_gid() == "halo"):
+        letters.set_path_effects([withStroke(linewidth=3, foreground="white")])
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dots_per_inch, bbox_inches="tight", pad_inches=0.2, metadata={"Software": None})
     return buffer.getvalue()
@@ -151,9 +156,10 @@ def dimension(axes: Axes, x: float, low: float, high: float, label: str) -> None
 
 
 def label_near(axes: Axes, label: str, *, x: float, low: float, high: float, lines: Sequence[tuple[Any, Any]], marks: Sequence[tuple[Any, Any]]) -> None:
-    """Print `label` above, below, right or left of the stretch `low`…`high` at `x` (data coordinates), where it covers the least of `lines` and `marks`.
+    """Print `label` around the stretch `low`…`high` at `x` (data coordinates), where it covers the least of `lines` and `marks`, near before far.
 
-    Only the size of the letters is estimated; the axes must have their final limits and place.
+    The letters have a white outline and no ground, so that what they do cover is still seen. Only their size is estimated; the axes must have their final
+    limits and place.
     """
     size = 10.0
     width, height = 0.68 * size * len(label), 1.5 * size
@@ -167,20 +173,20 @@ def label_near(axes: Axes, label: str, *, x: float, low: float, high: float, lin
     points = np.concatenate(drawn)
     frame = axes.get_window_extent()
     (_, bottom), (middle, top) = to_points((x, low)), to_points((x, high))
-    inside = min(max(middle, frame.x0 + 0.5 * width), frame.x1 - 0.5 * width)
-    candidates = [
-        (inside, top + 0.75 * height), (inside, bottom - 0.75 * height),
-        (middle + 0.5 * width + 8, (top + bottom) / 2), (middle - 0.5 * width - 8, (top + bottom) / 2),
-    ]
+    left, right = frame.x0 + 0.5 * width + 2, frame.x1 - 0.5 * width - 2
+    above = [(min(max(middle + side * 0.55 * width, left), right), level) for side in (0, -1, 1) for step in (0.75, 1.5, 2.25)
+             for level in (top + step * height, bottom - step * height)]  # fmt: skip
+    beside = [(middle + side * (0.5 * width + 8), (top + bottom) / 2 + shift * height) for shift in (0, -1, 1) for side in (1, -1)]
 
     def hidden(centre: tuple[float, float]) -> float:
-        outside = not (frame.x0 - 1 <= centre[0] - width / 2 and centre[0] + width / 2 <= frame.x1 + 1 and frame.y0 <= centre[1] - height / 2 and centre[1] + height / 2 <= frame.y1)
+        outside = not (left - 1 <= centre[0] <= right + 1 and frame.y0 <= centre[1] - height / 2 and centre[1] + height / 2 <= frame.y1)
         covered = (np.abs(points[:, 0] - centre[0]) < width / 2) & (np.abs(points[:, 1] - centre[1]) < height / 2)
-        return float(np.count_nonzero(covered)) + (1e6 if outside else 0.0)
+        away = max(bottom - centre[1], centre[1] - top, 0.0) + abs(centre[0] - middle) / 2
+        return float(np.count_nonzero(covered) + away / height + (1e6 if outside else 0.0))
 
-    best = min(candidates, key=hidden)
+    best = min([*above, *beside], key=hidden)
     axes.annotate(label, (x, (low + high) / 2), tuple(axes.transData.inverted().transform(best)), textcoords="data", ha="center", va="center", fontsize=size, fontweight="bold",
-                  zorder=7, bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0, "alpha": 0.8})
+                  zorder=7, gid="halo")  # fmt: skip
 
 
 def few_ticks(axis: Any) -> None:

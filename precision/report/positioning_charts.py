@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from precision import units
 from precision.figures import Figure
 
-from . import drawing, rounding
+from . import drawing, positioning_captions, rounding, sparse_labels
 from .document import Chart
 from .drawing import DOWN_COLOR, INK, MEAN_COLOR, REST_COLOR, UP_COLOR
 from .rounding import typographic
@@ -30,6 +30,7 @@ Floats = NDArray[np.float64]
 
 _DIRECTIONS: Final[tuple[tuple[str, str, Any], ...]] = ((UP_COLOR, "^", "-"), (DOWN_COLOR, "v", (0, (5, 2))))
 """Colour, marker and dash of ↑ and ↓."""
+_MAIN_NUMBERS: Final = ("A", "E", "R", "B", "M", "P", "P_a", "P_s_max", "U_max")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -100,12 +101,13 @@ def main_chart(curves: PositioningCurves, figures: Mapping[str, Figure], *, form
 @overload
 def main_chart(curves: PositioningCurves, figures: Mapping[str, Figure], *, format: Literal["png"]) -> bytes: ...
 def main_chart(curves: PositioningCurves, figures: Mapping[str, Figure], *, format: Literal["svg", "png"] = "svg") -> Chart | bytes:
-    """Deviation against target: every reading, means with their bands, and A, E, M, B measured off as on an engineering drawing.
+    """Deviation against target: every reading, means with their bands, and the figures measured off as on an engineering drawing.
 
     Parameters
     ----------
     figures : Mapping
-        Figures by key; "A", "E", "M", "B" are dimensioned, and "R" is named, where they have a value.
+        Figures by key; "A", "E", "M", "B" (ISO 230-2) and "P_a", "U_max" (VDI/DGQ 3441) are dimensioned, "R", "P" and "P_s_max" named, where they have a
+        value.
 
     Returns
     -------
@@ -121,26 +123,20 @@ def main_chart(curves: PositioningCurves, figures: Mapping[str, Figure], *, form
         _draw_readings_and_means(axes, curves, x, scale)
         if np.any(np.isfinite(curves.centre)):
             axes.plot(x, curves.centre / scale, color=MEAN_COLOR, linewidth=1.0, linestyle=(0, (1, 1.8)), zorder=3.2)
-        _label_axes(axes, curves, x, x_unit, y_unit)
-        drawing.title(axes, f"Deviation against target, axis {axis}", _key_numbers(figures, shown, ("A", "E", "R", "B", "M")) + zero)
+        drawing.title(axes, f"Deviation against target, axis {axis}", _key_numbers(figures, shown, _MAIN_NUMBERS) + zero)
         drawing.legend(axes, _legend_entries(curves))
-        figure.subplots_adjust(left=0.065, right=0.88, top=0.825, bottom=0.1)
-        slots = _draw_dimensions(axes, curves, x, scale, shown)
-        figure.subplots_adjust(right=0.985 - 0.035 * slots)
-        _draw_reversal_dimension(axes, curves, x, scale, shown)
+        figure.subplots_adjust(left=0.065, right=0.985 - 0.035 * len(_dimensions(curves, shown)), top=0.825, bottom=0.1)
+        _label_axes(axes, curves, x, x_unit, y_unit)
+        _draw_dimensions(axes, curves, x, scale, figures, shown)
+        _draw_reversal_dimension(axes, curves, x, scale, figures, shown)
         if format == "png":
             return drawing.png(figure)
         svg = drawing.svg(figure, salt="deviation")
-    k = f"{curves.coverage_factor:g}"
     return Chart(
         svg=svg,
         title="Deviation against target",
-        how_to_read=(
-            "Each small mark is one reading, actual minus target. The lines are the means of the approaches in the positive (↑) and negative (↓) direction, the "
-            f"shaded bands the means ± {k}s. The gap between the lines is the reversal B; the height between the outermost means is E, between the outermost band "
-            "edges A, and of the dotted mean of both directions M."
-        ),
-        alt=_alt(f"Deviation of axis {axis} against target, {curves.target.size} targets.", _key_numbers(figures, shown, ("A", "E", "R", "B", "M"))),
+        how_to_read=positioning_captions.deviation_caption(mean=curves.mean, s=curves.s, coverage_factor=curves.coverage_factor, symbols=_symbols(figures)),
+        alt=_alt(f"Deviation of axis {axis} against target, {curves.target.size} targets.", _key_numbers(figures, shown, _MAIN_NUMBERS)),
         wide=True,
     )
 
@@ -170,10 +166,10 @@ def trend_chart(curves: PositioningCurves) -> Chart | None:
         figure, axes = drawing.sheet(width=5.2, height=3.8)
         axes.axhline(0, color=INK, linewidth=0.8, zorder=1)
         _draw_readings_and_means(axes, flat, x, scale)
-        _label_axes(axes, flat, x, x_unit, y_unit)
         drawing.title(axes, "Residual to the trend", f"slope {slope_text}   ·   what is left spans {span_text}")
         drawing.legend(axes, _legend_entries(flat)[:3])
         figure.subplots_adjust(left=0.13, right=0.985, top=0.75, bottom=0.135)
+        _label_axes(axes, flat, x, x_unit, y_unit)
         svg = drawing.svg(figure, salt="trend")
     return Chart(
         svg=svg,
@@ -196,32 +192,28 @@ def reversal_chart(curves: PositioningCurves, figures: Mapping[str, Figure]) -> 
     x, scale = _scaled(curves.target, x_unit), _factor(y_unit)
     values = curves.reversal / scale
     worst = int(np.nanargmax(np.abs(values)))
-    spacing = float(np.min(np.diff(x))) if x.size > 1 else 1.0
-    numbers = _key_numbers(figures, _shown(figures, y_unit), ("B", "B_mean"))
+    numbers = _key_numbers(figures, _shown(figures, y_unit), ("B", "B_mean", "U_max", "U_mean"))
     with drawing.style():
         from matplotlib.lines import Line2D
 
         figure, axes = drawing.sheet(width=5.2, height=3.8)
-        axes.axhline(0, color=INK, linewidth=0.8, zorder=3)
-        colors = [INK if index == worst else REST_COLOR for index in np.flatnonzero(measured)]
-        axes.bar(x[measured], values[measured], width=0.62 * spacing, color=colors, zorder=2)
-        axes.axhline(float(np.nanmean(values)), color=DOWN_COLOR, linewidth=1.3, linestyle=(0, (5, 2)), zorder=4)
-        if x.size <= 12:
-            _number_bars(axes, x, values, worst)
+        figure.subplots_adjust(left=0.13, right=0.985, top=0.75, bottom=0.135)
         axes.margins(y=0.14)
+        sparse_labels.place_targets(axes, x, keep=worst)
+        width = sparse_labels.bar_width(axes, x)
+        axes.axhline(0, color=INK, linewidth=0.8, zorder=3)
+        bars = axes.bar(x[measured], values[measured], width=width, color=[INK if index == worst else REST_COLOR for index in np.flatnonzero(measured)], zorder=2)
+        bars[int(np.count_nonzero(measured[:worst]))].set_zorder(2.5)
+        axes.axhline(float(np.nanmean(values)), color=DOWN_COLOR, linewidth=1.3, linestyle=(0, (5, 2)), zorder=4)
         _label_axes(axes, curves, x, x_unit, y_unit, name="Reversal")
-        axes.set_xlim(x[0] - 0.7 * spacing, x[-1] + 0.7 * spacing)
+        sparse_labels.number_bars(axes, x, values, bar_width=width, worst=worst)
         drawing.title(axes, "Reversal at each target", numbers)
         drawing.legend(axes, [Line2D([], [], color=DOWN_COLOR, linewidth=1.3, linestyle=(0, (5, 2)), label="mean reversal")])
-        figure.subplots_adjust(left=0.13, right=0.985, top=0.75, bottom=0.135)
         svg = drawing.svg(figure, salt="reversal")
     return Chart(
         svg=svg,
         title="Reversal at each target",
-        how_to_read=(
-            "Each bar is the mean of the ↑ approaches minus the mean of the ↓ approaches. Bars of one height (dashed: their mean) are lost motion, which a backlash value "
-            "removes; bars that change along the axis come from screw wind-up, friction or a bent guide. The dark bar is the axis value B."
-        ),
+        how_to_read=positioning_captions.reversal_caption(_symbols(figures)),
         alt=_alt(f"Reversal at {int(np.count_nonzero(measured))} targets of axis {visible(curves.axis, longest=40)}.", numbers),
     )
 
@@ -338,53 +330,42 @@ def _drift_legend(shown: NDArray[np.bool_]) -> list[Any]:
     return [*marks, Line2D([], [], color=INK, linewidth=1.8, label="mean of the run")]
 
 
-def _number_bars(axes: Axes, x: Floats, values: Floats, worst: int) -> None:
-    decimals = max(0, rounding.decimals_of(float(values[worst]), 3)) if values[worst] else 0
-    for index in np.flatnonzero(np.isfinite(values)):
-        upward = values[index] >= 0
-        axes.annotate(typographic(rounding.rounded(float(values[index]), decimals)), (x[index], values[index]), (0, 3 if upward else -3), textcoords="offset points",
-                      ha="center", va="bottom" if upward else "top", fontsize=9, fontweight="bold" if index == worst else "normal", zorder=5,
-                      bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.85})
-
-
 def _label_axes(axes: Axes, curves: PositioningCurves, x: Floats, x_unit: str, y_unit: str, *, name: str = "Deviation") -> None:
+    """Names, ticks and final limits of both axes, which must have their final place; the target with the largest reversal keeps its number."""
     axes.set_xlabel(f"Target position ({x_unit})")
     axes.set_ylabel(f"{name} ({y_unit})")
-    if 2 <= x.size <= 12 and np.min(np.diff(x)) > 0.05 * (x[-1] - x[0]):
-        axes.set_xticks(x, [typographic(rounding.plain(float(f"{value:.4g}"))) for value in x])
-    else:
-        drawing.few_ticks(axes.xaxis)
     drawing.few_ticks(axes.yaxis)
-    margin = 0.045 * (x[-1] - x[0]) if x.size > 1 else 1.0
-    axes.set_xlim(x[0] - margin, x[-1] + margin)
+    sparse_labels.place_targets(axes, x, keep=int(np.nanargmax(np.abs(curves.reversal))) if np.any(np.isfinite(curves.reversal)) else None)
     axes.set_ylim(axes.get_ylim())  # what is drawn after this is measured against the final limits
 
 
-def _draw_reversal_dimension(axes: Axes, curves: PositioningCurves, x: Floats, scale: float, shown: Mapping[str, str]) -> None:
-    """B between the two means where the reversal is largest, its number where it hides the least. The axes must have their final place."""
-    if "B" not in shown or not np.any(np.isfinite(curves.reversal)):
+def _draw_reversal_dimension(axes: Axes, curves: PositioningCurves, x: Floats, scale: float, figures: Mapping[str, Figure], shown: Mapping[str, str]) -> None:
+    """B (or U_max) between the two means where the reversal is largest, its number where it hides the least. The axes must have their final place."""
+    key = next((key for key in ("B", "U_max") if key in shown), None)
+    if key is None or not np.any(np.isfinite(curves.reversal)):
         return
     worst = int(np.nanargmax(np.abs(curves.reversal)))
     low, high = sorted((curves.mean[:, worst] / scale).tolist())
     axes.plot([x[worst]] * 2, [low, high], color=INK, linewidth=1.3, marker="_", markersize=9, markeredgewidth=1.3, zorder=6, solid_capstyle="butt")
     bands = [edge / scale for edge in curves.bands]
     ends = np.array([[low, high], *([band[0, worst], band[1, worst]] for band in bands)])
-    drawing.label_near(axes, f"B {shown['B']}", x=float(x[worst]), low=float(np.nanmin(ends)), high=float(np.nanmax(ends)),
+    drawing.label_near(axes, f"{_symbol(figures, key)} {shown[key]}", x=float(x[worst]), low=float(np.nanmin(ends)), high=float(np.nanmax(ends)),
                        lines=[(x, line) for line in (*(curves.mean / scale), *bands[0], *bands[1], curves.centre / scale)],
                        marks=[(x, curves.deviation[direction, :, run] / scale) for direction in (0, 1) for run in range(curves.deviation.shape[2])])
 
 
-def _draw_dimensions(axes: Axes, curves: PositioningCurves, x: Floats, scale: float, shown: Mapping[str, str]) -> int:
-    """M, E and A at the right side, each with thin lines to the two points that make it. Returns how many."""
+def _dimensions(curves: PositioningCurves, shown: Mapping[str, str]) -> dict[str, tuple[Floats, Floats]]:
+    """Key -> the curves whose lowest and highest points make the figure, from the left: M (or P_a), E, A."""
     low, high = curves.bands
-    heights = {"M": (curves.centre[None], curves.centre[None]), "E": (curves.mean, curves.mean), "A": (low, high)}
+    heights = {"M": (curves.centre[None], curves.centre[None]), "P_a": (curves.centre[None], curves.centre[None]), "E": (curves.mean, curves.mean), "A": (low, high)}
+    return {key: ends for key, ends in heights.items() if key in shown and all(np.any(np.isfinite(end)) for end in ends)}
+
+
+def _draw_dimensions(axes: Axes, curves: PositioningCurves, x: Floats, scale: float, figures: Mapping[str, Figure], shown: Mapping[str, str]) -> None:
+    """The heights at the right side, each with thin lines to the two points that make it."""
     left, right = axes.get_xlim()
-    slots = 0
-    for key, (lower, upper) in heights.items():
-        if key not in shown or not (np.any(np.isfinite(lower)) and np.any(np.isfinite(upper))):
-            continue
-        slots += 1
-        place = 0.998 + 0.036 * slots
+    for slot, (key, (lower, upper)) in enumerate(_dimensions(curves, shown).items(), start=1):
+        place = 0.998 + 0.036 * slot
         ends = []
         for values, extreme in ((lower, np.nanargmin), (upper, np.nanargmax)):
             flat = int(extreme(values))
@@ -392,8 +373,7 @@ def _draw_dimensions(axes: Axes, curves: PositioningCurves, x: Floats, scale: fl
             ends.append(level)
             axes.plot([(target - left) / (right - left), place + 0.007], [level, level], transform=axes.get_yaxis_transform(), color=REST_COLOR, linewidth=0.6,
                       clip_on=False, zorder=1.5)
-        drawing.dimension(axes, place, ends[0], ends[1], f"{key} {shown[key]}")
-    return slots
+        drawing.dimension(axes, place, ends[0], ends[1], f"{_symbol(figures, key)} {shown[key]}")
 
 
 def _draw_temperatures(axes: Axes, traces: Sequence[TemperatureTrace], seconds: float) -> None:
@@ -450,7 +430,15 @@ def _shown(figures: Mapping[str, Figure], unit: str) -> dict[str, str]:
 
 def _key_numbers(figures: Mapping[str, Figure], shown: Mapping[str, str], keys: Sequence[str]) -> str:
     """ "A 135.3 µm · E 122.8 µm": the figures that have a value."""
-    return "   ·   ".join(f"{visible(figures[key].symbol, longest=12)} {shown[key]}" for key in keys if key in shown)
+    return "   ·   ".join(f"{_symbol(figures, key)} {shown[key]}" for key in keys if key in shown)
+
+
+def _symbol(figures: Mapping[str, Figure], key: str) -> str:
+    return visible(figures[key].symbol, longest=12)
+
+
+def _symbols(figures: Mapping[str, Figure]) -> dict[str, str]:
+    return {key: figure.symbol for key, figure in figures.items() if figure.value is not None}
 
 
 def _alt(text: str, numbers: str) -> str:

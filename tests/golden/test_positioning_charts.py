@@ -159,7 +159,8 @@ def test_reversal_bars_keep_their_sign() -> None:
     for number in ("3.00", "−2.00", "1.00", "B 3.000 µm"):
         assert number in words(chart)
     bars = [element.get("d", "") for element in ElementTree.fromstring(chart.svg).iter(f"{SVG}path") if "fill: #9aa7b4" in element.get("style", "") or "fill: #16202c" in element.get("style", "")]
-    heights = [float(numbers[5]) - float(numbers[1]) for bar in bars if len(numbers := re.findall(r"-?[\d.]+", bar)) == 8]
+    corners = sorted(list(map(float, numbers)) for bar in bars if len(numbers := re.findall(r"-?[\d.]+", bar)) == 8)  # from the left; the worst is drawn last
+    heights = [numbers[5] - numbers[1] for numbers in corners]
     # Height upwards is negative in the drawing's coordinates.
     assert [np.sign(round(height, 3)) for height in heights] == [-1, 1, -1, 0]
     assert heights[0] / heights[1] == pytest.approx(-1.5, rel=1e-4)
