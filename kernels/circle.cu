@@ -127,7 +127,7 @@ extern "C" __global__ void minimum_zone_circle(const double *x, const double *y,
         const double *cx = x + c * n, *cy = y + c * n;
         Start s = algebraic(cx, cy, n, shared);
         double a = s.a, b = s.b, best_a = a, best_b = b, best_inner = 0.0, best_outer = HUGE_VALUE, reference = -HUGE_VALUE;
-        bool proven = false;
+        bool proven = false, tied = false;  // tied: the four do not alternate
         long long in_1 = 0, in_2 = 0, out_1 = 0, out_2 = 0;
         for (int part = 0; part < 2; ++part) {  // the nearest of the second quarter and of the fourth
             long long from = part ? 3 * n / 4 : n / 4, to = part ? n : n / 2, where = n;
@@ -161,7 +161,10 @@ extern "C" __global__ void minimum_zone_circle(const double *x, const double *y,
             }
             double outer = sqrt(extreme[0]), inner = sqrt(extreme[1]);
             if (outer - inner < best_outer - best_inner) { best_a = a; best_b = b; best_inner = inner; best_outer = outer; }
-            if (best_outer - best_inner - reference <= tolerance * outer) { proven = true; break; }
+            if (best_outer - best_inner - reference <= tolerance * outer) {
+                proven = !tied && best_outer - best_inner - reference >= -64.0 * EPS * outer;  // else terms of second order decide
+                break;
+            }
             double ax = cx[out_1] - s.mx - a, ay = cy[out_1] - s.my - b, bx = cx[out_2] - s.mx - a, by = cy[out_2] - s.my - b;
             double ex = cx[in_1] - s.mx - a, ey = cy[in_1] - s.my - b, fx = cx[in_2] - s.mx - a, fy = cy[in_2] - s.my - b;
             double px = bx - ax, py = by - ay, qx = fx - ex, qy = fy - ey;
@@ -170,6 +173,11 @@ extern "C" __global__ void minimum_zone_circle(const double *x, const double *y,
             if (determinant == 0.0) break;
             double sx = (p * qy - q * py) / determinant, sy = (q * px - p * qx) / determinant;
             double level = sqrt(square_of(ax - sx) + square_of(ay - sy)) - sqrt(square_of(ex - sx) + square_of(ey - sy));
+            double ox = ax - sx, oy = ay - sy, size = ox * ox + oy * oy;  // whether the four alternate, on one circle around the new centre
+            double longer = sqrt(size / (square_of(ex - sx) + square_of(ey - sy)));
+            double one = px * (longer * (ey - sy) - oy) - py * (longer * (ex - sx) - ox);
+            double other = px * (longer * (fy - sy) - oy) - py * (longer * (fx - sx) - ox), flat = 64.0 * EPS * size;
+            tied = !(fmin(one, other) < -flat && fmax(one, other) > flat);
             a += sx;
             b += sy;
             reference = fabs(level);
@@ -248,9 +256,9 @@ extern "C" __global__ void minimum_circumscribed_circle(const double *x, const d
 }
 
 // Whether three points leave no half turn open around the origin, counter-clockwise.
-static __device__ bool surround(const double *px, const double *py)
+static __device__ bool surround(const double *px, const double *py, double least)
 {
-    return px[0] * py[1] - py[0] * px[1] > 0.0 && px[1] * py[2] - py[1] * px[2] > 0.0 && px[2] * py[0] - py[2] * px[0] > 0.0;
+    return px[0] * py[1] - py[0] * px[1] > least && px[1] * py[2] - py[1] * px[2] > least && px[2] * py[0] - py[2] * px[0] > least;
 }
 
 extern "C" __global__ void maximum_inscribed_circle(const double *x, const double *y, long long n, long long steps, double tolerance,
@@ -284,29 +292,27 @@ extern "C" __global__ void maximum_inscribed_circle(const double *x, const doubl
                 hx[k] = cx[at[k]] - s.mx - a;
                 hy[k] = cy[at[k]] - s.my - b;
             }
-            bool closed = surround(hx, hy);
+            bool closed = surround(hx, hy, 0.0);
             for (long long step = 0; closed && step < steps; ++step) {
-                double near[3] = {-HUGE_VALUE, -HUGE_VALUE, -HUGE_VALUE}, tx[3], ty[3];
-                long long taken[3] = {n, n, n};
+                double near[3] = {-HUGE_VALUE, -HUGE_VALUE, -HUGE_VALUE}, nearest = -HUGE_VALUE, tx[3], ty[3];
+                long long taken[3] = {n, n, n}, of_all = n;
                 for (long long k = threadIdx.x; k < n; k += blockDim.x) {
                     double vx = cx[k] - s.mx - a, vy = cy[k] - s.my - b, away = -(vx * vx + vy * vy);
                     bool l0 = hx[0] * vy - hy[0] * vx > 0.0, l1 = hx[1] * vy - hy[1] * vx > 0.0, l2 = hx[2] * vy - hy[2] * vx > 0.0;
+                    if (away > nearest) { nearest = away; of_all = k; }
                     if (!l1 && l2 && away > near[0]) { near[0] = away; taken[0] = k; }
                     if (!l2 && l0 && away > near[1]) { near[1] = away; taken[1] = k; }
                     if (!l0 && l1 && away > near[2]) { near[2] = away; taken[2] = k; }
                 }
-                double nearest = -HUGE_VALUE;
-                for (int k = 0; k < 3; ++k) {
-                    block_largest(near[k], taken[k], shared);
-                    nearest = near[k] > nearest ? near[k] : nearest;
-                }
-                if (-nearest >= square_of(radius * (1.0 - tolerance))) { proven = true; break; }
+                block_largest(nearest, of_all, shared);
+                for (int k = 0; k < 3; ++k) block_largest(near[k], taken[k], shared);
+                if (-nearest >= square_of(radius * (1.0 - tolerance))) { proven = surround(hx, hy, 64.0 * EPS * -nearest); break; }
                 for (int k = 0; k < 3; ++k) {
                     long long from = taken[k] < n ? taken[k] : 0;
                     tx[k] = cx[from] - s.mx - a;
                     ty[k] = cy[from] - s.my - b;
                 }
-                bool together = surround(tx, ty);
+                bool together = surround(tx, ty, 0.0);
                 for (int k = 0; k < 3; ++k)
                     if (taken[k] < n && (together || near[k] >= nearest)) { hx[k] = tx[k]; hy[k] = ty[k]; }
                 double sx, sy;

@@ -10,6 +10,7 @@ no digits.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -19,12 +20,14 @@ from precision.kernels import blocks, compiled, cuda
 from precision.kernels.circle_generic import (
     MOST_STEPS,
     TOLERANCE,
+    algebraic_centre,
     circumscribed,
     in_order,
     inscribed,
     least_squares,
     minimum_zone,
 )
+from precision.kernels.circle_tied import Wanted, by_cuts
 from precision.kernels.real_array import real_array
 
 Array = Any
@@ -207,7 +210,40 @@ def _fit(
         found = _blocked(generic, flat_x, flat_y, xp=xp)
     else:
         found = xp.stack(generic(flat_x, flat_y, xp=xp))
+    if name in TIED:
+        found = _settled(found, flat_x, flat_y, TIED[name], xp=xp)
     return tuple(xp.reshape(found[k, ...], x.shape[:-1]) for k in range(results))
+
+
+TIED: dict[str, Wanted] = {
+    "minimum_zone_circle": "zone",
+    "minimum_circumscribed_circle": "circumscribed",
+    "maximum_inscribed_circle": "inscribed",
+}
+
+
+def _settled(found: Array, x: Array, y: Array, wanted: Wanted, *, xp: Any) -> Array:
+    """With the circles whose points are tied, so that no exchange has proven an optimum: NaN so far."""
+    open_ones = xp.isnan(found[0, :])
+    if not bool(xp.any(open_ones)):
+        return found
+    for i in (int(k) for k in xp.nonzero(open_ones)[0]):
+        row_x, row_y = x[i, :], y[i, :]
+        mx, my = float(xp.mean(row_x)), float(xp.mean(row_y))
+        if not (math.isfinite(mx) and math.isfinite(my)):
+            continue
+        if wanted != "circumscribed":  # about the algebraic circle, if there is one
+            mx, my = algebraic_centre(row_x, row_y, xp=xp)
+            if not (math.isfinite(mx) and math.isfinite(my)):
+                continue
+        best = by_cuts(row_x - mx, row_y - my, wanted, tolerance=TOLERANCE, xp=xp)
+        if best is None:
+            continue
+        a, b, inner, outer = best
+        radii = {"zone": (inner, outer), "circumscribed": (outer,), "inscribed": (inner,)}[wanted]
+        for k, value in enumerate((a + mx, b + my, *radii)):
+            found[k, i] = value
+    return found
 
 
 def _blocked(generic: Callable[..., tuple[Array, ...]], x: Array, y: Array, *, xp: Any) -> Array:

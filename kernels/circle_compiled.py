@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from precision.kernels import compiled
+from precision.kernels.circle_generic import FLAT
 
 REORDERED = {"reassoc", "nsz", "arcp", "contract"}
 """Sums may be taken in any order, which vector units need; NaN and infinity keep their meaning."""
@@ -191,7 +192,7 @@ def minimum_zone_circle(parallel: bool) -> Callable[..., None]:
                 for k in range(3 * n // 4, n):
                     in_2 = k if square[k] < square[in_2] else in_2
                 best_a, best_b, best_inner, best_outer, best_zone = a, b, math.nan, math.nan, math.inf
-                reference, proven = -math.inf, False
+                reference, proven, tied = -math.inf, False, False
                 for _ in range(steps):
                     for k in range(n):
                         square[k] = (dx[k] - a) ** 2 + (dy[k] - b) ** 2
@@ -203,7 +204,7 @@ def minimum_zone_circle(parallel: bool) -> Callable[..., None]:
                     if outer - inner < best_zone:
                         best_a, best_b, best_inner, best_outer, best_zone = a, b, inner, outer, outer - inner
                     if best_zone - reference <= tolerance * outer:
-                        proven = True
+                        proven = not tied and best_zone - reference >= -FLAT * outer  # else terms of second order decide
                         break
                     ax, ay, bx, by = dx[out_1] - a, dy[out_1] - b, dx[out_2] - a, dy[out_2] - b
                     cx, cy, ex, ey = dx[in_1] - a, dy[in_1] - b, dx[in_2] - a, dy[in_2] - b
@@ -214,6 +215,13 @@ def minimum_zone_circle(parallel: bool) -> Callable[..., None]:
                         break
                     sx, sy = (p * qy - q * py) / determinant, (q * px - p * qx) / determinant
                     level = math.sqrt((ax - sx) ** 2 + (ay - sy) ** 2) - math.sqrt((cx - sx) ** 2 + (cy - sy) ** 2)
+                    if trust:  # points may share a direction: whether the four alternate, on one circle around the new centre
+                        ox, oy = ax - sx, ay - sy
+                        size = ox * ox + oy * oy
+                        longer = math.sqrt(size / ((cx - sx) ** 2 + (cy - sy) ** 2))
+                        one = px * (longer * (cy - sy) - oy) - py * (longer * (cx - sx) - ox)
+                        other = px * (longer * (ey - sy) - oy) - py * (longer * (ex - sx) - ox)
+                        tied = not (min(one, other) < -FLAT * size and max(one, other) > FLAT * size)
                     a, b, reference = a + sx, b + sy, abs(level)
                     if level < 0.0:
                         in_1, in_2 = out_1, out_2
@@ -342,19 +350,20 @@ def _three_around(dx: Any, dy: Any, a: float, b: float) -> tuple[int, int, int]:
     return first, second, third
 
 
-def _leave_no_half_turn(dx: Any, dy: Any, a: float, b: float, i: int, j: int, k: int) -> bool:
+def _leave_no_half_turn(dx: Any, dy: Any, a: float, b: float, i: int, j: int, k: int, least: float) -> bool:
     ax, ay, bx, by, cx, cy = dx[i] - a, dy[i] - b, dx[j] - a, dy[j] - b, dx[k] - a, dy[k] - b
-    return bool(ax * by - ay * bx > 0.0 and bx * cy - by * cx > 0.0 and cx * ay - cy * ax > 0.0)
+    return bool(ax * by - ay * bx > least and bx * cy - by * cx > least and cx * ay - cy * ax > least)
 
 
 def _nearest_of_sectors(dx: Any, dy: Any, a: float, b: float, i: int, j: int, k: int) -> tuple[int, int, int, float]:
     """The nearest points of the sectors of i, j and k, and the smallest square distance of all."""
     ax, ay, bx, by, cx, cy = dx[i] - a, dy[i] - b, dx[j] - a, dy[j] - b, dx[k] - a, dy[k] - b
     new_i = new_j = new_k = 0
-    near_i = near_j = near_k = math.inf
+    near_i = near_j = near_k = nearest = math.inf
     for m in range(dx.shape[0]):
         ux, uy = dx[m] - a, dy[m] - b
         away = ux * ux + uy * uy
+        nearest = min(nearest, away)
         left_a, left_b, left_c = ax * uy - ay * ux > 0.0, bx * uy - by * ux > 0.0, cx * uy - cy * ux > 0.0
         if not left_b and left_c and away < near_i:
             near_i, new_i = away, m
@@ -362,7 +371,7 @@ def _nearest_of_sectors(dx: Any, dy: Any, a: float, b: float, i: int, j: int, k:
             near_j, new_j = away, m
         if not left_a and left_b and away < near_k:
             near_k, new_k = away, m
-    return new_i, new_j, new_k, min(near_i, min(near_j, near_k))
+    return new_i, new_j, new_k, nearest
 
 
 @functools.cache
@@ -384,15 +393,16 @@ def maximum_inscribed_circle(parallel: bool) -> Callable[..., None]:
                 if not (math.isfinite(a) and math.isfinite(b)):
                     continue
                 i, j, k = three(dx, dy, a, b)
-                if not closed(dx, dy, a, b, i, j, k):
+                if not closed(dx, dy, a, b, i, j, k, 0.0):
                     continue
                 radius = math.nan
                 for _ in range(steps):
                     new_i, new_j, new_k, nearest = sectors(dx, dy, a, b, i, j, k)
                     if nearest >= (radius * (1 - tolerance)) ** 2:
-                        out[c, 0], out[c, 1], out[c, 2] = a + mx, b + my, radius
+                        if closed(dx, dy, a, b, i, j, k, FLAT * nearest):
+                            out[c, 0], out[c, 1], out[c, 2] = a + mx, b + my, radius
                         break
-                    together = closed(dx, dy, a, b, new_i, new_j, new_k)
+                    together = closed(dx, dy, a, b, new_i, new_j, new_k, 0.0)
                     if together or (dx[new_i] - a) ** 2 + (dy[new_i] - b) ** 2 <= nearest:
                         i = new_i
                     if together or (dx[new_j] - a) ** 2 + (dy[new_j] - b) ** 2 <= nearest:

@@ -21,6 +21,10 @@ TOLERANCE = 8 * EPS
 """Two radii are the same when they differ by less, relative to their size: each is the root of a sum of two squares of
 differences, off by up to 2.5 units of rounding."""
 
+FLAT = 64 * EPS
+"""Sine of the angle, from half a turn or none, below which two directions are opposite or the same up to rounding: points tied
+there are left to `circle_tied`."""
+
 SLICED = 512
 """Points from which on slices of one circle after the other beat masks over the batch: measured."""
 
@@ -43,6 +47,12 @@ def _algebraic(x: Array, y: Array, *, xp: Any) -> tuple[Array, Array, Array, Arr
     round_enough = determinant > 16 * EPS * (xx + yy) ** 2
     determinant = xp.where(round_enough, determinant, xp.nan)
     return x, y, mx, my, (yy * xz - xy * yz) / determinant, (xx * yz - xy * xz) / determinant
+
+
+def algebraic_centre(x: Array, y: Array, *, xp: Any) -> tuple[float, float]:
+    """Of one circle, (n,); NaN on a line."""
+    _, _, mx, my, a, b = _algebraic(x[None, :], y[None, :], xp=xp)
+    return float((a + mx)[0, 0]), float((b + my)[0, 0])
 
 
 def least_squares(x: Array, y: Array, *, xp: Any) -> tuple[Array, Array, Array]:
@@ -97,12 +107,14 @@ def _coordinates(dx: Array, dy: Array, points: Sequence[Array], xp: Any) -> list
 
 def minimum_zone(x: Array, y: Array, *, xp: Any) -> tuple[Array, Array, Array, Array]:
     x, y, mx, my, a, b = _algebraic(x, y, xp=xp)
-    if not bool(xp.all(_go_around_once(x - a, y - b, xp))):
+    sorted_here = not bool(xp.all(_go_around_once(x - a, y - b, xp)))  # only then points may share a direction
+    if sorted_here:
         around = xp.argsort(xp.atan2(y - b, x - a), axis=-1)
         x, y = _at(x, around, xp), _at(y, around, xp)
     nan = a * xp.nan
     best_a, best_b, best_inner, best_outer = nan, nan, nan, nan + xp.inf
     reference, running = nan, xp.isfinite(a)
+    tied = ~running & running
     in_1, in_2 = _to_begin_with(x - a, y - b, xp)
     for _ in range(MOST_STEPS):
         dx, dy = x - a, y - b
@@ -117,16 +129,21 @@ def minimum_zone(x: Array, y: Array, *, xp: Any) -> tuple[Array, Array, Array, A
         better = running & ~(outer - inner >= best_outer - best_inner)
         best_a, best_b = xp.where(better, a, best_a), xp.where(better, b, best_b)
         best_inner, best_outer = xp.where(better, inner, best_inner), xp.where(better, outer, best_outer)
-        running = running & ~(best_outer - best_inner - reference <= TOLERANCE * outer)
+        gap = best_outer - best_inner - reference
+        tied = tied | (running & (gap < -FLAT * outer))  # the four bound nothing: terms of second order decide
+        running = running & ~(gap <= TOLERANCE * outer)
         if not xp.any(running):
             break
-        step_x, step_y, level = _equidistant(dx, dy, (out_1, out_2, in_1, in_2), xp)
+        four_points = out_1, out_2, in_1, in_2
+        step_x, step_y, level = _equidistant(dx, dy, four_points, xp)
+        if sorted_here:
+            tied = xp.where(running, ~_alternate(dx, dy, four_points, step_x, step_y, xp), tied)
         a, b, reference = a + step_x, b + step_y, xp.where(running, xp.abs(level), reference)
         in_1, in_2 = (
             xp.where(level < 0, out_1, in_1),
             xp.where(level < 0, out_2, in_2),
         )  # the four are the other way round
-    unproven = xp.where(running, xp.nan, 0 * mx)
+    unproven = xp.where(running | tied, xp.nan, 0 * mx)
     best_x, best_y = best_a + mx + unproven, best_b + my + unproven
     return best_x[..., 0], best_y[..., 0], (best_inner + unproven)[..., 0], (best_outer + unproven)[..., 0]
 
@@ -175,6 +192,16 @@ def _between_in(row: Array, low: int, high: int, extreme: str) -> tuple[int, int
     ):
         return inside, outside[1]
     return inside, outside[0]
+
+
+def _alternate(dx: Array, dy: Array, four: tuple[Array, ...], step_x: Array, step_y: Array, xp: Any) -> Array:
+    """Whether the first two points and the last two alternate, seen from the centre after the step."""
+    ax, bx, cx, ex, ay, by, cy, ey = _coordinates(dx - step_x, dy - step_y, four, xp)
+    square = ax * ax + ay * ay
+    longer = xp.sqrt(square / (cx * cx + cy * cy))  # brings all four onto one circle
+    px, py = bx - ax, by - ay
+    one, other = (px * (longer * qy - ay) - py * (longer * qx - ax) for qx, qy in ((cx, cy), (ex, ey)))
+    return ((one > FLAT * square) & (other < -FLAT * square)) | ((one < -FLAT * square) & (other > FLAT * square))
 
 
 def _equidistant(dx: Array, dy: Array, four: tuple[Array, ...], xp: Any) -> tuple[Array, Array, Array]:
@@ -255,7 +282,9 @@ def inscribed(x: Array, y: Array, *, xp: Any) -> tuple[Array, Array, Array]:
         dx, dy = x - a, y - b
         square = dx * dx + dy * dy
         nearest = xp.min(square, axis=-1, keepdims=True)
-        running = running & ~(nearest >= (radius * (1 - TOLERANCE)) ** 2)
+        proven = nearest >= (radius * (1 - TOLERANCE)) ** 2
+        closed = closed & ~(running & proven & ~_surround(dx, dy, three, xp, FLAT * nearest))
+        running = running & ~proven
         if not xp.any(running):
             break
         taken = _take_over(dx, dy, square, nearest, three, xp)
@@ -280,10 +309,10 @@ def _around(dx: Array, dy: Array, xp: Any) -> list[Array]:
     return [first, second, third]
 
 
-def _surround(dx: Array, dy: Array, three: list[Array], xp: Any) -> Array:
-    """Whether three points leave no half turn open, counter-clockwise."""
+def _surround(dx: Array, dy: Array, three: list[Array], xp: Any, least: Any = 0.0) -> Array:
+    """Whether three points leave no half turn open, counter-clockwise: the products of neighbours are above `least`."""
     ax, bx, cx, ay, by, cy = _coordinates(dx, dy, three, xp)
-    return (ax * by - ay * bx > 0) & (bx * cy - by * cx > 0) & (cx * ay - cy * ax > 0)
+    return (ax * by - ay * bx > least) & (bx * cy - by * cx > least) & (cx * ay - cy * ax > least)
 
 
 def _take_over(dx: Array, dy: Array, square: Array, nearest: Array, three: list[Array], xp: Any) -> list[Array]:
