@@ -119,3 +119,30 @@ def text(value: float, si_unit: str, *, unit: str | None = None, digits: int = 4
     shown = in_unit(value, unit)
     decimals = max(0, digits - 1 - math.floor(math.log10(abs(shown)))) if shown else digits - 1
     return f"{shown:.{min(decimals, 9)}f} {unit}".strip()
+
+
+def text_range(low: float, high: float, si_unit: str, *, unit: str | None = None, digits: int = 7) -> str:
+    """Two SI values in the one unit in which the larger reads well (or the one given), without zeros that nobody measured.
+
+    Both are rounded to the place of the last of `digits` significant digits of the larger; zeros at the end are left out.
+
+    Raises
+    ------
+    ValueError      a value that is not finite
+
+    >>> text_range(0.0, 0.5, "m"), text_range(0.01, 0.975994, "m"), text_range(-0.01, 0.01, "m")
+    ('0 … 500 mm', '10 … 975.994 mm', '−10 … 10 mm')
+    """
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise ValueError(f"the range is {low} … {high}; two finite numbers are expected")
+    largest = max(abs(low), abs(high))
+    unit = unit or display_unit(largest, si_unit)
+    shown = in_unit(largest, unit)
+    decimals = min(9, max(0, digits - 1 - math.floor(math.log10(shown)))) if shown else 0
+
+    def number(value: float) -> str:
+        # Adding zero makes −0 a zero; a true minus sign beside the dots reads better than a hyphen.
+        text = f"{round(in_unit(value, unit), decimals) + 0.0:.{decimals}f}"
+        return (text.rstrip("0").rstrip(".") if "." in text else text).replace("-", "−")
+
+    return f"{number(low)} … {number(high)} {unit}".strip()

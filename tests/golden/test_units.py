@@ -86,3 +86,30 @@ def test_a_length_written_in_full_reads_back_whatever_its_digits() -> None:
     # Plans are stored with `repr`: 17 significant digits behind up to four zeros.
     for value in (0.031878000000000004, 0.00012345678901234567, 1.2345678901234567e-05, 31.878e-3):
         assert units.quantity(f"{value!r} m", "length") == value
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "si_unit", "expected"),
+    [
+        (0.0, 0.5, "m", "0 … 500 mm"),
+        (0.01, 0.975994, "m", "10 … 975.994 mm"),
+        (0.035536, 0.984333, "m", "35.536 … 984.333 mm"),
+        (0.0, 1e-13, "m", "0 … 0.1 pm"),
+        (-10e-6, 5e-6, "m", "−10 … 5 µm"),
+        (-1e-12, 0.5, "m", "0 … 500 mm"),  # not "-0"
+        (0.1 + 0.2, 0.3, "m", "300 … 300 mm"),  # no digit of the conversion
+        (0.0, 2.5, "m", "0 … 2.5 m"),
+        (0.0, 2 * math.pi, "rad", "0 … 360 deg"),
+        (0.0, 0.0, "m", "0 … 0 nm"),
+        (0.1, 1.0, "m", "0.1 … 1 m"),
+        (0.1, 0.25, "", "0.1 … 0.25"),
+    ],
+)
+def test_a_range_has_one_unit_and_no_false_digits(low: float, high: float, si_unit: str, expected: str) -> None:
+    assert units.text_range(low, high, si_unit) == expected
+
+
+def test_a_range_in_a_given_unit_keeps_the_zeros_before_the_point() -> None:
+    assert units.text_range(0.0, 20.0, "m", unit="mm") == "0 … 20000 mm"
+    with pytest.raises(ValueError, match="two finite numbers"):
+        units.text_range(0.0, math.nan, "m")
