@@ -19,7 +19,8 @@ def target_positions(
     """`count` targets between `start_m` and `end_m`: P_i = (i − 1)·p + r, r different for each target.
 
     r is uniform within ±`random_offset`·p (0.3 samples periodic errors of unknown period), cut at the ends of the line and rounded to the
-    `resolution_m` a controller can be told. The same seed gives the same targets.
+    `resolution_m` a controller can be told, to the multiples of it that lie in the line. The same seed gives the same targets. With a resolution that
+    is coarse against the line targets may coincide: the caller looks.
 
     Returns
     -------
@@ -29,8 +30,9 @@ def target_positions(
     generator = np.random.Generator(np.random.Philox(key=seed))
     offset = generator.uniform(-random_offset, random_offset, count) * spacing
     nominal = start_m + spacing * np.arange(count) + offset
-    inside = np.clip(nominal, start_m, end_m)
-    return np.round(inside / resolution_m) * resolution_m
+    # An end that is a multiple, but for the rounding of its quotient, is a target.
+    first, last = math.ceil(start_m / resolution_m - 1e-6), math.floor(end_m / resolution_m + 1e-6)
+    return np.clip(np.round(np.clip(nominal, start_m, end_m) / resolution_m), first, last) * resolution_m
 
 
 def fewest_targets(travel_m: float) -> int:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
 from precision import units
+from precision.drivers import option_faults
 from precision.plan import (
     Angle,
     Devices,
@@ -22,6 +24,7 @@ from precision.plan import (
     TemperatureDifference,
     Test,
     Time,
+    within_reason,
 )
 
 from .software_compensation import Compensation
@@ -42,7 +45,7 @@ class Line(Axis):
 
     start: Length = Field("10 mm", description="lowest target, work coordinates")
     end: Length = Field("990 mm", description="highest target, work coordinates")
-    feed: Speed = Field("3000 mm/min", gt=0, description="feed between targets")
+    feed: Speed = Field("3000 mm/min", ge=1e-7, description="feed between targets")
 
     @model_validator(mode="after")
     def _has_length(self) -> Self:
@@ -56,7 +59,7 @@ class Targets(Strict):
 
     count: int = Field(11, ge=2, le=2000)
     random_offset: Ratio = Field("30 %", ge=0, lt=0.5, description="largest random offset of a target, as a share of the spacing")
-    resolution: Length = Field("1 µm", gt=0, description="targets are multiples of this")
+    resolution: Length = Field("1 µm", ge=1e-12, le=1, description="targets are multiples of this")
     positions: tuple[Length, ...] | None = Field(None, description="explicit targets instead, ascending", min_length=2, max_length=2000, strict=False)
 
     @model_validator(mode="after")
@@ -76,15 +79,15 @@ class Cycle(CycleKind):
     """How the targets are approached and read."""
 
     runs: int = Field(5, ge=1, le=50, description="approaches of each target from each side")
-    overshoot: Length = Field("5 mm", gt=0, description="how far beyond a target the axis goes before it reverses")
+    overshoot: Length = Field("5 mm", gt=0, le=10, description="how far beyond a target the axis goes before it reverses")
     dwell: Time = Field("1 s", ge=0, le=600, description="standing still before the settling check")
-    settling_tolerance: Length = Field("0.5 µm", gt=0, description="settled when two readings one interval apart differ by no more")
-    settling_interval: Time = Field("0.25 s", gt=0, le=60)
+    settling_tolerance: Length = Field("0.5 µm", gt=0, le=1, description="settled when two readings one interval apart differ by no more")
+    settling_interval: Time = Field("0.25 s", ge=1e-6, le=60)
     settling_timeout: Time = Field("10 s", gt=0, le=600)
-    plausible_deviation: Length = Field("1 mm", gt=0, description="a reading further from its target stops the run: wrong axis, sign or unit")
+    plausible_deviation: Length = Field("1 mm", gt=0, le=10, description="a reading further from its target stops the run: wrong axis, sign or unit")
     averaging: Time = Field("0.5 s", gt=0, le=60, description="each reading is averaged over this time")
     repeats: int = Field(2, ge=0, le=10, description="how often an approach without a valid reading is repeated before the run is stopped")
-    resume_tolerance: Length = Field("5 µm", gt=0, description="--resume: how far the last complete target may differ when it is measured again after homing and zeroing")
+    resume_tolerance: Length = Field("5 µm", gt=0, le=1, description="--resume: how far the last complete target may differ when it is measured again after homing and zeroing")
 
 
 class AsRecorded(Strict):
@@ -98,7 +101,7 @@ class Evaluation(AsRecorded):
     """Which standard, and which corrections."""
 
     refractive_index: Literal["ciddor", "edlen", "off"] = Field("ciddor", description="wavelength compensation from the air that was measured")
-    co2: Ratio = Field("450 ppm", gt=0, lt=0.01)
+    co2: Ratio = Field("450 ppm", gt=0, le=2e-3)
     normalise_to_20_degrees: bool = Field(True, description="correct lengths to 20 °C with the material temperature (NDE)")
     expansion_coefficient: Expansion = Field("11.7 µm/m/K", ge=0, description="of the machine's scale or the workpiece it stands for")
 
@@ -106,17 +109,17 @@ class Evaluation(AsRecorded):
 class Uncertainty(Strict):
     """What is known about the measurement, for U (k = 2). A full range R is the distance between the lowest and the highest possible value."""
 
-    device_calibration: Ratio | None = Field(None, ge=0, description="U (k = 2) of the instrument's length from its certificate, relative")
-    device_resolution: Length | None = Field(None, ge=0, description="resolution of the instrument")
-    air_index: Ratio | None = Field(None, ge=0, description="U (k = 2) of the refractive index correction, relative")
-    misalignment_range: Length | None = Field(None, ge=0, description="lateral range of the beam over the line")
-    material_temperature_range: TemperatureDifference | None = Field(None, ge=0, description="full range R(θ) of the material thermometer's error")
+    device_calibration: Ratio | None = Field(None, ge=0, le=1e-3, description="U (k = 2) of the instrument's length from its certificate, relative")
+    device_resolution: Length | None = Field(None, ge=0, le=1, description="resolution of the instrument")
+    air_index: Ratio | None = Field(None, ge=0, le=1e-3, description="U (k = 2) of the refractive index correction, relative")
+    misalignment_range: Length | None = Field(None, ge=0, le=1, description="lateral range of the beam over the line")
+    material_temperature_range: TemperatureDifference | None = Field(None, ge=0, le=100, description="full range R(θ) of the material thermometer's error")
     expansion_coefficient_range: Expansion | None = Field(None, ge=0, description="full range R(α) of the coefficient's error")
-    mean_material_temperature: Temperature | None = Field(None, description="imported recordings: mean material temperature during the test")
+    mean_material_temperature: Temperature | None = Field(None, ge=200, le=500, description="imported recordings: mean material temperature during the test")
     already_corrected_to_20_degrees: bool = Field(False, description="imported recordings: the readings were corrected to 20 °C when they were taken")
-    device_calibration_angle: Angle | None = Field(None, ge=0, description="rotary axes: U (k = 2) of the instrument's angle")
-    environmental_variation_angle: Angle | None = Field(None, ge=0, description="rotary axes: drift range seen on the unmoving axis")
-    environmental_variation: Length | None = Field(None, ge=0, description="E_VE, drift range seen on the unmoving axis during a test's time")
+    device_calibration_angle: Angle | None = Field(None, ge=0, le=1, description="rotary axes: U (k = 2) of the instrument's angle")
+    environmental_variation_angle: Angle | None = Field(None, ge=0, le=1, description="rotary axes: drift range seen on the unmoving axis")
+    environmental_variation: Length | None = Field(None, ge=0, le=1, description="E_VE, drift range seen on the unmoving axis during a test's time")
 
 
 LENGTH_CONTRIBUTORS: Final = (
@@ -140,7 +143,7 @@ def _is_extent(text: str) -> str:
     """A length or an angle above zero, kept as written: which of the two is meant depends on the axis."""
     for dimension in ("length", "angle"):
         if units.si_unit_of(text) == next(iter(units.DIMENSIONS[dimension])):
-            if units.quantity(text, dimension) <= 0:
+            if within_reason(text, dimension) <= 0:
                 raise ValueError(f"{text!r} must be more than 0")
             return text
     raise ValueError(f"{text[:40]!r} is neither a length nor an angle; write for example \"20 µm\" or \"8 arcsec\"")
@@ -188,8 +191,8 @@ class Instrument(Strict):
 
     axis: int = Field(0, ge=0, le=2, description="its measuring axis")
     sign: Literal["+", "-"] = Field("+", description="whether its reading grows in the axis' positive direction")
-    vacuum_wavelength: Length = Field("1530 nm", gt=300e-9, lt=1700e-9, description="of its laser: IDS3010 1530 nm, helium-neon 632.9908 nm")
-    dead_path: Length = Field("0 mm", ge=0, description="unmeasured path between interferometer and reflector at the zero point")
+    vacuum_wavelength: Length = Field("1530 nm", ge=300e-9, le=1690e-9, description="of its laser: IDS3010 1530 nm, helium-neon 632.9908 nm")
+    dead_path: Length = Field("0 mm", ge=0, le=100, description="unmeasured path between interferometer and reflector at the zero point")
 
 
 class Evaluated(Strict):
@@ -232,6 +235,9 @@ class Parameters(Evaluated):
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
+        self._has_targets()
+        if wrong := [fault for role, device in self.devices for fault in option_faults(role, device.driver, device.options)]:
+            raise ValueError("; ".join(wrong))
         if self.devices.mixed:
             raise ValueError('devices: either all are on "sim://lab" or none; a run never mixes a simulated and a real device')
         if self.evaluation.refractive_index == "edlen" and not 350e-9 <= self.instrument.vacuum_wavelength <= 650e-9:
@@ -242,3 +248,20 @@ class Parameters(Evaluated):
         if self.axis.kind != "linear":
             raise ValueError('axis.kind: only "linear" axes can be driven; recordings of rotary axes are evaluated with `precision analyze`')
         return self
+
+    def _has_targets(self) -> None:
+        """Rounded to what a controller can be told, the targets are still different ones."""
+        from .cycle import target_positions
+
+        if self.targets.positions is not None:
+            return
+        target_m = target_positions(
+            start_m=self.axis.start, end_m=self.axis.end, count=self.targets.count, random_offset=self.targets.random_offset,
+            resolution_m=self.targets.resolution, seed=self.seed,
+        )
+        if not all(b > a for a, b in pairwise(target_m.tolist())):
+            spacing_m = (self.axis.end - self.axis.start) / (self.targets.count - 1)
+            raise ValueError(
+                f"targets coincide at targets.resolution {units.text(self.targets.resolution, 'm')}: {self.targets.count} targets in {units.text(self.axis.end - self.axis.start, 'm')} "
+                f"are {units.text(spacing_m, 'm')} apart; set fewer targets.count, a finer targets.resolution or a longer axis.start … axis.end"
+            )

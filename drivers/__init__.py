@@ -7,7 +7,7 @@ A driver is found by role and name. Others' drivers are entry points of the grou
 from __future__ import annotations
 
 import importlib
-import inspect
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -20,6 +20,23 @@ CONTROLLERS: Final = {"grbl": "precision.drivers.grbl.driver:Grbl"}
 INTERFEROMETERS: Final = {"ids3010": "precision.drivers.ids3010.driver:Ids3010"}
 ENVIRONMENTS: Final = {"scpi": "precision.drivers.scpi.driver:ScpiEnvironment"}
 ENTRY_POINTS: Final = "precision.drivers"
+
+_POLLING: Final = (float, 0.001, 60.0)
+_WAITING: Final = (float, 0.001, 600.0)
+_CHANNEL: Final = (int, 1, 9999)
+_PROBE: Final = re.compile(r"[A-Z]{1,8}(?:,[A-Z0-9]{1,8})?", re.ASCII)
+OPTIONS: Final[dict[str, dict[str, tuple[type, float, float] | re.Pattern[str]]]] = {
+    "grbl": {"poll_interval_s": _POLLING, "timeout_s": _WAITING, "stop_timeout_s": _WAITING, "settle_s": (float, 0.0, 60.0)},
+    "ids3010": {
+        "axis": (int, 0, 2), "sample_period_s": (float, 1e-9, 1.0), "min_contrast": (float, 0.0, 1.0), "timeout_s": _WAITING,
+        "start_timeout_s": _WAITING, "poll_interval_s": _POLLING,
+    },
+    "scpi": {
+        "air_channel": _CHANNEL, "material_channel": _CHANNEL, "pressure_channel": _CHANNEL, "humidity_channel": _CHANNEL, "probe": _PROBE,
+        "timeout_s": _WAITING,
+    },
+}
+"""Driver -> option that a plan may set -> type, lowest and highest value; or the pattern of a text. What else a driver takes is for programs."""
 
 _Role = TypeVar("_Role")
 
@@ -61,10 +78,8 @@ def _open(name: str, address: str, options: Mapping[str, Any], table: Mapping[st
 
         module, _, attribute = table[name].partition(":")
         driver = getattr(importlib.import_module(module), attribute)
-        allowed = [option for option in inspect.signature(driver).parameters if option != "transport"]
-        unknown = sorted(set(options) - set(allowed))
-        if unknown:
-            raise PlanError(f"driver {name}: unknown option {', '.join(unknown)[:80]}; allowed are {', '.join(allowed)}")
+        if faults := option_faults(what, name, options):
+            raise PlanError("; ".join(faults))
         device = driver(open_transport(address), **options)
     else:
         device = _foreign(name, table, what)(address, **options)
@@ -73,6 +88,33 @@ def _open(name: str, address: str, options: Mapping[str, Any], table: Mapping[st
             close()
         raise PlanError(f"driver {name!r} is no {what}: it lacks one of its methods")
     return device
+
+
+def option_faults(device: str, driver: str, options: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the options of a driver of ours, a sentence each; nothing is said of another's. `device`: whose driver it is."""
+    allowed = OPTIONS.get(driver)
+    if allowed is None:
+        return []
+    faults = []
+    for option, value in options.items():
+        where = f"{device}, driver {driver}: option {option}"
+        known = allowed.get(option)
+        if known is None:
+            faults.append(f"{device}, driver {driver}: unknown option {option[:80]}; allowed are {', '.join(allowed)}")
+        elif isinstance(known, re.Pattern):
+            if not isinstance(value, str) or not known.fullmatch(value):
+                faults.append(f"{where} is {str(value)[:40]!r}; a text such as \"FRTD,85\" is expected")
+        else:
+            kind, low, high = known
+            if not isinstance(value, int if kind is int else (int, float)) or isinstance(value, bool) or not low <= value <= high:
+                faults.append(f"{where} is {str(value)[:40]!r}; {'an integer' if kind is int else 'a number'} {low:g} … {high:g} is expected")
+    channels = [options.get(option, default) for option, default in _CHANNELS.items()] if driver == "scpi" else []
+    if not faults and len(set(channels)) < len(channels):
+        faults.append(f"{device}, driver {driver}: channels {', '.join(map(str, channels))}; four different ones are expected")
+    return faults
+
+
+_CHANNELS: Final = {"air_channel": 101, "material_channel": 102, "pressure_channel": 103, "humidity_channel": 104}
 
 
 def _foreign(name: str, table: Mapping[str, str], what: str) -> Any:

@@ -24,7 +24,7 @@ from collections.abc import Callable
 from typing import Any, Final, Protocol, runtime_checkable
 from urllib.parse import parse_qsl, urlsplit
 
-from precision.errors import LinkLost, PlanError, ProtocolError
+from precision.errors import LinkLost, PlanError, PrecisionError, ProtocolError
 
 ALLOWED: Final = (
     "serial:///dev/ttyUSB0?baud=115200",
@@ -304,6 +304,8 @@ class VisaTransport(_Link):
         try:
             manager: Any = pyvisa.ResourceManager("@py")
             self._resource: Any = manager.open_resource(resource, open_timeout=int(timeout_s * 1e3))
+        except PrecisionError:  # a signal that came meanwhile
+            raise
         except Exception as lost:  # the backend raises bare Exception where it cannot connect
             raise LinkLost(f"{address}: the resource cannot be opened ({lost}). Check its name, and that the instrument is on") from lost
         interface = getattr(manager.visalib.sessions[self._resource.session], "interface", None)
@@ -405,6 +407,10 @@ def _tcp(address: str, timeout_s: float) -> Transport:
         raise _malformed(address, str(wrong)) from None
     if not host or not port or parts.path or parts.query or parts.fragment or parts.username is not None:
         raise _malformed(address, "a TCP address is a host and a port 1 ... 65535, nothing more")
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        raise _malformed(address, "the parts of a host's name have 1 to 63 characters each") from None
     return TcpTransport(address, host, port, timeout_s=timeout_s)
 
 

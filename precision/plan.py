@@ -40,11 +40,26 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False, validate_default=True)
 
 
+_LARGEST: Final = {
+    "length": "1000 m", "angle": "1000 rad", "time": "1000000 s", "speed": "100 m/s", "angular speed": "1000 rad/s", "temperature": "1000 K",
+    "temperature difference": "100 K", "pressure": "10000000 Pa", "ratio": "1", "expansion": "0.001 1/K",
+}
+"""Dimension -> the largest size that any plan can mean. Beyond it something was mistyped; a field's own bounds are narrower."""
+
+
+def within_reason(text: str, dimension: str) -> float:
+    """`units.quantity`, refused beyond the largest size that a plan can mean. Raises ValueError."""
+    value = units.quantity(text, dimension)
+    if abs(value) > units.quantity(_LARGEST[dimension], dimension):
+        raise ValueError(f"{text[:40]!r} is beyond what a plan can mean; at most {_LARGEST[dimension]} in size")
+    return value
+
+
 def _reader(dimension: str) -> BeforeValidator:
     def read(value: object) -> float:
         if not isinstance(value, str):
             raise ValueError(f"write a quantity with its unit in quotes, for example \"{units.example(dimension)}\"")
-        return units.quantity(value, dimension)
+        return within_reason(value, dimension)
 
     return BeforeValidator(read)
 
@@ -173,13 +188,27 @@ def read(source: Path | str, *, name: str = "") -> dict[str, Any]:
         text = data.decode("utf-8")
         if _DEEP_KEY.search(text):
             raise PlanError(f"{name}: a key with more than 12 dotted parts; plans have at most 3")
-        return tomllib.loads(text)
+        return _of_64_bits(tomllib.loads(text), name)
     except UnicodeDecodeError as error:
         raise PlanError(f"{name}: not UTF-8 text (byte {error.start})") from error
     except tomllib.TOMLDecodeError as error:
         raise PlanError(f"{name}: not valid TOML: {error}") from error
+    except ValueError as error:  # Python turns no more than 4300 digits into an integer
+        raise PlanError(f"{name}: {_TOO_LARGE}") from error
     except RecursionError as error:
         raise PlanError(f"{name}: nested too deeply") from error
+
+
+_TOO_LARGE: Final = "an integer is too large; TOML has integers of 64 bits"
+
+
+def _of_64_bits(value: Any, name: str) -> Any:
+    """`value`, without integers that no JSON number, seed or count can be."""
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise PlanError(f"{name}: {_TOO_LARGE}")
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _of_64_bits(inner, name)
+    return value
 
 
 def with_settings(plan: Mapping[str, Any], settings: Iterable[str]) -> dict[str, Any]:
@@ -206,7 +235,7 @@ def with_settings(plan: Mapping[str, Any], settings: Iterable[str]) -> dict[str,
                 break
             section = deeper
         else:
-            section[last] = _toml_value(value.strip())
+            section[last] = _of_64_bits(_toml_value(value.strip()), f"--set {key}")
     if faults:
         raise PlanError("settings cannot be applied", faults)
     return result
@@ -217,7 +246,7 @@ def _toml_value(text: str) -> Any:
         if len(text) > 4096 or _DEEP_KEY.search(text) or "\n" in text:
             return text
         return tomllib.loads(f"value = {text}")["value"]
-    except (tomllib.TOMLDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # not TOML, or an integer of more digits than Python reads
         return text
 
 

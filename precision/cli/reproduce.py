@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import click
 
 from precision.cli.completion import run_names
 
 
+class Finite(click.FloatRange):
+    """A number in a range; neither infinite nor NaN."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
+
 @click.command()
 @click.argument("run", default="last", shell_complete=run_names)
-@click.option("--tolerance", type=click.FloatRange(0), default=0.0, show_default=True,
+@click.option("--tolerance", type=Finite(0), default=0.0, show_default=True,
               help="Relative tolerance of results, for a run from another computer; 0 compares bit for bit.")  # fmt: skip
-@click.option("--time-scale", type=click.FloatRange(0), help="Run the virtual lab at another speed; the readings must not care.")
+@click.option("--time-scale", type=Finite(0, 1e6), help="Run the virtual lab at another speed; the readings must not care.")
 @click.option("--out", type=click.Path(file_okay=False), default="runs", show_default=True, help="Folder of the runs.")
 def reproduce(run: str, tolerance: float, time_scale: float | None, out: str) -> None:
     """Run the plan and seed of RUN again on the virtual lab and compare every reading and every result; print what differs.
