@@ -177,7 +177,12 @@ def acquire(
     ahead = preview(plan)
     axis = plan.axis.name
     if rig.interferometer.compensates_air and plan.evaluation.refractive_index != "off":
-        raise PlanError('the interferometer corrects for air itself; set evaluation.refractive_index = "off", or the index would be applied twice')
+        raise PlanError(
+            'the interferometer corrects for air itself; set instrument.compensates_air = true and evaluation.refractive_index = "off", or the index would be applied twice'
+        )
+    if rig.interferometer.compensates_air != plan.instrument.compensates_air:
+        does = "corrects" if rig.interferometer.compensates_air else "does not correct"
+        raise PlanError(f"the interferometer {does} for air; set instrument.compensates_air = {str(rig.interferometer.compensates_air).lower()}")
     check_envelope(plan, ahead, rig.controller, log)  # before homing, which is the first move
     if beginning is not None:
         sink.append_and_wait(beginning.rows)

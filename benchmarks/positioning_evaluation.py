@@ -75,11 +75,12 @@ def analyse(plan: Evaluated, readings: Readings, *, standard: str | None = None)
     standard = standard or plan.evaluation.standard
     if isinstance(plan, Parameters):
         recording, corrections, material_k = _measured(plan, readings)
+        uncorrected = _uncorrected_air(plan, readings, recording)
         flags = resumptions(plan, readings)
     else:
-        flags = ()
+        flags, uncorrected = (), None
         recording, corrections, material_k = imported_recording(plan, readings), ((AS_RECORDED, False),), None
-    made, reason = _budget(plan, recording, material_k)
+    made, reason = _budget(plan, recording, material_k, uncorrected)
     planned = recording.valid.size
     result = _evaluate(standard, recording, made)
     if reason is not None:
@@ -195,21 +196,11 @@ def _length_in_air(plan: Parameters, rows: Readings, at_zero: Readings) -> tuple
     optical_m = rows["displacement_m"]
     formula = plan.evaluation.refractive_index
     if formula == "off":
-        return np.asarray(optical_m), "No wavelength compensation: lengths are as the instrument reports them."
-
-    def index(values: Mapping[str, Any]) -> NDArray[np.float64]:
-        conditions = {
-            "temperature_k": values["air_temperature_k"],
-            "pressure_pa": values["air_pressure_pa"],
-            "relative_humidity": values["relative_humidity"],
-            "wavelength_m": plan.instrument.vacuum_wavelength,
-        }
-        if formula == "edlen":
-            return air.edlen(**conditions)
-        return air.ciddor(**conditions, co2_ratio=plan.evaluation.co2)
+        said = "the instrument compensates for air itself" if plan.instrument.compensates_air else "they are too long by n − 1, which U carries"
+        return np.asarray(optical_m), f"No wavelength compensation: lengths are as the instrument reports them; {said}."
 
     try:
-        n, n_zero = index(rows), index(at_zero)
+        n, n_zero = _index(plan, rows), _index(plan, at_zero)
         length_m = geometric_displacement(optical_m, index=n, index_at_zero=n_zero, dead_path_m=plan.instrument.dead_path)
     except ValueError as error:
         raise DataError(f"no refractive index from the environment that was recorded: {error}; set evaluation.refractive_index = \"off\"") from error
@@ -218,6 +209,36 @@ def _length_in_air(plan: Parameters, rows: Readings, at_zero: Readings) -> tuple
         f"Wavelength compensation: {name}, at λ = {plan.instrument.vacuum_wavelength * 1e9:.10g} nm in vacuum, from the air at each reading, n − 1 = {float(n.min() - 1) * 1e6:.2f} … {float(n.max() - 1) * 1e6:.2f} ppm; "
         f"dead path of {plan.instrument.dead_path * 1e3:g} mm corrected."
     )
+
+
+def _index(plan: Parameters, rows: Readings) -> NDArray[np.float64]:
+    """Refractive index of the recorded air, after the plan's formula; after Ciddor where nothing is corrected. Raises ValueError."""
+    conditions: dict[str, Any] = {
+        "temperature_k": rows["air_temperature_k"],
+        "pressure_pa": rows["air_pressure_pa"],
+        "relative_humidity": rows["relative_humidity"],
+        "wavelength_m": plan.instrument.vacuum_wavelength,
+    }
+    if plan.evaluation.refractive_index == "edlen":
+        return air.edlen(**conditions)
+    return air.ciddor(**conditions, co2_ratio=plan.evaluation.co2)
+
+
+def _uncorrected_air(plan: Parameters, readings: Readings, recording: Positioning) -> tuple[float, float] | str | None:
+    """What lengths in units of the vacuum wavelength are wrong by (m), and how much that changed during the test; or why neither is known.
+
+    A reading is n·L + (n − n₀)·D (dead path D, n₀ at the zero): its error is at most (n − 1)·L + |n − n₀|·D. None where the index is corrected.
+    """
+    if plan.evaluation.refractive_index != "off" or plan.instrument.compensates_air:
+        return None
+    used = (readings["phase"] == ZERO) | (readings["phase"] == APPROACH) & (readings["outcome"] == MEASURED)
+    try:
+        n = _index(plan, {name: column[used] for name, column in readings.items()})
+    except ValueError as error:
+        return f"evaluation.refractive_index is \"off\", and what that costs cannot be told from the recorded air: {error}"
+    length_m, change = float(recording.target[-1] - recording.target[0]), float(np.ptp(n))
+    dead_path_m = plan.instrument.dead_path
+    return float(n.max() - 1) * length_m + change * dead_path_m, change * (length_m + dead_path_m)
 
 
 def imported_recording(plan: Evaluated, readings: Readings) -> Positioning:
@@ -234,10 +255,13 @@ def imported_recording(plan: Evaluated, readings: Readings) -> Positioning:
     )
 
 
-def _budget(plan: Evaluated, recording: Positioning, material_k: float | None) -> tuple[Budget | None, str | None]:
-    """The budget from the plan's [uncertainty], or the names of what it lacks."""
+def _budget(
+    plan: Evaluated, recording: Positioning, material_k: float | None, uncorrected: tuple[float, float] | str | None
+) -> tuple[Budget | None, str | None]:
+    """The budget from the plan's [uncertainty], or the names of what it lacks. Runs are counted where there is a reading at all."""
     known = plan.uncertainty
-    targets, runs = recording.target.size, max(1, int(recording.valid.sum(axis=-1).min()))
+    made = recording.valid.sum(axis=-1)
+    targets, runs = recording.target.size, max(1, int(made[made > 0].min(initial=recording.valid.shape[-1])))
     if recording.kind == "rotary":
         needed = {"device_calibration_angle": known.device_calibration_angle, "environmental_variation_angle": known.environmental_variation_angle}
         absent = [name for name, value in needed.items() if value is None]
@@ -254,6 +278,8 @@ def _budget(plan: Evaluated, recording: Positioning, material_k: float | None) -
         ), None
     stated: dict[str, float] = {name: value for name in LENGTH_CONTRIBUTORS if (value := getattr(known, name)) is not None}
     absent = [name for name in LENGTH_CONTRIBUTORS if name not in stated]
+    if isinstance(plan, Parameters) and known.air_index is None and uncorrected is None:
+        absent.append("air_index")
     temperature_k = known.mean_material_temperature if material_k is None else material_k
     if temperature_k is None:
         absent.append("mean_material_temperature (the recording has none)")
@@ -262,6 +288,9 @@ def _budget(plan: Evaluated, recording: Positioning, material_k: float | None) -
         absent.append("evaluation.expansion_coefficient")
     if absent or temperature_k is None or alpha is None:
         return None, f"the plan's [uncertainty] lacks {', '.join(absent)}"
+    if isinstance(uncorrected, str):
+        return None, uncorrected
+    air_m, air_variation_m = uncorrected or (0.0, 0.0)
     length_m = float(recording.target[-1] - recording.target[0])
     if length_m == 0:
         return None, "one target spans no length"
@@ -272,7 +301,9 @@ def _budget(plan: Evaluated, recording: Positioning, material_k: float | None) -
             targets=targets,
             runs=runs,
             device_relative=stated["device_calibration"],
-            air_index_relative=known.air_index or 0.0,
+            air_index_relative=0.0 if uncorrected else known.air_index or 0.0,
+            air_uncorrected_m=air_m,
+            air_variation_m=air_variation_m,
             device_resolution_m=stated["device_resolution"],
             misalignment_m=stated["misalignment_range"],
             machine_expansion_per_k=alpha,

@@ -130,7 +130,7 @@ LENGTH_CONTRIBUTORS: Final = (
     "expansion_coefficient_range",
     "environmental_variation",
 )
-"""What a plan must state of a linear axis' measurement before a figure can have an uncertainty."""
+"""What a plan must state of a linear axis' measurement before a figure can have an uncertainty; where the index of the air is corrected, air_index too."""
 
 
 def _with_unit(value: object) -> object:
@@ -192,6 +192,7 @@ class Instrument(Strict):
     axis: int = Field(0, ge=0, le=2, description="its measuring axis")
     sign: Literal["+", "-"] = Field("+", description="whether its reading grows in the axis' positive direction")
     vacuum_wavelength: Length = Field("1530 nm", ge=300e-9, le=1690e-9, description="of its laser: IDS3010 1530 nm, helium-neon 632.9908 nm")
+    compensates_air: bool = Field(False, description="the instrument corrects for the refractive index itself; evaluation.refractive_index must be \"off\" then")
     dead_path: Length = Field("0 mm", ge=0, le=100, description="unmeasured path between interferometer and reflector at the zero point")
 
 
@@ -236,6 +237,8 @@ class Parameters(Evaluated):
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
         self._has_targets()
+        if self.instrument.compensates_air and self.evaluation.refractive_index != "off":
+            raise ValueError('instrument.compensates_air: set evaluation.refractive_index = "off", or the index would be applied twice')
         if wrong := [fault for role, device in self.devices for fault in option_faults(role, device.driver, device.options)]:
             raise ValueError("; ".join(wrong))
         if self.devices.mixed:

@@ -211,7 +211,7 @@ def _combination(analysis: Analysis, made: UncertaintyBudget) -> Table:
         rows=rows,
         note=(
             "U is the sum of the parts of its row. U_g: root of the sum of squares of the contributors that are the same in every run, misalignment, whose error has "
-            "one sign, at √3 times its U. ΔL: known expansion that was not corrected. Means, s and reversal: the largest effect of E_VE and resolution on as many "
+            "one sign, at √3 times its U. ΔL: known expansion and refractive index that were not corrected. Means, s and reversal: the largest effect of E_VE and resolution on as many "
             "means, standard deviations and reversals as compete for the extreme (formulas: precision.uncertainty.positioning)."
         ),
     )
@@ -258,7 +258,10 @@ def _notes(plan: Evaluated, analysis: Analysis, readings: Readings, unused_limit
         notes.append(Note(text=f"Limits for {', '.join(unused_limits)} were given, but {_NAMES[analysis.standard]} has no such figures.", kind="flag"))
     if analysis.budget is None and analysis.budget_reason:
         notes.append(Note(text=f"No uncertainty is stated: {analysis.budget_reason}. Without U a decision on a limit is none after ISO 14253-1.", kind="flag"))
-    if analysis.budget is not None and any(row.kind == "uncorrected" and row.uncertainty > 0 for row in analysis.budget.rows):
+    uncorrected = {row.symbol for row in analysis.budget.rows if row.kind == "uncorrected" and row.uncertainty > 0} if analysis.budget is not None else set()
+    if "ΔL_n" in uncorrected:
+        notes.append(Note(text="The refractive index of the air is not corrected: what it makes lengths too long by, ΔL_n, is added to U.", kind="flag"))
+    if "ΔL" in uncorrected:
         hint = "" if isinstance(plan, Parameters) else " If the readings were corrected when they were taken, set uncertainty.already_corrected_to_20_degrees = true."
         notes.append(Note(text=f"Lengths are not corrected to 20 °C: the known expansion ΔL is added to U.{hint}", kind="flag"))
     notes += [Note(text=text, kind="correction" if applied else "statement") for text, applied in analysis.corrections]

@@ -188,7 +188,9 @@ def read(source: Path | str, *, name: str = "") -> dict[str, Any]:
         text = data.decode("utf-8")
         if _DEEP_KEY.search(text):
             raise PlanError(f"{name}: a key with more than 12 dotted parts; plans have at most 3")
-        return _of_64_bits(tomllib.loads(text), name)
+        plan = tomllib.loads(text)
+        _of_64_bits(plan, name)
+        return plan
     except UnicodeDecodeError as error:
         raise PlanError(f"{name}: not UTF-8 text (byte {error.start})") from error
     except tomllib.TOMLDecodeError as error:

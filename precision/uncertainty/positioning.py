@@ -71,6 +71,8 @@ class Contributors:
     device_relative : expanded uncertainty (k = 2) of the device's calibration as a ratio: 0.5 µm/m is 0.5e-6.
     device_resolution_m : step of the display or of the digital output.
     air_index_relative : expanded uncertainty (k = 2) of the refractive index by which an interferometer's readings were divided, as a ratio.
+    air_uncorrected_m : size of the known error of readings that were not corrected for the refractive index of the air (n − 1)·L; 0 for corrected ones.
+    air_variation_m : how much that error changed during the test; it is part of E_VE then, beside drift_range_m.
     misalignment_m : R_mis, lateral run-out of the measuring line against the axis over L.
     machine_expansion_per_k, machine_expansion_range_per_k : α and R(α) of the machine (workpiece side).
     machine_thermometer_range_k : R(θ) of the thermometer at the machine.
@@ -87,6 +89,8 @@ class Contributors:
     device_relative: float
     device_resolution_m: float
     air_index_relative: float = 0.0
+    air_uncorrected_m: float = 0.0
+    air_variation_m: float = 0.0
     misalignment_m: float
     machine_expansion_per_k: float
     machine_expansion_range_per_k: float
@@ -201,7 +205,7 @@ class Budget:
 
     def parts(self, key: str, *, spread_factor: float = 2.0) -> dict[str, float]:
         """What U of a figure is the sum of (rule "covering"), m or rad: "systematic" (U_g, the root of the sum of squares of what is the same in every run,
-        one-sided contributors at full size), "uncorrected" (ΔL), "mean" (environment and resolution in the means), "spread" (in s) and "reversal".
+        one-sided contributors at full size), "uncorrected" (ΔL, ΔL_n), "mean" (environment and resolution in the means), "spread" (in s) and "reversal".
 
         Raises
         ------
@@ -297,8 +301,8 @@ def budget(contributors: Contributors | RotaryContributors) -> Budget:
         )  # fmt: skip
     return Budget(
         kind="linear", targets=contributors.targets, runs=contributors.runs, measured_length_m=contributors.measured_length_m,
-        rows=(*_length_rows(contributors), *_per_reading(contributors.drift_range_m, contributors.device_resolution_m)),
-        drift_range=contributors.drift_range_m, resolution=contributors.device_resolution_m,
+        rows=(*_length_rows(contributors), *_per_reading(contributors.drift_range_m + contributors.air_variation_m, contributors.device_resolution_m)),
+        drift_range=contributors.drift_range_m + contributors.air_variation_m, resolution=contributors.device_resolution_m,
     )  # fmt: skip
 
 
@@ -318,6 +322,10 @@ def _length_rows(c: Contributors) -> Iterable[Row]:
     ):
         yield row("U_M", f"temperature of the {name}", "|α|·L·R(θ)/√3", third * abs(alpha) * length * theta_range)
         yield row("U_E", f"expansion coefficient of the {name}", "|θ − 20 °C|·L·R(α)/√3", third * abs(difference) * length * alpha_range)
+    if c.air_uncorrected_m:
+        yield Row(
+            symbol="ΔL_n", name="refractive index not corrected", formula="(n − 1)·L", uncertainty=c.air_uncorrected_m, kind="uncorrected",
+        )  # fmt: skip
     if not c.compensated_to_20_c:
         expansion = c.machine_expansion_per_k * c.machine_temperature_difference_k - c.device_expansion_per_k * c.device_temperature_difference_k
         yield Row(

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import signal
+from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from precision import plan as plans
 from precision.benchmarks import guard
 from precision.benchmarks.plan_files import checked
-from precision.benchmarks.positioning import preview
+from precision.benchmarks.positioning import APPROACH, MEASURED, ZERO, preview
+from precision.benchmarks.positioning_evaluation import analyse
 from precision.benchmarks.positioning_plan import Parameters
 from precision.drivers.transport import VisaTransport, open_transport
 from precision.errors import PlanError
+from precision.models import air
 
 
 @pytest.mark.parametrize("setting", [
@@ -94,3 +98,77 @@ def test_reproduce_takes_finite_numbers_only(arguments: list[str]) -> None:
     from precision.cli.reproduce import reproduce
 
     assert CliRunner().invoke(reproduce, arguments).exit_code == 2
+
+
+def _readings(plan: Parameters) -> dict[str, np.ndarray[Any, Any]]:
+    """Columns of a run on a perfect machine at 20 °C whose interferometer reads lengths in vacuum, in air of 1013.25 hPa that changes a little."""
+    ahead = preview(plan)
+    index = [ahead.approaches[0].target_index, *(a.target_index for a in ahead.approaches)]
+    rows = len(index)
+    target_m = ahead.target_m[index]
+    pressure_pa = 101_325.0 + 20 * np.linspace(0, 1, rows)
+    n_air = air.ciddor(temperature_k=293.15, pressure_pa=pressure_pa, relative_humidity=0.5, wavelength_m=plan.instrument.vacuum_wavelength, co2_ratio=450e-6)
+    dead_path_m = plan.instrument.dead_path
+    return {
+        "phase": np.array([ZERO, *[APPROACH] * (rows - 1)]),
+        "outcome": np.array([0, *[MEASURED] * (rows - 1)]),
+        "run": np.array([-1, *(a.run for a in ahead.approaches)]),
+        "direction": np.array([-1, *(a.direction for a in ahead.approaches)]),
+        "target_index": np.array(index),
+        "target_m": target_m,
+        "displacement_m": n_air * (target_m - target_m[0]) + (n_air - n_air[0]) * dead_path_m,
+        "air_temperature_k": np.full(rows, 293.15),
+        "air_pressure_pa": pressure_pa,
+        "relative_humidity": np.full(rows, 0.5),
+        "material_temperature_k": np.full(rows, 293.15),
+    }
+
+
+def _plan(*settings: str) -> Parameters:
+    plan = checked("positioning", settings)
+    assert isinstance(plan, Parameters)
+    return plan
+
+
+def test_an_uncorrected_refractive_index_is_in_the_uncertainty_of_every_figure() -> None:
+    plan = _plan("evaluation.refractive_index=off", "uncertainty.environmental_variation=0 m", "instrument.dead_path=1 m")
+    analysis = analyse(plan, _readings(plan))
+    for key, figure in analysis.result.figures.items():  # the machine is perfect: every figure is an error
+        assert figure.value is not None and figure.uncertainty is not None
+        assert abs(figure.value) <= figure.uncertainty, key
+    assert analysis.result.figures["E"].value == pytest.approx(0.98 * 267e-6, rel=0.03)
+    assert analysis.budget is not None
+    (row,) = [row for row in analysis.budget.rows if row.kind == "uncorrected" and row.uncertainty]
+    assert row.name == "refractive index not corrected"
+    assert row.uncertainty == pytest.approx(0.98 * 267e-6, rel=0.03)
+
+
+def test_an_instrument_that_compensates_has_no_uncorrected_index_but_needs_the_uncertainty_of_its_own() -> None:
+    plan = _plan("evaluation.refractive_index=off", "instrument.compensates_air=true")
+    budget = analyse(plan, _readings(plan)).budget
+    assert budget is not None and {row.symbol for row in budget.rows} >= {"U_AIR"} and "ΔL_n" not in {row.symbol for row in budget.rows}
+    with pytest.raises(PlanError, match="applied twice"):
+        checked("positioning", ["instrument.compensates_air=true"])
+
+
+def test_air_that_tells_no_index_leaves_no_uncertainty_where_the_index_is_not_corrected() -> None:
+    plan = _plan("evaluation.refractive_index=off")
+    analysis = analyse(plan, {**_readings(plan), "air_pressure_pa": np.full(111, 1013.25)})
+    assert analysis.budget is None and "pressure_pa is 1013.25" in str(analysis.budget_reason)
+
+
+def test_a_compensated_index_without_its_uncertainty_leaves_no_uncertainty() -> None:
+    plan = _plan()
+    assert analyse(plan, _readings(plan)).budget is not None
+    without = plan.model_copy(update={"uncertainty": plan.uncertainty.model_copy(update={"air_index": None})})
+    analysis = analyse(without, _readings(plan))
+    assert analysis.budget is None and str(analysis.budget_reason).endswith("lacks air_index")
+
+
+def test_runs_in_one_direction_are_counted_where_they_were_made() -> None:
+    plan = _plan()
+    readings = _readings(plan)
+    up = (readings["direction"] == 0) | (readings["phase"] == ZERO)
+    analysis = analyse(plan, {name: column[up] for name, column in readings.items()})
+    assert analysis.budget is not None and analysis.budget.runs == 5
+    assert analysis.result.figures["R_up"].uncertainty and analysis.result.figures["A_up"].uncertainty
