@@ -13,11 +13,12 @@ from typing import Any, Literal
 from precision import plan as plans
 from precision.drivers import open_controller, open_environment, open_interferometer
 from precision.drivers.lab import process as lab
-from precision.errors import PlanError, PrecisionError
+from precision.errors import DataError, PlanError, PrecisionError
 from precision.report.document import Document
 from precision.report.writers import write
 from precision.runs.directory import RunDirectory
 from precision.runs.manifest import Instrument
+from precision.runs.recover import UNKNOWN_PROCEDURE
 
 from .guard import machine_stops, signals_become_exceptions
 from .plan_files import model_of
@@ -159,6 +160,11 @@ def _connected(plan: Parameters) -> Iterator[tuple[Rig, dict[str, Instrument], l
 
 def plan_of(run: RunDirectory, settings: tuple[str, ...] = ()) -> Evaluated:
     """The plan in a run's manifest, with "key=value" settings applied, checked."""
+    if run.manifest.procedure == UNKNOWN_PROCEDURE:
+        raise DataError(
+            f"{run.name} was recovered from a run whose manifest was damaged: its plan is unknown, so it cannot be evaluated. Its readings are whole: "
+            f"`precision export {run.name} --to csv` writes them; or restore the original's manifest.json from a copy and recover that again"
+        )
     late = [setting for setting in settings if setting.split("=")[0].split(".")[0].strip() not in CHANGEABLE]
     if late:
         raise PlanError(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
+from ..regular_file import open_regular
 
 
 def plain(value: Any, where: str = "$") -> Any:
@@ -55,8 +56,8 @@ def sha256(value: Any) -> str:
 
 
 def sha256_of_file(path: Path) -> str:
-    """SHA-256 of the bytes of a file, in hex."""
-    with path.open("rb") as file:
+    """SHA-256 of the bytes of a regular file, in hex."""
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

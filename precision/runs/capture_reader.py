@@ -7,12 +7,14 @@ After damage in the middle the next whole record is looked for, so that one bad 
 from __future__ import annotations
 
 import mmap
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError
+from ..regular_file import open_regular
 from . import canonical
 from .columns import Column, arrow_schema, checked, from_arrow, schema_sha256
 from .records import NUMPY_DTYPES, Record, decoded
@@ -128,8 +130,8 @@ class CaptureReader:
         self.damage: list[Damage] = []
         self.closed = self.ended = False
         try:
-            with self.path.open("rb") as file:
-                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if self.path.stat().st_size else None
+            with open_regular(self.path) as file:
+                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if os.fstat(file.fileno()).st_size else None
         except (OSError, ValueError) as error:
             raise DataError(f"{self.path.name} cannot be read: {error}") from None
         self._buffer = pa.py_buffer(self._map if self._map is not None else b"")

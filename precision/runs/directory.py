@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from ..errors import DataError
+from ..regular_file import read_regular
 from . import canonical, durable, events
 from .capture import Capture, CaptureWriter, read, verify
 from .capture_reader import end_problem
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,79}")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+MOST_JSON_BYTES = 1 << 28
 CLOCK_JUMP_S = 0.1
 """A wall clock that runs away from the monotonic one by more than this during a run is logged."""
 
@@ -196,7 +198,7 @@ class RunDirectory:
         path = Path(path_or_name)
         if out is not None and path.name == str(path_or_name) and not path.is_absolute():
             path = _inside(Path(out), checked_name(str(path_or_name)))
-        if "\0" in str(path) or not path.is_dir():
+        if not os.path.isdir(path):
             raise DataError(f"there is no run {str(path_or_name)!r}; `precision runs` lists the runs there are")
         manifest = Manifest.read(path / "manifest.json")
         return cls(path.resolve(), manifest)
@@ -260,7 +262,7 @@ class RunDirectory:
 
     def _read_json(self, path: Path, advice: str) -> dict[str, Any]:
         try:
-            return canonical.loads(path.read_bytes(), f"{self.name}/{path.name}")
+            return canonical.loads(read_regular(path, MOST_JSON_BYTES), f"{self.name}/{path.name}")
         except OSError as error:
             raise DataError(f"{self.name}/{path.name} cannot be read: {error}; {advice}") from None
         except DataError as error:
@@ -296,18 +298,31 @@ class RunDirectory:
 
 
 def run_folders(out: Path | str) -> Iterable[Path]:
-    """The folders in `out` that hold a manifest, by name."""
+    """The folders in `out` that hold a manifest, by name; also those of which nobody can tell, since they may not be opened."""
     try:
         with os.scandir(out) as entries:
-            names = sorted(entry.name for entry in entries if entry.is_dir() and _NAME.fullmatch(entry.name))
+            names = sorted(entry.name for entry in entries if _NAME.fullmatch(entry.name))
     except OSError as error:
         raise DataError(f"the folder {out} cannot be read: {error}") from None
-    return [folder for name in names if (folder := Path(out) / name).joinpath("manifest.json").exists()]
+    return [folder for name in names if os.path.isdir(folder := Path(out) / name) and _may_be_run(folder)]
+
+
+def _may_be_run(folder: Path) -> bool:
+    try:
+        os.stat(folder / "manifest.json")
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True  # listed with what is wrong
+    return True
 
 
 def _inside(out: Path, name: str) -> Path:
-    base = out.resolve()
-    path = (base / name).resolve()
+    try:
+        base = out.resolve()
+        path = (base / name).resolve()
+    except (OSError, RuntimeError) as error:  # a link that leads to itself
+        raise DataError(f"{out / name} cannot be followed ({error}); remove the link") from None
     if path == base or not path.is_relative_to(base):
         raise DataError(f"{name!r} leads out of the folder {out}; a run stands directly in it")
     return path

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import sys
 import time
 from pathlib import Path
 
 from ..errors import DataError, SafetyStop
+from ..regular_file import refuse_to_replace
 
 if sys.platform == "win32":
     import msvcrt
@@ -72,7 +74,8 @@ def sync_directory(path: Path) -> None:
 
 
 def replace(path: Path, data: bytes) -> None:
-    """Put `data` at `path`: after a crash at any moment there is the old file or the new one, whole."""
+    """Put `data` at `path`: after a crash at any moment there is the old file or the new one, whole. Raises `DataError` for a device, pipe or folder."""
+    refuse_to_replace(path)
     temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o644)
     try:
@@ -135,12 +138,22 @@ def lock(descriptor: int) -> bool:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a living process holds the lock of a file; False when there is no such file."""
+    """Whether a living process holds the lock of a file; False when there is no such file, or it is a folder, a pipe, a device.
+
+    Raises
+    ------
+    DataError       this person may not open it, so that nobody can tell
+    """
     try:
-        descriptor = os.open(path, os.O_RDWR | _BINARY)
-    except PermissionError:
-        descriptor = os.open(path, os.O_RDONLY | _BINARY)
-    except FileNotFoundError:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return False
+        try:
+            descriptor = os.open(path, os.O_RDWR | _BINARY)
+        except PermissionError:
+            descriptor = os.open(path, os.O_RDONLY | _BINARY)
+    except PermissionError as error:
+        raise DataError(f"{path} cannot be opened ({error.strerror}), so whether the run still runs is unknown; ask its owner for access") from None
+    except OSError:
         return False
     try:
         return not lock(descriptor)

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
+from ..regular_file import read_regular
 from . import canonical, durable
 from .manifest import utc_text
 
 _LONGEST_TEXT = 10_000
+_MOST_BYTES = 1 << 28
 
 
 class EventLog:
@@ -59,7 +61,7 @@ class EventLog:
 def read(path: Path) -> list[dict[str, Any]]:
     """The events of a run, in order. A last line without its end is left out; a damaged line raises `DataError` naming it."""
     try:
-        lines = path.read_bytes().split(b"\n")
+        lines = read_regular(path, _MOST_BYTES).split(b"\n")
     except OSError as error:
         raise DataError(f"{path.name} cannot be read: {error}") from None
     return [canonical.loads(line, f"{path.name}, line {number}") for number, line in enumerate(lines[:-1], start=1)]

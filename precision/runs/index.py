@@ -123,8 +123,9 @@ def _entry(folder: Path) -> Entry:
 
 
 def _with_life(entry: Entry, folder: Path) -> Entry:
-    if entry.status == "RUNNING" and not durable.is_locked(folder / "events.jsonl"):
-        return replace(entry, status="RUNNING (dead)")
+    with contextlib.suppress(DataError):  # nobody can tell: then it is what its manifest says
+        if entry.status == "RUNNING" and not durable.is_locked(folder / "events.jsonl"):
+            return replace(entry, status="RUNNING (dead)")
     return entry
 
 
@@ -138,6 +139,8 @@ def _stamp(folder: Path) -> _Stamp:
 
 
 def _connect(out: Path) -> contextlib.closing[sqlite3.Connection]:
+    if os.path.lexists(out / INDEX) and not os.path.isfile(out / INDEX):
+        raise sqlite3.OperationalError(f"{INDEX} is no file")
     connection = sqlite3.connect(out / INDEX, timeout=0.2, isolation_level=None)
     try:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -155,12 +158,22 @@ def _remembered(out: Path) -> dict[str, tuple[_Stamp, Entry]]:
     try:
         with _connect(out) as connection:
             rows = connection.execute(f"SELECT inode, size, mtime_ns, {', '.join(_COLUMNS)} FROM runs").fetchall()
-        return {row[3]: ((row[0], row[1], row[2]), replace(Entry(*row[3:]), simulated=bool(row[8]))) for row in rows}
+        return {row[3]: ((row[0], row[1], row[2]), _checked(replace(Entry(*row[3:]), simulated=bool(row[8])))) for row in rows}
     except sqlite3.OperationalError:
         return {}  # locked, or the folder cannot be written
     except (sqlite3.DatabaseError, TypeError, UnicodeError):
         _forget(out)
         return {}
+
+
+def _checked(entry: Entry) -> Entry:
+    """`entry` where its fields have the types they should; sqlite keeps whatever it was given."""
+    texts = (entry.name, entry.procedure, entry.created_utc, entry.status, entry.reason)
+    if not all(isinstance(text, str) for text in texts) or not all(isinstance(text, str | None) for text in (entry.origin, entry.problem)):
+        raise TypeError(f"a row of the index holds {texts!r}")
+    if not isinstance(entry.seed, int | None):
+        raise TypeError(f"a row of the index has the seed {entry.seed!r}")
+    return entry
 
 
 def _remember(out: Path, fresh: Iterable[tuple[_Stamp, Entry]], gone: Iterable[str]) -> None:

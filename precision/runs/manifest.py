@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import math
 import platform
 import re
 import sys
@@ -18,8 +19,9 @@ from typing import Any, Literal, Self, get_args
 
 from .. import __version__
 from ..errors import DataError
+from ..regular_file import read_regular
 from . import canonical, durable
-from .columns import Column, schema_sha256
+from .columns import Column, checked, schema_sha256
 
 SCHEMA_VERSION = 1
 Status = Literal["RUNNING", "COMPLETE", "ABORTED", "RECOVERED"]
@@ -121,10 +123,7 @@ class Manifest:
         DataError       absent, not whole, changed since it was written, or of a version that this program does not know
         """
         try:
-            size = path.stat().st_size
-            if size > _LARGEST:
-                raise DataError(f"{_place(path)} has {size} bytes; at most {_LARGEST} are expected, so it is no manifest")
-            value = canonical.loads(path.read_bytes(), _place(path))
+            value = canonical.loads(read_regular(path, _LARGEST), _place(path))
         except FileNotFoundError:
             raise DataError(f"{path.parent} is no run: it has no {path.name}; `precision runs` lists the runs there are") from None
         except OSError as error:
@@ -138,7 +137,11 @@ class Manifest:
         if version != SCHEMA_VERSION:
             raise DataError(f"{name} has the schema version {version!r}; this program reads {SCHEMA_VERSION}: install a newer precision-bench")
         said = {key: item for key, item in value.items() if key != "sha256"}
-        if canonical.sha256(said) != value.get("sha256"):
+        try:
+            changed = canonical.sha256(said) != value.get("sha256")
+        except RecursionError:
+            raise DataError(f"{name} is nested deeper than a manifest; it was not written by this program") from None
+        if changed:
             raise DataError(f"{name} was changed since it was written (its SHA-256 does not fit); restore it from a copy: raw data is never edited")
         try:
             manifest = cls._built(said)
@@ -152,16 +155,36 @@ class Manifest:
     def _built(cls, said: Mapping[str, Any]) -> Self:
         names = {item.name for item in dataclasses.fields(cls)}
         fields = {key: said[key] for key in names}
-        fields["columns"] = tuple(Column.from_dict(column) for column in said["columns"])
+        columns = tuple(Column.from_dict(column) for column in said["columns"])
+        fields["columns"] = checked(columns) if columns else ()
         fields["instruments"] = {role: Instrument(**instrument) for role, instrument in said["instruments"].items()}
         fields["clock_start"] = ClockPair(**said["clock_start"])
         fields["clock_end"] = None if said["clock_end"] is None else ClockPair(**said["clock_end"])
         if fields["status"] not in get_args(Status):
             raise ValueError(f"status {fields['status']!r}")
-        for key in ("run_id", "procedure", "created_utc", "reason"):
-            if not isinstance(fields[key], str):
-                raise TypeError(f"{key} {fields[key]!r}")
+        _check_types(fields)
         return cls(**fields)
+
+
+def _check_types(fields: Mapping[str, Any]) -> None:
+    """Raise TypeError or ValueError naming a field that is not what `Manifest` says."""
+    expected: dict[type | tuple[type, ...], tuple[str, ...]] = {
+        str: ("run_id", "procedure", "created_utc", "reason"), (str, type(None)): ("capture_sha256", "origin"), (int, type(None)): ("seed",),
+        bool: ("simulated",), Mapping: ("plan", "versions"),
+    }  # fmt: skip
+    for kind, names in expected.items():
+        for name in names:
+            if not isinstance(fields[name], kind):
+                raise TypeError(f"{name} is {str(fields[name])[:80]!r}")
+    for software, version in fields["versions"].items():
+        if not isinstance(version, str):
+            raise TypeError(f"versions.{software} is {str(version)[:80]!r}")
+    for role, instrument in fields["instruments"].items():
+        if not all(isinstance(text, str) for text in (instrument.driver, instrument.address, instrument.identity)):
+            raise TypeError(f"instruments.{role} is {str(instrument)[:80]!r}")
+    for clock in filter(None, (fields["clock_start"], fields["clock_end"])):
+        if not isinstance(clock.mono_ns, int) or not math.isfinite(clock.wall_s):
+            raise TypeError(f"a clock is {str(clock)[:80]!r}")
 
 
 def versions() -> dict[str, str]:

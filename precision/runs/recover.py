@@ -5,9 +5,9 @@ A torn end is dropped and damage in the middle becomes an explicit gap; nothing 
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import math
+import os
 import statistics
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,13 +15,18 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..errors import DataError
+from ..regular_file import read_regular
 from . import canonical, durable, events
 from .capture import CaptureReader, Damage, verify
-from .directory import RunDirectory, checked_name
+from .directory import MOST_JSON_BYTES, RunDirectory, checked_name
 from .manifest import Manifest
 
 if TYPE_CHECKING:
     from .records import Record
+
+
+UNKNOWN_PROCEDURE = "unknown"
+"""Of a run that was recovered without its manifest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +74,7 @@ def recover(path: Path | str) -> Recovery:
     DataError       no such run, it still runs, it is whole, or nothing in it can be read
     """
     path = Path(path)
-    if not path.is_dir():
+    if not os.path.isdir(path):
         raise DataError(f"there is no run {str(path)!r}; `precision runs` lists the runs there are")
     path = path.resolve()
     capture, log = path / "capture.arrows", path / "events.jsonl"
@@ -81,7 +86,7 @@ def recover(path: Path | str) -> Recovery:
         raise DataError(f"{path.name} is whole; nothing to recover: every record, CRC and hash of it fits, so use it as it is")
     manifest, problem = _manifest(path)
     reader = CaptureReader(capture, manifest.columns if manifest else None)
-    known: dict[str, Any] = {"procedure": "unknown"} if manifest is None else {
+    known: dict[str, Any] = {"procedure": UNKNOWN_PROCEDURE} if manifest is None else {
         "procedure": manifest.procedure, "plan": manifest.plan, "instruments": manifest.instruments, "seed": manifest.seed,
         "simulated": manifest.simulated, "software": {**manifest.versions, "recovered by": __version__},
     }
@@ -90,7 +95,7 @@ def recover(path: Path | str) -> Recovery:
         copied = _copied(reader, run)
         lines = [*problem, *([f"capture.arrows: {reader.schema_problem}"] if reader.schema_problem else []), *(str(damage) for damage in reader.damage)]
         lines += _end_lines(path, manifest, reader)
-        _copy_texts(path, run.path)
+        lines += _copy_texts(path, run.path)
         recovery = replace(copied, run=run, damage=tuple(lines))
         run.finish("RECOVERED", f"copied from {path.name}; {str(recovery).splitlines()[0].partition(': ')[2]}")
     return recovery
@@ -168,11 +173,19 @@ def _new_name(path: Path) -> str:
     raise DataError(f"{path.name} was recovered {number} times already; use one of those runs")
 
 
-def _copy_texts(original: Path, copy: Path) -> None:
-    """The manifest, events and truth of the original, as they are, beside the new ones."""
+def _copy_texts(original: Path, copy: Path) -> list[str]:
+    """The manifest, events and truth of the original, as they are, beside the new ones; which of them cannot be copied."""
+    lines = []
     for name, new in (("manifest.json", "original-manifest.json"), ("events.jsonl", "original-events.jsonl"), ("truth.json", "truth.json")):
-        with contextlib.suppress(FileNotFoundError):
-            durable.replace(copy / new, (original / name).read_bytes())
+        try:
+            data = read_regular(original / name, MOST_JSON_BYTES)
+        except FileNotFoundError:
+            continue
+        except (OSError, DataError) as error:
+            lines.append(f"{name} is not copied: {error}")
+            continue
+        durable.replace(copy / new, data)
+    return lines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,7 +212,7 @@ class RunVerification:
 def verify_run(path: Path | str) -> RunVerification:
     """Check manifest, schema, every record and number of the capture, its hash, the events and the result of a run. Changes nothing."""
     path = Path(path)
-    if not path.is_dir():
+    if not os.path.isdir(path):
         raise DataError(f"there is no run {str(path)!r}; `precision runs` lists the runs there are")
     path = path.resolve()
     manifest, problems = _manifest(path)
@@ -212,15 +225,15 @@ def verify_run(path: Path | str) -> RunVerification:
             problems.append(f"the manifest of {path.name} says COMPLETE: its capture was whole when it was closed, and was damaged since")
     elif manifest and (manifest.columns or manifest.capture_sha256):
         problems.append(f"{path.name} has no capture.arrows, but its manifest says that there is one")
-    if manifest and manifest.status == "RUNNING" and not durable.is_locked(path / "events.jsonl"):
-        problems.append(f"{path.name} says RUNNING, but no process writes it: it died; `precision runs recover {path.name}` copies what is whole")
     try:
+        if manifest and manifest.status == "RUNNING" and not durable.is_locked(path / "events.jsonl"):
+            problems.append(f"{path.name} says RUNNING, but no process writes it: it died; `precision runs recover {path.name}` copies what is whole")
         if (path / "events.jsonl").exists():
             events.read(path / "events.jsonl")
         for name in ("result.json", "truth.json"):
             if (path / name).exists():
-                canonical.loads((path / name).read_bytes(), f"{path.name}/{name}")
-    except DataError as error:
+                canonical.loads(read_regular(path / name, MOST_JSON_BYTES), f"{path.name}/{name}")
+    except (DataError, OSError) as error:
         problems.append(str(error))
     return RunVerification(
         name=path.name, problems=tuple(problems), blocks=found.blocks if found else 0, samples=found.samples if found else 0,
