@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 
 from precision.figures import Figure
 
+from . import symbols
 from .decision import Decision, Rule, Verdict, decide, verdict
 
 NOT_RECORDED = "not recorded"
@@ -242,7 +243,7 @@ class Document:
     @property
     def verdict(self) -> Verdict | None:
         """What the decisions amount to; None where no figure has a limit and nothing speaks against acceptance."""
-        decisions = [(row.figure.symbol, decision) for row in self.rows if (decision := row.decision) is not None]
+        decisions = [(symbols.plain(row.figure.symbol), decision) for row in self.rows if (decision := row.decision) is not None]
         return verdict(decisions, departs=any(note.kind == "flag" for note in self.notes), not_for_acceptance=self.not_for_acceptance.strip())
 
     @property

@@ -10,6 +10,7 @@ import base64
 import functools
 from typing import TYPE_CHECKING
 
+from . import symbols
 from .document import NOT_RECORDED, Document
 from .presentation import shared_reason, shown_budget, shown_figures, shown_table, split_at_decimals
 from .rounding import NO_VALUE, typographic
@@ -44,6 +45,7 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     environment.filters["data_uri"] = _data_uri
+    environment.filters["indexed"] = _indexed
     environment.filters["number"] = typographic
     environment.filters["aligned"] = _aligned
     environment.globals.update(NOT_RECORDED=NOT_RECORDED, NO_VALUE=NO_VALUE)
@@ -55,6 +57,16 @@ def _finalize(value: object) -> object:
     from markupsafe import Markup
 
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _indexed(text: str) -> object:
+    """`text` made visible and escaped, its indices as subscripts."""
+    from markupsafe import Markup, escape
+
+    def index(letters: str) -> Markup:
+        return Markup("<sub>") + escape(letters) + Markup("</sub>") if letters else Markup()
+
+    return Markup().join(escape(letters) + index(lower) for letters, lower in symbols.parts(visible(text)))
 
 
 def _data_uri(svg: str) -> object:

@@ -14,6 +14,7 @@ from .decision import Outcome
 from .document import NOT_RECORDED, Document
 from .presentation import shared_reason, shown_budget, shown_figures, shown_table
 from .rounding import typographic
+from .symbols import plain
 from .visible_text import visible
 
 _MARKS: Final = {Outcome.CONFORMS: "✓", Outcome.DOES_NOT_CONFORM: "✗", Outcome.UNDECIDED: "?"}
@@ -45,7 +46,7 @@ def markdown(document: Document, *, chart_files: Sequence[str] = ()) -> str:
         rows = []
         for row in shown:
             decision = f"{_MARKS[row.outcome]} {row.outcome.value}" if row.outcome else "no limit"
-            rows.append([row.symbol, row.name, typographic(row.value), row.uncertainty, row.unit, *([row.limit, decision] if judged else []), row.remark])
+            rows.append([plain(row.symbol), row.name, typographic(row.value), row.uncertainty, row.unit, *([row.limit, decision] if judged else []), row.remark])
         blocks += [f"## {escaped(figures.title)}", _table(heads, rows, numeric=[2, 3, 5] if judged else [2, 3])]
         factors = ", ".join(dict.fromkeys(row.coverage_factor for row in shown)) or "2"
         shared = shared_reason(figures)
@@ -72,20 +73,20 @@ def markdown(document: Document, *, chart_files: Sequence[str] = ()) -> str:
 
     for budget in document.budgets:
         contributors, total, unit = shown_budget(budget)
-        rows = [[c.symbol, c.name, c.formula, c.uncertainty, c.unit, "—" if c.share is None else f"{100 * c.share:.0f} %", c.note] for c in contributors]
+        rows = [[plain(c.symbol), c.name, plain(c.formula), c.uncertainty, c.unit, "—" if c.share is None else f"{100 * c.share:.0f} %", c.note] for c in contributors]
         rows.append(["U", "Expanded uncertainty, k = 2", "", total, unit, "", ""])
         blocks += [f"## {escaped(budget.title)}", _table(["Symbol", "Contributor", "From", "U", "Unit", "Share of U²", "Note"], rows, numeric=[3, 5])]
         if budget.note:
-            blocks.append(escaped(budget.note))
+            blocks.append(escaped(plain(budget.note)))
 
     for table in document.tables:
         cells = shown_table(table)
-        heads = [f"{name} ({unit})" if unit else name for name, unit in zip(cells.names, cells.units, strict=True)]
+        heads = [f"{plain(name)} ({unit})" if unit else plain(name) for name, unit in zip(cells.names, cells.units, strict=True)]
         numeric = [position for position, is_numeric in enumerate(cells.numeric) if is_numeric]
         rows = [[typographic(cell) if position in numeric else cell for position, cell in enumerate(row)] for row in cells.rows]
         blocks += [f"## {escaped(cells.title)}", _table(heads, rows, numeric=numeric)]
         if cells.note:
-            blocks.append(escaped(cells.note))
+            blocks.append(escaped(plain(cells.note)))
 
     rows = [[label, NOT_RECORDED if value is None else value] for label, value in document.provenance.rows]
     blocks += ["## Provenance", _table(["Field", "Value"], rows)]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from . import symbols as indexed
 from .visible_text import visible
 
 Floats = NDArray[np.float64]
@@ -27,7 +28,7 @@ def deviation_caption(*, mean: Floats, s: Floats, coverage_factor: float, symbol
     else:
         lines = f"The line is the mean of the approaches in the {'positive (↑)' if measured[0] else 'negative (↓)'} direction, the only one measured"
     sentences = [f"Each small mark is one reading, actual minus target. {lines}{bands}."]
-    shown = {key: visible(symbol, longest=12) for key, symbol in symbols.items()}
+    shown = {key: visible(indexed.plain(symbol), longest=12) for key, symbol in symbols.items()}
     if "B" in shown:
         sentences.append(f"The widest gap between the lines is the reversal {shown['B']}.")
     elif "U_max" in shown:
@@ -43,7 +44,7 @@ def deviation_caption(*, mean: Floats, s: Floats, coverage_factor: float, symbol
 
 def reversal_caption(symbols: Mapping[str, str]) -> str:
     """For the bars of the reversal; `symbols` as in `deviation_caption`."""
-    shown = {key: visible(symbol, longest=12) for key, symbol in symbols.items()}
+    shown = {key: visible(indexed.plain(symbol), longest=12) for key, symbol in symbols.items()}
     dark = f"the axis value {shown['B']}" if "B" in shown else f"the largest reversal span {shown['U_max']}" if "U_max" in shown else "the largest"
     return (
         "Each bar is the mean of the ↑ approaches minus the mean of the ↓ approaches. Bars of one height (dashed: their mean) are lost motion, which a backlash value "

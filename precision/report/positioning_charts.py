@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from precision import units
 from precision.figures import Figure
 
-from . import drawing, positioning_captions, rounding, sparse_labels
+from . import drawing, positioning_captions, rounding, sparse_labels, symbols
 from .document import Chart
 from .drawing import DOWN_COLOR, INK, MEAN_COLOR, REST_COLOR, UP_COLOR
 from .rounding import typographic
@@ -434,7 +434,7 @@ def _key_numbers(figures: Mapping[str, Figure], shown: Mapping[str, str], keys: 
 
 
 def _symbol(figures: Mapping[str, Figure], key: str) -> str:
-    return visible(figures[key].symbol, longest=12)
+    return visible(symbols.plain(figures[key].symbol), longest=12)
 
 
 def _symbols(figures: Mapping[str, Figure]) -> dict[str, str]:
