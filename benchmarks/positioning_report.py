@@ -34,7 +34,7 @@ from precision.runs.manifest import Manifest
 from precision.standards import iso230_2, vdi3441
 from precision.standards.positioning import statistics
 from precision.uncertainty.positioning import Budget as UncertaintyBudget
-from precision.units import CELSIUS_ZERO_K, text
+from precision.units import CELSIUS_ZERO_K, text, text_range
 
 from .positioning import APPROACH, MEASURED, preview
 from .positioning_evaluation import Analysis, Readings, analyse, attempts
@@ -274,7 +274,7 @@ def _notes(plan: Evaluated, analysis: Analysis, readings: Readings, unused_limit
 
 def _header_fields(plan: Evaluated, analysis: Analysis, readings: Readings, manifest: Manifest) -> Mapping[str, str | None]:
     recording = analysis.recording
-    span = f"{text(float(recording.target[0]), recording.unit, digits=7)} … {text(float(recording.target[-1]), recording.unit, digits=7)}"
+    span = text_range(float(recording.target[0]), float(recording.target[-1]), recording.unit)
     machine = " ".join(part for part in (plan.machine.manufacturer, plan.machine.type) if part)
     offset = "; ".join(f"{name} {value}" for name, value in (("tool", plan.machine.offset_tool), ("workpiece", plan.machine.offset_workpiece)) if value)
     fields: dict[str, str | None] = {
