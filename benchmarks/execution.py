@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ from precision.runs.directory import RunDirectory
 from precision.runs.manifest import Instrument
 from precision.runs.recover import UNKNOWN_PROCEDURE
 
-from .guard import machine_stops, signals_become_exceptions
+from .guard import Interrupted, machine_stops, signals_become_exceptions
 from .plan_files import model_of
 from .positioning import COLUMNS, Rig, acquire, check_envelope, preview
 from .positioning_evaluation import Analysis, Readings, analyse, incomplete
@@ -106,7 +107,12 @@ def execute(
                 error.add_note(f"the end of the run could not be written down: {failed}")
             error.add_note(f"what was measured so far is kept in {run.path} (marked ABORTED)")
             raise
-    return evaluate(run)
+    try:
+        return evaluate(run)
+    except KeyboardInterrupt:
+        stopped = Interrupted(signal.SIGINT)
+        stopped.add_note(f"the test itself is complete and kept in {run.path}; `precision analyze {run.name}` evaluates it")
+        raise stopped from None
 
 
 def _compensated(rig: Rig, plan: Parameters, run: RunDirectory) -> Rig:

@@ -21,7 +21,7 @@ class Interrupted(Aborted):
     """A signal asked for the end of the run; the exit code follows it (130 after SIGINT, 143 after SIGTERM)."""
 
     def __init__(self, number: int) -> None:
-        super().__init__(f"stopped by {signal.Signals(number).name}: the machine was brought to a standstill and the data so far are kept")
+        super().__init__(f"stopped by {signal.Signals(number).name}")
         self.exit_code = 128 + number
 
 
@@ -75,9 +75,11 @@ def machine_stops(controller: MotionController, log: Callable[..., None], mask: 
         try:
             controller.stop()
             _log(log, error, "standstill")
+            error.add_note("the controller was told to stop and confirms the standstill")
         except DeviceError as failed:
             if supervisor is not None and supervisor.act():
                 _log(log, error, "standstill", by="supervisor")
+                error.add_note("the supervisor told the controller to stop and saw the standstill")
             else:
                 _log(log, error, "stop not confirmed", cause=str(failed))
                 error.add_note(f"THE STANDSTILL COULD NOT BE CONFIRMED: {failed} — use the emergency stop and check the machine")

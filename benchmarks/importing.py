@@ -8,7 +8,7 @@ from typing import Any
 
 from precision import plan as plans
 from precision.drivers.files.recognise import read_positioning
-from precision.errors import DataError
+from precision.errors import DataError, PlanError
 from precision.runs.canonical import sha256_of_file
 from precision.runs.directory import RunDirectory
 
@@ -45,6 +45,8 @@ def import_positioning(
     _fill(raw, "machine", {"type": "machine", "serial_number": "serial number", "location": "location"}, recorded.header)
     _fill(raw, "test", {"operator": "operator", "date": "date", "instrument": "instrument", "remarks": "remarks"}, recorded.header)
     checked = plans.check(Imported, plans.with_settings(raw, settings), name=name, consequence="nothing was evaluated")
+    if (checked.axis.name, checked.axis.kind) != (recorded.axis, recorded.kind):
+        raise PlanError(f"axis cannot be set for a recording: the file says {recorded.kind} axis {recorded.axis}, by its header and units; correct the file")
     rows = {"run": recorded.run, "direction": recorded.direction, "target": recorded.target, "actual": recorded.actual}
     try:
         imported_recording(checked, rows)  # contradictions are found before a run is made of them

@@ -168,7 +168,7 @@ def acquire(
 
     Raises
     ------
-    PlanError       the instrument corrects for air, and the plan would do it again
+    PlanError       the instrument corrects for air, and the plan would do it again; it cannot average for even half of cycle.averaging
     SafetyStop      before anything moves: not homed, targets outside the controller's soft limits, feed above its maximum; or a resumed test that does
                     not find its last position again
     BeamLost        no valid reading at a target after the plan's repeats
@@ -184,6 +184,10 @@ def acquire(
         does = "corrects" if rig.interferometer.compensates_air else "does not correct"
         raise PlanError(f"the interferometer {does} for air; set instrument.compensates_air = {str(rig.interferometer.compensates_air).lower()}")
     check_envelope(plan, ahead, rig.controller, log)  # before homing, which is the first move
+    averaging_s = rig.interferometer.set_averaging(plan.cycle.averaging)
+    log("averaging", asked_s=plan.cycle.averaging, set_s=averaging_s)
+    if averaging_s < 0.5 * plan.cycle.averaging:
+        raise PlanError(f"cycle.averaging is {plan.cycle.averaging:g} s; the interferometer averages over {averaging_s:.3g} s at most. Nothing was moved; set cycle.averaging = \"{averaging_s:.3g} s\"")
     if beginning is not None:
         sink.append_and_wait(beginning.rows)
     if beginning is not None or not rig.controller.homed:
@@ -191,8 +195,6 @@ def acquire(
         rig.controller.home()
         check_envelope(plan, ahead, rig.controller, log)
     rig.interferometer.start()
-    averaging_s = rig.interferometer.set_averaging(plan.cycle.averaging)
-    log("averaging", asked_s=plan.cycle.averaging, set_s=averaging_s)
     begun = _record_environment(rig, sink, BEFORE if beginning is None else RESUMED)
 
     zero_m = float(ahead.target_m[0])

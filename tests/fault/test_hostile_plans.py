@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,14 +12,16 @@ import pytest
 from click.testing import CliRunner
 
 from precision import plan as plans
-from precision.benchmarks import guard
+from precision.benchmarks import execution, guard
+from precision.benchmarks.importing import import_positioning
 from precision.benchmarks.plan_files import checked
-from precision.benchmarks.positioning import APPROACH, MEASURED, ZERO, preview
+from precision.benchmarks.positioning import APPROACH, MEASURED, ZERO, Rig, acquire, preview
 from precision.benchmarks.positioning_evaluation import analyse
 from precision.benchmarks.positioning_plan import Parameters
 from precision.drivers.transport import VisaTransport, open_transport
 from precision.errors import PlanError
 from precision.models import air
+from precision.runs.directory import RunDirectory, run_folders
 
 
 @pytest.mark.parametrize("setting", [
@@ -172,3 +176,45 @@ def test_runs_in_one_direction_are_counted_where_they_were_made() -> None:
     analysis = analyse(plan, {name: column[up] for name, column in readings.items()})
     assert analysis.budget is not None and analysis.budget.runs == 5
     assert analysis.result.figures["R_up"].uncertainty and analysis.result.figures["A_up"].uncertainty
+
+
+@pytest.mark.parametrize("setting", ["axis.kind=rotary", "axis.name=Y", 'axis={name="X", kind="rotary"}'])
+def test_a_setting_cannot_turn_the_metres_of_a_file_into_radians(tmp_path: Path, setting: str) -> None:
+    file = tmp_path / "x.csv"
+    rows = [f"{t},{run},{side},{t + 0.001 * run}" for run in (1, 2) for side in ("up", "down") for t in (0, 100, 200)]
+    file.write_text("\n".join(["# axis: X", "target [mm],run,direction,actual [mm]", *rows, ""]), encoding="utf-8")
+    with pytest.raises(PlanError, match="the file says linear axis X"):
+        import_positioning(file, tmp_path / "runs", settings=[setting])
+    assert not (tmp_path / "runs").exists()
+    assert import_positioning(file, tmp_path / "runs", settings=["axis.kind=linear"]).manifest.status == "COMPLETE"
+
+
+def test_an_instrument_that_cannot_average_so_long_is_said_before_anything_moves() -> None:
+    moved: list[str] = []
+    controller = SimpleNamespace(homed=False, home=lambda: moved.append("home"), soft_limits=lambda: {"X": (-1.0, 2.0)}, max_feed=lambda: {})
+    interferometer = SimpleNamespace(compensates_air=False, start=lambda: None, set_averaging=lambda asked_s: min(asked_s, 0.67))
+    rig = Rig(controller, interferometer, SimpleNamespace())  # type: ignore[arg-type]
+    with pytest.raises(PlanError, match=r"cycle\.averaging is 60 s; the interferometer averages over 0\.67 s at most"):
+        acquire(_plan("cycle.averaging=60 s"), rig, SimpleNamespace(), log=lambda event, **details: None)  # type: ignore[arg-type]
+    assert not moved
+
+
+def test_a_signal_speaks_of_a_standstill_only_where_the_controller_confirmed_it() -> None:
+    assert str(guard.Interrupted(signal.SIGINT)) == "stopped by SIGINT"
+    controller = SimpleNamespace(stop=lambda: None)
+    with pytest.raises(guard.Interrupted) as stopped, guard.machine_stops(controller, lambda event, **details: None, lambda: None):  # type: ignore[arg-type]
+        raise guard.Interrupted(signal.SIGTERM)
+    assert stopped.value.__notes__ == ["the controller was told to stop and confirms the standstill"]
+
+
+def test_ctrl_c_during_the_evaluation_ends_with_130_and_names_the_complete_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(run: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(execution, "evaluate", stopped)
+    with pytest.raises(guard.Interrupted) as caught:
+        execution.execute(_plan("targets.count=2", "cycle.runs=1"), tmp_path)
+    assert caught.value.exit_code == 130
+    assert "complete" in caught.value.__notes__[0] and "standstill" not in str(caught.value)
+    (folder,) = run_folders(tmp_path)
+    assert RunDirectory.open(folder).manifest.status == "COMPLETE"
