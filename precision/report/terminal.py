@@ -57,7 +57,7 @@ class _FigureTable:
         yield _text(self.table.title, "bold")
         columns = _columns(rows)
         narrow = sum(2 + _width(column) for column in columns)
-        room = options.max_width - narrow - 2
+        room = options.max_width - narrow
         long, short = ([_text(cell) for cell in ("Figure", *(_short(row.name, brief=brief) for row in rows))] for brief in (False, True))
         names = long if room >= _width(long) else short
         if room >= min(_width(names), LONGEST_NAME):
