@@ -73,7 +73,8 @@ def execute(
     if plan.compensation is not None:
         plan = plan.model_copy(update={"compensation": plan.compensation.read(plan.axis.name)})
     beginning = None if resume is None else first_part(plan, resume)
-    with ExitStack() as stack:
+    made: list[RunDirectory] = []
+    with _complete(made), ExitStack() as stack:
         mask = stack.enter_context(signals_become_exceptions())
         rig, instruments, simulated = stack.enter_context(_connected(plan))
         check_envelope(plan, preview(plan), rig.controller)  # a plan that the machine refuses leaves no run behind
@@ -88,6 +89,7 @@ def execute(
             simulated=simulated is not None,
             origin=None if beginning is None else beginning.origin,
         )
+        made.append(run)
         started(run)
         try:
             expected = len(preview(plan).approaches) * (plan.cycle.repeats + 1) + 3
@@ -107,11 +109,20 @@ def execute(
                 error.add_note(f"the end of the run could not be written down: {failed}")
             error.add_note(f"what was measured so far is kept in {run.path} (marked ABORTED)")
             raise
-    try:
+    with _complete(made):
         return evaluate(run)
-    except KeyboardInterrupt:
-        stopped = Interrupted(signal.SIGINT)
-        stopped.add_note(f"the test itself is complete and kept in {run.path}; `precision analyze {run.name}` evaluates it")
+
+
+@contextmanager
+def _complete(made: list[RunDirectory]) -> Iterator[None]:
+    """A signal after the end of the run that was `made` says where it is."""
+    try:
+        yield
+    except (KeyboardInterrupt, Interrupted) as signalled:
+        if not made or made[0].manifest.status != "COMPLETE":
+            raise
+        stopped = signalled if isinstance(signalled, Interrupted) else Interrupted(signal.SIGINT)
+        stopped.add_note(f"the test itself is complete and kept in {made[0].path}; `precision analyze {made[0].path}` evaluates it")
         raise stopped from None
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -193,16 +195,16 @@ def test_an_instrument_that_cannot_average_so_long_is_said_before_anything_moves
     moved: list[str] = []
     controller = SimpleNamespace(homed=False, home=lambda: moved.append("home"), soft_limits=lambda: {"X": (-1.0, 2.0)}, max_feed=lambda: {})
     interferometer = SimpleNamespace(compensates_air=False, start=lambda: None, set_averaging=lambda asked_s: min(asked_s, 0.67))
-    rig = Rig(controller, interferometer, SimpleNamespace())  # type: ignore[arg-type]
+    rig = Rig(controller, interferometer, SimpleNamespace())
     with pytest.raises(PlanError, match=r"cycle\.averaging is 60 s; the interferometer averages over 0\.67 s at most"):
-        acquire(_plan("cycle.averaging=60 s"), rig, SimpleNamespace(), log=lambda event, **details: None)  # type: ignore[arg-type]
+        acquire(_plan("cycle.averaging=60 s"), rig, SimpleNamespace(), log=lambda event, **details: None)
     assert not moved
 
 
 def test_a_signal_speaks_of_a_standstill_only_where_the_controller_confirmed_it() -> None:
     assert str(guard.Interrupted(signal.SIGINT)) == "stopped by SIGINT"
     controller = SimpleNamespace(stop=lambda: None)
-    with pytest.raises(guard.Interrupted) as stopped, guard.machine_stops(controller, lambda event, **details: None, lambda: None):  # type: ignore[arg-type]
+    with pytest.raises(guard.Interrupted) as stopped, guard.machine_stops(controller, lambda event, **details: None, lambda: None):
         raise guard.Interrupted(signal.SIGTERM)
     assert stopped.value.__notes__ == ["the controller was told to stop and confirms the standstill"]
 
@@ -218,3 +220,18 @@ def test_ctrl_c_during_the_evaluation_ends_with_130_and_names_the_complete_run(t
     assert "complete" in caught.value.__notes__[0] and "standstill" not in str(caught.value)
     (folder,) = run_folders(tmp_path)
     assert RunDirectory.open(folder).manifest.status == "COMPLETE"
+
+
+def test_a_signal_while_the_devices_are_closed_names_the_complete_run_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    closes = execution._connected
+
+    @contextmanager
+    def interrupted(plan: Parameters) -> Iterator[Any]:
+        with closes(plan) as connected:
+            yield connected
+        raise guard.Interrupted(signal.SIGTERM)
+
+    monkeypatch.setattr(execution, "_connected", interrupted)
+    with pytest.raises(guard.Interrupted) as caught:
+        execution.execute(_plan("targets.count=2", "cycle.runs=1"), tmp_path)
+    assert caught.value.exit_code == 143 and "the test itself is complete" in caught.value.__notes__[0]
