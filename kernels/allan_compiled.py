@@ -16,7 +16,7 @@ TILE = 16_384
 WIDTH = 512
 """Sums that are formed side by side."""
 
-CHAINED = 1024
+CHAINED = 4096
 """Up to this m, moving sums of a chunk are doubled while they stay in the cache."""
 
 CHUNK = 32_768

@@ -56,6 +56,9 @@ def numba_or_none() -> ModuleType | None:
 
 @functools.cache
 def _numba() -> ModuleType | None:
+    # Threads of OpenMP that wait by spinning, which is its default, take a core from everything else on the machine for 0.2 s
+    # after each call, and a busy machine makes the next call wait for them. Read when OpenMP starts; what the user set stays.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         import numba
     except (ImportError, OSError):  # OSError: the compiler's shared library is there and does not load

@@ -144,6 +144,9 @@ def corrected(cosine: Array, sine: Array, ellipse: Ellipse, /) -> tuple[Array, A
     return x, (c - q) * gain + x * tangent
 
 
+AT_A_TIME = 4 * _blocks.BLOCK
+"""Samples in a block of the plain NumPy tier: at a quarter of it, its 25 calls a block take a fifth of the time (measured)."""
+
 Correction = tuple[float, float, float, float]
 
 
@@ -181,7 +184,7 @@ def _blocked(
 ) -> tuple[Array, PhaseState]:
     p, q, gain, tangent = correction
     out = xp.empty(s.shape[0])
-    size = min(s.shape[0], _blocks.BLOCK)
+    size = min(s.shape[0], AT_A_TIME)
     scratch = xp.empty((2, size))
     turns = 0 if state is None else state.turns
     last = math.nan if state is None else state.angle_rad
