@@ -134,6 +134,11 @@ class Positioning:
                 f"{units.text(tolerance, _si_unit(kind))}, but that is further away; make the tolerance smaller than half the distance between targets"
             )
         run_numbers, column = np.unique(runs, return_inverse=True)
+        if 2 * distinct.size * run_numbers.size > 20 * targets.size + 1_000_000:
+            raise DataError(
+                f"{targets.size} rows name {distinct.size} targets and {run_numbers.size} runs: nearly all of the {2 * distinct.size * run_numbers.size} approaches "
+                "would be missing. A run visits every target from both sides; number the runs (not the rows), and give nominal targets (not measured positions)"
+            )
         table = np.full((2, distinct.size, run_numbers.size), np.nan)
         for row in range(targets.size):
             place = (int(directions[row]), int(index[row]), int(column[row]))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from precision.errors import DataError
+from precision.regular_file import open_regular
 
 MAX_BYTES: Final = 512 * 1024 * 1024
 """Of a recording, unpacked: a minute of 3 axes at 50 kHz in text."""
@@ -23,11 +24,11 @@ def read_bytes(path: Path, *, most: int = MAX_BYTES) -> bytes:
     DataError       cannot be read, larger than `most`, or packed data that end early or are damaged
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             data = file.read(most + 1)
-        if data[:2] == b"\x1f\x8b":
-            with gzip.open(path, "rb") as packed:
-                data = packed.read(most + 1)
+            if data[:2] == b"\x1f\x8b":
+                file.seek(0)
+                data = gzip.GzipFile(fileobj=file).read(most + 1)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{path.name}: the packed data are damaged or end early ({error}); copy the file again") from error
     except OSError as error:
@@ -40,12 +41,12 @@ def read_bytes(path: Path, *, most: int = MAX_BYTES) -> bytes:
 def beginning(path: Path, number: int = 4096) -> bytes:
     """The first bytes of a file, unpacked where it is gzip; b"" where it cannot be read (whoever reads it whole says why)."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             data = file.read(number)
-        if data[:2] == b"\x1f\x8b":
-            with gzip.open(path, "rb") as packed:
-                data = packed.read(number)
-    except (OSError, EOFError, zlib.error):
+            if data[:2] == b"\x1f\x8b":
+                file.seek(0)
+                data = gzip.GzipFile(fileobj=file).read(number)
+    except (DataError, OSError, EOFError, zlib.error):
         return b""
     return data
 

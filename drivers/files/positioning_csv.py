@@ -45,7 +45,7 @@ _DIRECTIONS: Final = {
     **dict.fromkeys(("-", "−", "-1", "down", "d", "↓", "rev", "bwd", "reverse", "backward", "neg", "negative"), DOWN),
     **dict.fromkeys(("ab", "zurück", "zurueck", "rück", "rueck"), DOWN),
 }
-_NAME: Final = re.compile(r"(?P<name>.*?)\s*(?:[\[(](?P<bracket>[^\])]{1,12})[\])]|_(?P<suffix>m|mm|um|µm|nm|in|rad|deg|arcsec|mrad|urad|µrad))?")
+_UNIT: Final = re.compile(r"(?:[\[(](?P<bracket>[^\])]{1,12})[\])]|_(?P<suffix>m|mm|um|µm|nm|in|rad|deg|arcsec|mrad|urad|µrad))\Z")
 HEADER_FIELDS: Final = ("machine", "instrument", "operator", "date", "location", "serial number", "remarks")
 _GERMAN: Final = {
     "maschine": "machine", "achse": "axis", "bediener": "operator", "prüfer": "operator", "pruefer": "operator", "bediener/prüfer": "operator",
@@ -101,6 +101,7 @@ def read(path: Path, *, unit: str | None = None, columns: Mapping[str, str] | No
         _check_deviations(table, place, stated, unit, target, actual)
     run = np.array([_run(table, row, place["run"]) for row in numbers], dtype=np.int64)
     direction = np.array([_direction(table, row, place["direction"]) for row in numbers], dtype=np.int64)
+    _check_units(table, place, stated, unit)
     units_written = [stated.get(name) or unit or table.meta.get("unit", "") for name in ("target", reading)]
     approaches = zip(target.tolist(), run.tolist(), direction.tolist(), strict=True)
     _check_repeats(table, (place["target"], place[reading]), units_written, approaches, actual.tolist())
@@ -127,6 +128,22 @@ def _known_header(table: Table) -> tuple[Table, tuple[str, ...]]:
         elif known.setdefault(ours, value) != value:
             raise DataError(f"{table.name}: the header gives {ours} twice, as {known[ours][:40]!r} and as {value[:40]!r}; remove one line")
     return replace(table, meta=known), tuple(ignored)
+
+
+def _check_units(table: Table, place: Mapping[str, int], stated: Mapping[str, str], unit: str | None) -> None:
+    """Refuse a "# unit:" line that is for no column of lengths: each names its own unit, and all of them another one."""
+    general = table.meta.get("unit")
+    columns = [ours for ours in ("target", "actual", "deviation") if ours in place]
+    if general is None or unit is not None or any(ours not in stated for ours in columns):
+        return
+    if not any(_si(stated[ours]) == _si(general) is not None for ours in columns):
+        named = ", ".join(f"{table.columns[place[ours]]!r} says {stated[ours]}" for ours in columns)
+        raise DataError(f"{table.name}: the line '# unit: {general[:20]}' contradicts the columns: {named}; correct or remove one of them")
+
+
+def _si(unit: str) -> tuple[str, float] | None:
+    """Dimension and factor to SI, or None for an unknown unit."""
+    return next(((dimension, DIMENSIONS[dimension][unit]) for dimension in ("length", "angle") if unit in DIMENSIONS[dimension]), None)
 
 
 def _check_deviations(
@@ -213,10 +230,10 @@ def _mapped(table: Table, theirs: str) -> int:
 
 def _name_and_unit(written: str) -> tuple[str, str]:
     """A column's name as it is compared, and the unit that it states ("" where it states none)."""
-    match = _NAME.fullmatch(written)
+    match = _UNIT.search(written)
     if match is None:
         return _plain(written), ""
-    return _plain(match["name"]), (match["bracket"] or match["suffix"] or "").strip().replace("\N{GREEK SMALL LETTER MU}", "µ")
+    return _plain(written[: match.start()]), (match["bracket"] or match["suffix"] or "").strip().replace("\N{GREEK SMALL LETTER MU}", "µ")
 
 
 def _plain(name: str) -> str:

@@ -89,6 +89,13 @@ def recognised(path: Path) -> Recording | None:
     return next((kind for kind in RECORDINGS if kind.begins(path.suffix.lower(), text)), None)
 
 
+_DOCUMENTS: Final = (
+    (b"%PDF", "a PDF", "export the readings from the program that made it, as CSV or in its own format; a printed report does not hold them all"),
+    (b"PK\x03\x04", "a workbook or another packed file (XLSX, ODS, ZIP)", "open it, save the sheet with the readings as CSV (UTF-8), and analyze that file"),
+    (b"\xd0\xcf\x11\xe0", "a workbook or document of an older Office (XLS, DOC)", "open it, save the sheet with the readings as CSV (UTF-8), and analyze that file"),
+)
+
+
 def read_positioning(path: Path, *, unit: str | None = None, columns: Mapping[str, str] | None = None) -> Imported:
     """The positioning test in a file of any kind that holds one.
 
@@ -97,6 +104,10 @@ def read_positioning(path: Path, *, unit: str | None = None, columns: Mapping[st
     DataError       the file, with its line; or that it is a recording of something else
     PlanError       `unit` or `columns` for a file that states its own
     """
+    begins = beginning(path).lstrip()
+    for magic, what, advice in _DOCUMENTS:
+        if begins.startswith(magic):
+            raise DataError(f"{path.name}: is {what}, not a recording; {advice}")
     kind = recognised(path) if not columns else None
     if kind is None:
         return positioning_csv.read(path, unit=unit, columns=columns)

@@ -15,8 +15,14 @@ from pathlib import Path
 from typing import Final
 
 from precision.errors import DataError
+from precision.regular_file import open_regular
 
-MAX_BYTES: Final = 64 * 1024 * 1024
+MAX_BYTES: Final = 16 * 1024 * 1024
+MAX_ROWS: Final = 200_000
+LONGEST_NAME: Final = 200
+LONGEST_CELL: Final = 400
+LONGEST_META: Final = 500
+_PARTS: Final = f"a table of a positioning test has at most {MAX_BYTES // 1024**2} MB and {MAX_ROWS} rows; cut it into one file a test"
 _NUMBER: Final = re.compile(r"[+-]?(?:\d{1,18}(?:\.\d{0,25})?|\.\d{1,25})(?:[eE][+-]?\d{1,3})?", re.ASCII)
 _META: Final = re.compile(r"#\s*([^\W\d_][\w /-]{0,40}?)\s*[:=]\s*(.{0,400})")
 
@@ -64,57 +70,75 @@ def read_table(path: Path) -> Table:
     ------
     DataError       not readable, not text, no rows, a row with too few or too many cells, or decimal points and commas mixed
     """
-    lines = _lines(path)
     name = path.name
     meta: dict[str, str] = {}
-    body: list[tuple[int, str]] = []
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
+    columns: tuple[str, ...] = ()
+    separator = ""
+    rows: list[tuple[int, tuple[str, ...]]] = []
+    for number, line in enumerate(_lines(path), 1):
+        text = line.strip()
+        if not text:
             continue
-        if line.lstrip().startswith("#"):
-            match = _META.fullmatch(line.strip())
-            if match and not body:
+        if text.startswith("#"):
+            match = _META.fullmatch(_one_way(text)) if not separator and len(text) <= LONGEST_META else None
+            if match:
                 meta[" ".join(match[1].lower().replace("_", " ").split())] = match[2].strip()
             continue
-        body.append((number, line))
-    if len(body) < 2:
-        raise DataError(f"{name}: no table found; expected a line with column names and at least one row below it")
-    separator = max(";\t,", key=body[0][1].count)
-    if separator not in body[0][1]:
-        raise DataError(f"{name}, line {body[0][0]}: no separator found in the column names {body[0][1][:60]!r}; expected comma, semicolon or tab")
-    parsed = [(number, _cells(name, number, line, separator)) for number, line in body]
-    columns, rows = parsed[0][1], parsed[1:]
-    for number, cells in rows:
+        if not separator:
+            separator = _separator(name, number, line)
+            columns = _cells(name, number, line, separator, longest=LONGEST_NAME)
+            continue
+        cells = _cells(name, number, line, separator, longest=LONGEST_CELL)
         if len(cells) != len(columns):
             advice = "; where commas separate cells, write decimal points" if separator == "," and len(cells) > len(columns) else ""
             raise DataError(f"{name}, line {number}: {len(cells)} cells; the header has {len(columns)} columns ({', '.join(columns)[:120]}){advice}")
+        if len(rows) == MAX_ROWS:
+            raise DataError(f"{name}, line {number}: more than {MAX_ROWS} rows; {_PARTS}")
+        rows.append((number, cells))
+    if not rows:
+        raise DataError(f"{name}: no table found; expected a line with column names and at least one row below it")
     return Table(name, meta, columns, tuple(rows), _decimal(name, rows, separator))
 
 
 def _lines(path: Path) -> list[str]:
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise DataError(f"{path}: {size / 1e6:.0f} MB; a table of a positioning test has at most {MAX_BYTES // 1024**2} MB")
-        data = path.read_bytes()
+        with open_regular(path) as file:
+            data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    if len(data) > MAX_BYTES:
+        raise DataError(f"{path}: more than {MAX_BYTES // 1024**2} MB; {_PARTS}")
     if b"\0" in data:
         raise DataError(f"{path.name}: holds NUL bytes; this is not a text table (export it as CSV)")
     for encoding in ("utf-8-sig", "cp1252"):  # spreadsheets on Windows still write the latter
         try:
-            # One way of writing ü: files from some systems have u and two dots.
-            return unicodedata.normalize("NFC", data.decode(encoding)).splitlines()
+            return data.decode(encoding).splitlines()
         except UnicodeDecodeError:
             continue
     raise DataError(f"{path.name}: neither UTF-8 nor Windows-1252 text; export it as UTF-8 CSV")
 
 
-def _cells(name: str, number: int, line: str, separator: str) -> tuple[str, ...]:
+def _separator(name: str, number: int, line: str) -> str:
+    separator = max(";\t,", key=line.count)
+    if separator not in line:
+        raise DataError(f"{name}, line {number}: no separator found in the column names {line[:60]!r}; expected comma, semicolon or tab")
+    return separator
+
+
+def _cells(name: str, number: int, line: str, separator: str, *, longest: int) -> tuple[str, ...]:
     try:
-        return tuple(cell.strip() for cell in next(csv.reader([line], delimiter=separator, strict=True)))
+        cells = next(csv.reader([line], delimiter=separator, strict=True))
     except (csv.Error, StopIteration) as error:
         raise DataError(f"{name}, line {number}: cannot be split into cells ({error})") from error
+    for column, cell in enumerate(cells, 1):
+        if len(cell) > longest:
+            raise DataError(f"{name}, line {number}, column {column}: {len(cell)} characters, beginning {cell[:20]!r}; at most {longest} are expected")
+    return tuple(_one_way(cell.strip()) for cell in cells)
+
+
+def _one_way(text: str) -> str:
+    """Text with one way of writing ü: files from some systems have u and two dots. For short texts only: it takes time by the square of their length."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def _decimal(name: str, rows: Sequence[tuple[int, tuple[str, ...]]], separator: str) -> str:

@@ -20,11 +20,22 @@ def simulate(seed: int, time_scale: float, controller: str, truth: str | None) -
     import json
     import math
     import signal
+    import tempfile
     import threading
     from pathlib import Path
 
     from precision.drivers.lab import process
 
+    from precision.errors import DataError
+    from precision.regular_file import refuse_to_replace
+    from precision.runs import durable
+
+    if truth:
+        refuse_to_replace(Path(truth))
+        try:  # now: at the end the truth would be lost
+            tempfile.TemporaryFile(dir=Path(truth).absolute().parent).close()
+        except OSError as error:
+            raise DataError(f"{truth}: cannot be written ({error.strerror}); give another file with --truth") from error
     ended = threading.Event()
     for name in ("SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
@@ -42,5 +53,8 @@ def simulate(seed: int, time_scale: float, controller: str, truth: str | None) -
         except KeyboardInterrupt:
             click.echo("stopped")
         if truth:
-            Path(truth).write_text(json.dumps(lab.truth(), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+            try:
+                durable.replace(Path(truth), (json.dumps(lab.truth(), indent=2, allow_nan=False) + "\n").encode())
+            except OSError as error:
+                raise DataError(f"{truth}: the truth cannot be written ({error.strerror}); the same seed makes the same machine again") from error
             click.echo(f"truth           {truth}")

@@ -10,7 +10,8 @@ import unicodedata
 from pathlib import Path
 from typing import Final, Literal, get_args
 
-from precision.errors import PlanError
+from precision.errors import DataError, PlanError
+from precision.regular_file import refuse_to_replace
 
 from .csv_text import figures_csv, table_csv
 from .document import Document
@@ -31,7 +32,7 @@ def write(document: Document, path: Path, *, format: Format | None = None, decim
     Raises
     ------
     PlanError       a format, decimal mark or separator that is not offered
-    OSError         the file cannot be written
+    DataError       the file cannot be written, or what stands there is a device, pipe or folder
     """
     chosen = format or path.suffix.lower().lstrip(".")
     if chosen == "html":
@@ -49,8 +50,16 @@ def write(document: Document, path: Path, *, format: Format | None = None, decim
             files[file] = table_csv(table, decimal=decimal, separator=separator).encode("utf-8-sig")
     else:
         raise PlanError(f"report {path.name!r}: format {chosen or '(none)'!r} is not known; {', '.join(FORMATS)} are; name one or use it as the file's suffix")
+    for file in files:
+        refuse_to_replace(file)
     for file, content in files.items():
-        _replace(file, content)
+        try:
+            _replace(file, content)
+        except OSError as error:
+            raise DataError(
+                f"{file}: the report cannot be written ({error.strerror}). The run and its raw data are whole: free some room or choose another file, "
+                "then `precision report RUN` writes it again"
+            ) from error
     return tuple(files)
 
 

@@ -258,7 +258,7 @@ class RunDirectory:
         try:
             durable.replace(path, data)
         except OSError as error:
-            raise DataError(f"{self.name}/{path.name} cannot be written: {error}") from error
+            raise DataError(f"{self.name}/{path.name} cannot be written: {error}. What was captured is kept; with room, `precision report {self.name}` computes again from it") from error
 
     def _read_json(self, path: Path, advice: str) -> dict[str, Any]:
         try:

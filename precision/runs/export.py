@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..errors import DataError, PlanError
+from ..regular_file import refuse_to_replace
 from . import canonical, durable
 from .directory import RunDirectory
 
@@ -62,6 +63,7 @@ def export(run: RunDirectory, path: Path | str, format: str | None = None, *, cs
     _, library, extra = FORMATS[format]
     if library is not None and importlib.util.find_spec(library) is None:
         raise PlanError(f"{format} needs the library {library}, which is not installed: pip install \"precision-bench[{extra}]\"")
+    refuse_to_replace(target)
     if target.exists():
         raise DataError(f"{target} exists already; choose another name or remove it")
     run.readings(unfinished=unfinished)

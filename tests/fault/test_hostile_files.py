@@ -8,11 +8,15 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from precision.cli import cli
+from precision.drivers.files import outside, positioning_csv, table
+from precision.drivers.files.recognise import read_positioning
 from precision.errors import DataError
+from precision.recording import Positioning
 from precision.runs import canonical, durable, events, index
 from precision.runs.directory import RunDirectory
 from precision.runs.manifest import Manifest
@@ -182,3 +186,110 @@ def test_an_index_that_is_no_file_costs_time_only(out: Path, make: Callable[[Pat
     make(out / index.INDEX)
     with _at_most(20):
         assert [entry.name for entry in index.listing(out)] == ["a", "b"]
+
+
+# -- tables of readings -------------------------------------------------------------------------------------------------------------------------------
+
+
+def refused(tmp_path: Path, content: str | bytes, *, name: str = "x.csv") -> str:
+    path = tmp_path / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    with _at_most(20), pytest.raises(DataError) as error:
+        read_positioning(path)
+    return str(error.value)
+
+
+def test_a_name_and_a_cell_of_100_000_blanks_are_refused_at_once_with_their_place(tmp_path: Path) -> None:
+    blanks = " " * 100_000
+    assert "line 1, column 3: 100002 characters" in refused(tmp_path, f"run,direction,a{blanks}b,actual_mm\n1,+,0,0\n")
+    assert "line 2, column 4: 100001 characters" in refused(tmp_path, f"run,direction,target_mm,actual_mm\n1,+,0,{blanks}0\n")
+    assert "no table found" in refused(tmp_path, f"# a{blanks}:{blanks}b\n" * 20)
+    accents = "\N{COMBINING GRAVE ACCENT}\N{COMBINING GRAVE ACCENT BELOW}" * 50_000  # sorting them takes the square of their number
+    assert "line 2, column 2" in refused(tmp_path, f"run,direction,target_mm,actual_mm\n1,{accents},0,0\n")
+
+
+@pytest.mark.parametrize(
+    ("written", "name", "unit"),
+    [("target_mm", "target", "mm"), ("Ist Position  (µm)", "ist position", "µm"), ("a_b_m", "a b", "m"), ("error[um] ", "error[um]", ""), ("x (a) [mm]", "x (a)", "mm"),
+     ("[mm]", "", "mm"), ("(" * 200, "(" * 200, "")],
+)  # fmt: skip
+def test_a_column_name_is_split_into_name_and_unit(written: str, name: str, unit: str) -> None:
+    assert positioning_csv._name_and_unit(written) == (name, unit)
+
+
+def test_a_run_and_a_target_for_each_row_are_refused_before_memory_is_asked_for(tmp_path: Path) -> None:
+    count = 60_000
+    with pytest.raises(DataError, match="60000 rows name 60000 targets and 60000 runs"):
+        Positioning.from_rows(axis="X", target=np.arange(count) * 1e-6, run=np.arange(count), direction=np.zeros(count, dtype=int), actual=np.zeros(count))
+    sparse = Positioning.from_rows(axis="X", target=np.arange(300) * 1e-3, run=np.arange(300), direction=np.zeros(300, dtype=int), actual=np.zeros(300))
+    assert int(sparse.valid.sum()) == 300
+
+
+def test_large_tables_are_refused_with_the_limits_and_read_in_little_memory(tmp_path: Path) -> None:
+    import tracemalloc
+
+    head = "run,direction,target_mm,actual_mm\n"
+    assert "more than 16 MB; a table of a positioning test has at most 16 MB and 200000 rows" in refused(tmp_path, head + "1,+,0.000,0.0000\n" * 1_000_000)
+    assert "line 200002: more than 200000 rows" in refused(tmp_path, head + "1,+,0,0\n" * 200_001)
+    path = tmp_path / "x.csv"
+    path.write_text(head + "1,+,100.000000,100.000123456\n" * 50_000, encoding="ascii")
+    tracemalloc.start()
+    table.read_table(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 600 * 50_000  # bytes a row: four short texts of some 60, their tuples, the line; it was more than 1000 with every line kept twice
+
+
+@pytest.mark.parametrize("make", [_pipe, _endless, _link_to_itself, _folder])
+def test_a_recording_that_is_no_file_is_refused(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    make(tmp_path / "x.csv")
+    for read in (read_positioning, table.read_table, outside.read_bytes):
+        with _at_most(5), pytest.raises(DataError):
+            read(tmp_path / "x.csv")
+
+
+def test_a_unit_above_the_table_that_contradicts_its_columns_is_refused_naming_both(tmp_path: Path) -> None:
+    message = refused(tmp_path, f"# unit: in\n{CSV}")
+    assert "'# unit: in' contradicts" in message and "'target_mm' says mm, 'actual_mm' says mm" in message
+    assert "'# unit: furlong' contradicts" in refused(tmp_path, f"# unit: furlong\n{CSV}")
+    (tmp_path / "x.csv").write_text("# unit: mm\nrun,direction,target_mm,deviation_um\n1,+,0,0.1\n", encoding="ascii")
+    assert read_positioning(tmp_path / "x.csv").kind == "linear"
+
+
+@pytest.mark.parametrize(
+    ("content", "what"), [(b"%PDF-1.7\n%\xe2\xe3\n", "is a PDF"), (b"PK\x03\x04\x14\0", "XLSX"), (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "XLS")]
+)
+def test_a_document_is_refused_with_what_to_do(tmp_path: Path, content: bytes, what: str) -> None:
+    message = refused(tmp_path, content, name="report.csv")
+    assert what in message and "CSV" in message
+
+
+# -- places that cannot be written --------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", [_pipe, _endless, _link_to_itself, _folder])
+def test_nothing_but_a_file_is_replaced(out: Path, tmp_path: Path, make: Callable[[Path], None]) -> None:
+    place = tmp_path / "place.csv"
+    make(place)
+    before = os.lstat(place)
+    for arguments in (["report", "a", "--format", "csv", "-o"], ["export", "a", "--to", "csv", "--force", "-o"]):
+        with _at_most(10):
+            result = CliRunner().invoke(cli, [*arguments, str(place), "--out", str(out)])
+        assert isinstance(result.exception, DataError | SystemExit), result.exception
+    with _at_most(5):
+        assert isinstance(CliRunner().invoke(cli, ["simulate", "--truth", str(place)]).exception, DataError | SystemExit)
+    assert os.lstat(place).st_mode == before.st_mode and os.lstat(place).st_ino == before.st_ino
+
+
+def test_a_truth_that_cannot_be_written_is_said_before_anything_is_served(tmp_path: Path) -> None:
+    with _at_most(5):
+        assert "cannot be written" in said(["simulate", "--truth", str(tmp_path / "none" / "truth.json")], 6)
+
+
+def test_a_report_without_room_says_that_the_run_is_whole(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(file: Path, content: bytes) -> None:
+        raise OSError(27, "File too large", str(file))
+
+    monkeypatch.setattr("precision.report.writers._replace", full)
+    message = said(["report", "a", "--out", str(out)], 6)
+    assert "The run and its raw data are whole" in message and "`precision report RUN`" in message
