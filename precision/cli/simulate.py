@@ -25,7 +25,6 @@ def simulate(seed: int, time_scale: float, controller: str, truth: str | None) -
     from pathlib import Path
 
     from precision.drivers.lab import process
-
     from precision.errors import DataError
     from precision.regular_file import refuse_to_replace
     from precision.runs import durable
