@@ -16,6 +16,7 @@ from precision.errors import DataError
 
 from .accuracy import Accuracy
 from .paired import Pair, cores
+from .remarks import remark
 
 NOT_MEASURED = "not measured"
 
@@ -199,7 +200,7 @@ def markdown(run: Run) -> str:
         "",
         "## Speed",
         "",
-        *_markdown_table((*SPEED_COLUMNS, "GPU"), [(*speed_row(pair), NOT_MEASURED) for pair in run.pairs]),
+        *_markdown_table((*SPEED_COLUMNS, "GPU", "why a goal is missed"), [(*speed_row(pair), NOT_MEASURED, remark(pair)) for pair in run.pairs]),
         "",
         "## Accuracy",
         "",
