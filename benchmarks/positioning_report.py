@@ -71,6 +71,7 @@ def document(plan: Evaluated, analysis: Analysis, readings: Readings, manifest: 
         tables=tuple(_tables(analysis)),
         budgets=tuple(_budgets(analysis)),
         not_for_acceptance=analysis.not_for_acceptance,
+        limits_given=bool(plan.limits.in_si(plan.axis.kind)),
         notes=tuple(_notes(plan, analysis, readings, unused)),
         provenance=Provenance(
             software=", ".join(f"{name} {version}" for name, version in sorted(manifest.versions.items(), key=lambda item: (item[0] != "precision", item[0]))),
@@ -253,17 +254,17 @@ _ROW_KINDS: Final = {
 def _notes(plan: Evaluated, analysis: Analysis, readings: Readings, unused_limits: list[str]) -> list[Note]:
     notes = [Note(text=flag, kind="flag") for flag in analysis.result.flags]
     if repeated := attempts(readings):
-        notes.append(Note(text=f"{repeated} approaches gave no valid reading and were repeated; they are kept in the raw data and not evaluated.", kind="flag"))
+        notes.append(Note(text=f"{repeated} approaches gave no valid reading and were repeated; they are kept in the raw data and not evaluated.", kind="caution"))
     if unused_limits:
-        notes.append(Note(text=f"Limits for {', '.join(unused_limits)} were given, but {_NAMES[analysis.standard]} has no such figures.", kind="flag"))
+        notes.append(Note(text=f"Limits for {', '.join(unused_limits)} were given, but {_NAMES[analysis.standard]} has no such figures.", kind="caution"))
     if analysis.budget is None and analysis.budget_reason:
-        notes.append(Note(text=f"No uncertainty is stated: {analysis.budget_reason}. Without U a decision on a limit is none after ISO 14253-1.", kind="flag"))
+        notes.append(Note(text=f"No uncertainty is stated: {analysis.budget_reason}. Without U a decision on a limit is none after ISO 14253-1.", kind="caution"))
     uncorrected = {row.symbol for row in analysis.budget.rows if row.kind == "uncorrected" and row.uncertainty > 0} if analysis.budget is not None else set()
     if "ΔL_n" in uncorrected:
-        notes.append(Note(text="The refractive index of the air is not corrected: what it makes lengths too long by, ΔL_n, is added to U.", kind="flag"))
+        notes.append(Note(text="The refractive index of the air is not corrected: what it makes lengths too long by, ΔL_n, is added to U.", kind="caution"))
     if "ΔL" in uncorrected:
         hint = "" if isinstance(plan, Parameters) else " If the readings were corrected when they were taken, set uncertainty.already_corrected_to_20_degrees = true."
-        notes.append(Note(text=f"Lengths are not corrected to 20 °C: the known expansion ΔL is added to U.{hint}", kind="flag"))
+        notes.append(Note(text=f"Lengths are not corrected to 20 °C: the known expansion ΔL is added to U.{hint}", kind="caution"))
     notes += [Note(text=text, kind="correction" if applied else "statement") for text, applied in analysis.corrections]
     if isinstance(analysis.result, vdi3441.Result):
         notes.append(Note(text="In VDI/DGQ 3441 the letter U is the reversal span; the measurement uncertainty is the column U (k = 2)."))

@@ -1,6 +1,7 @@
 """Plans: what is wrong is said all at once, and nothing moves."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -81,7 +82,7 @@ def test_targets_have_a_random_offset_that_the_seed_fixes(precision) -> None:
         return [float(line.split()[2]) for line in out.splitlines() if line.startswith("target ")]
 
     first = targets(1)
-    steps = [b - a for a, b in zip(first, first[1:], strict=False)]
+    steps = [b - a for a, b in pairwise(first)]
     assert first == targets(1) != targets(2)
     assert max(steps) - min(steps) > 1.0, "equal spacing would not sample periodic errors"
 
