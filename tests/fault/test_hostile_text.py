@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from precision.errors import PlanError
+from precision.errors import DataError, PlanError
 from precision.figures import Figure
 from precision.report import terminal, writers
 from precision.report.csv_text import figures_csv, table_csv
@@ -301,7 +301,7 @@ def test_a_write_that_fails_leaves_the_old_report_and_nothing_else(tmp_path: Pat
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("precision.report.writers.os.fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(DataError, match="No space left"):
         writers.write(document("second"), path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
