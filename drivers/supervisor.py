@@ -11,6 +11,7 @@ None of this replaces a hardware emergency stop.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import mmap
 import os
@@ -164,10 +165,8 @@ class Supervisor:
     def release(self) -> None:
         """The machine stands and nobody moves it any more: the supervisor leaves without a stop. Safe to call twice."""
         if self._pipe >= 0:
-            try:
+            with contextlib.suppress(BrokenPipeError):  # it has acted and left
                 os.write(self._pipe, b".")
-            except BrokenPipeError:
-                pass  # it has acted and left
             self._leave()
 
     def act(self) -> bool:
