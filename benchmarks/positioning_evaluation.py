@@ -19,6 +19,7 @@ from precision.models.thermal import length_at_20_c
 from precision.recording import Positioning
 from precision.runs.capture import Column
 from precision.standards import iso230_2, vdi3441
+from precision.standards.positioning_standards import STANDARDS
 from precision.uncertainty.positioning import Budget, Contributors, RotaryContributors, budget
 from precision.units import CELSIUS_ZERO_K, REFERENCE_TEMPERATURE_K
 
@@ -38,7 +39,6 @@ IMPORTED_COLUMNS: Final = (
 
 AS_RECORDED: Final = "Readings evaluated as recorded: no wavelength compensation and no correction to 20 °C was applied here."
 
-STANDARDS: Final = ("iso230-2:2014", "iso230-2:2006", "iso230-2:1997", "iso230-2:1988", "vdi3441")
 TARGET_TOLERANCE: Final = 1e-9
 """Targets of an imported recording closer than this (m or rad) are the same target written twice with rounding."""
 
@@ -107,13 +107,12 @@ def _with_reason(result: Result, reason: str) -> Result:
 
 
 def _evaluate(standard: str, recording: Positioning, made: Budget | None) -> Result:
-    if standard == "vdi3441":
+    if standard not in STANDARDS:
+        raise DataError(f"standard {standard!r} is not known; allowed: {', '.join(STANDARDS)}")
+    edition = STANDARDS[standard].edition
+    if edition is None:
         return vdi3441.evaluate(recording, uncertainty=made)
-    edition = standard.removeprefix("iso230-2:")
-    for known in iso230_2.COVERAGE_FACTOR:
-        if known == edition:
-            return iso230_2.evaluate(recording, edition=known, uncertainty=made)
-    raise DataError(f"standard {standard!r} is not known; allowed: {', '.join(STANDARDS)}")
+    return iso230_2.evaluate(recording, edition=edition, uncertainty=made)
 
 
 def _measured(plan: Parameters, readings: Readings) -> tuple[Positioning, tuple[tuple[str, bool], ...], float | None]:

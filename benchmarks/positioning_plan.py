@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema, model_validator
 
 from precision import units
 from precision.drivers import option_faults
@@ -26,11 +26,20 @@ from precision.plan import (
     Time,
     within_reason,
 )
+from precision.standards.positioning_standards import STANDARDS
 
 from .software_compensation import Compensation
 
 AxisName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z0-9]{0,7}$")]
-Standard = Literal["iso230-2:2014", "iso230-2:2006", "iso230-2:1997", "iso230-2:1988", "vdi3441"]
+
+
+def _known(name: str) -> str:
+    if name not in STANDARDS:
+        raise ValueError(f"no standard of this name; allowed: {', '.join(STANDARDS)}")
+    return name
+
+
+Standard = Annotated[str, AfterValidator(_known), WithJsonSchema({"type": "string", "enum": list(STANDARDS)})]
 
 
 class Axis(Strict):

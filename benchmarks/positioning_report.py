@@ -33,6 +33,7 @@ from precision.report.positioning_tables import reading_table, target_table
 from precision.runs.manifest import Manifest
 from precision.standards import iso230_2, vdi3441
 from precision.standards.positioning import statistics
+from precision.standards.positioning_standards import STANDARDS, adoptions
 from precision.uncertainty.positioning import Budget as UncertaintyBudget
 from precision.units import CELSIUS_ZERO_K, text, text_range
 
@@ -41,13 +42,6 @@ from .positioning_evaluation import Analysis, Readings, analyse, attempts
 from .positioning_plan import Evaluated, Parameters
 
 HEADLINES: Final = ("A", "E", "R", "B", "P", "P_a", "P_s_max", "U_max")
-_NAMES: Final = {
-    "iso230-2:2014": "ISO 230-2:2014",
-    "iso230-2:2006": "ISO 230-2:2006",
-    "iso230-2:1997": "ISO 230-2:1997",
-    "iso230-2:1988": "ISO 230-2:1988",
-    "vdi3441": "VDI/DGQ 3441",
-}
 
 
 def document(plan: Evaluated, analysis: Analysis, readings: Readings, manifest: Manifest) -> Document:
@@ -57,14 +51,14 @@ def document(plan: Evaluated, analysis: Analysis, readings: Readings, manifest: 
     limits = {key: limit for key, limit in plan.limits.in_si(plan.axis.kind).items() if key in figures}
     unused = sorted(set(plan.limits.in_si(plan.axis.kind)) - set(limits))
     results = FigureTable.of(
-        f"Results after {_NAMES[analysis.standard]}",
+        f"Results after {STANDARDS[analysis.standard].title}",
         figures.values(),
         limits=limits,
         headline=[key for key in HEADLINES if key in figures],
     )
     return Document(
         title=plan.title,
-        subtitle=f"Axis {plan.axis.name}, {_NAMES[analysis.standard]}" + (", virtual machine" if manifest.simulated else ""),
+        subtitle=f"Axis {plan.axis.name}, {STANDARDS[analysis.standard].title}" + (", virtual machine" if manifest.simulated else ""),
         header=header(_header_fields(plan, analysis, readings, manifest)),
         figures=(results,),
         charts=tuple(_charts(plan, analysis, readings, manifest)),
@@ -95,9 +89,11 @@ def side_by_side(plan: Evaluated, readings: Readings, standards: tuple[str, ...]
         rows.append([symbol, *(figure.value if figure else None for figure in found)])
     return Table(
         title="The same readings after several standards",
-        columns=[Column(name="Figure"), *(Column(name=_NAMES[name], unit=unit) for name in standards)],
+        columns=[Column(name="Figure"), *(Column(name=STANDARDS[name].title, unit=unit) for name in standards)],
         rows=rows,
-        note="k = 2 except ISO 230-2:1988 (k = 3). A dash: the standard has no such figure, or it cannot be evaluated from these readings.",
+        note="k = 2 except ISO 230-2:1988 (k = 3). A dash: the standard has no such figure, or it cannot be evaluated from these readings. "
+        + " ".join(f"The figures of {STANDARDS[name].title} are also those of {', '.join(same)}." for name in standards if (same := adoptions(name)))
+        + " Adoptions from memory of the standards.",
     )
 
 
@@ -255,8 +251,10 @@ def _notes(plan: Evaluated, analysis: Analysis, readings: Readings, unused_limit
     notes = [Note(text=flag, kind="flag") for flag in analysis.result.flags]
     if repeated := attempts(readings):
         notes.append(Note(text=f"{repeated} approaches gave no valid reading and were repeated; they are kept in the raw data and not evaluated.", kind="caution"))
+    if remark := STANDARDS[analysis.standard].remark:
+        notes.append(Note(text=remark))
     if unused_limits:
-        notes.append(Note(text=f"Limits for {', '.join(unused_limits)} were given, but {_NAMES[analysis.standard]} has no such figures.", kind="caution"))
+        notes.append(Note(text=f"Limits for {', '.join(unused_limits)} were given, but {STANDARDS[analysis.standard].title} has no such figures.", kind="caution"))
     if analysis.budget is None and analysis.budget_reason:
         notes.append(Note(text=f"No uncertainty is stated: {analysis.budget_reason}. Without U a decision on a limit is none after ISO 14253-1.", kind="caution"))
     uncorrected = {row.symbol for row in analysis.budget.rows if row.kind == "uncorrected" and row.uncertainty > 0} if analysis.budget is not None else set()
@@ -279,7 +277,7 @@ def _header_fields(plan: Evaluated, analysis: Analysis, readings: Readings, mani
     machine = " ".join(part for part in (plan.machine.manufacturer, plan.machine.type) if part)
     offset = "; ".join(f"{name} {value}" for name, value in (("tool", plan.machine.offset_tool), ("workpiece", plan.machine.offset_workpiece)) if value)
     fields: dict[str, str | None] = {
-        "standard": _NAMES[analysis.standard],
+        "standard": STANDARDS[analysis.standard].title,
         "date": plan.test.date or manifest.created_utc.replace("T", " ")[:16] + " UTC" * (not plan.test.date) if isinstance(plan, Parameters) else plan.test.date,
         "operator": plan.test.operator,
         "site": plan.machine.location,

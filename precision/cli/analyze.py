@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING
 import click
 
 from precision.cli.completion import run_names
+from precision.standards.positioning_standards import STANDARDS
 
 if TYPE_CHECKING:
     from precision.benchmarks.execution import Outcome
 
-STANDARDS = ("iso230-2:2014", "iso230-2:2006", "iso230-2:1997", "iso230-2:1988", "vdi3441", "all")
-
 
 @click.command()
 @click.argument("file", shell_complete=run_names)
-@click.option("--standard", type=click.Choice(STANDARDS), help="Evaluate after this standard; all: tabulate them side by side.")
+@click.option(
+    "--standard", type=click.Choice((*STANDARDS, "all")), metavar="NAME", help=f"Evaluate after this standard ({', '.join(STANDARDS)}); all: side by side."
+)
 @click.option("--unit", metavar="UNIT", help="Unit of columns whose name states none: mm, µm, in, deg ...")
 @click.option("--column", "columns", multiple=True, metavar="OURS=THEIRS", help="Map a column: target, actual, deviation, direction or run.")
 @click.option("--plan", metavar="PLAN", help="Take machine, limits and uncertainty from this plan (name or .toml).")
@@ -80,12 +81,12 @@ def _side_by_side(outcome: Outcome) -> Outcome:
 
     from rich.console import Console
 
-    from precision.benchmarks.positioning_evaluation import STANDARDS as ALL
     from precision.benchmarks.positioning_report import side_by_side
     from precision.report.terminal import table
     from precision.report.writers import write
+    from precision.standards.positioning_standards import ORIGINALS
 
-    compared = side_by_side(outcome.plan, outcome.readings, ALL)
+    compared = side_by_side(outcome.plan, outcome.readings, ORIGINALS)
     Console().print(table(compared))
     document = replace(outcome.document, tables=(compared, *outcome.document.tables))
     report = outcome.run.path / "report-all-standards.html"
