@@ -1,0 +1,63 @@
+"""Settling times of a decaying oscillation (stages_and_control.md §1.4)."""
+
+import numpy as np
+import pytest
+
+from precision.errors import DataError
+from precision.standards.settling import first_entry, last_exit, moving
+
+RATE_HZ = 10_000.0
+TIME_S = np.arange(4000) / RATE_HZ
+ERROR_NM = 1000 * np.exp(-40 * TIME_S) * np.cos(2 * np.pi * 60 * TIME_S)
+
+
+@pytest.mark.parametrize(("band_nm", "published_s"), [(100, 0.05180), (10, 0.11000), (1, 0.16830)])
+def test_last_exit_lies_in_the_sample_before_the_first_one_that_stays_inside(band_nm: float, published_s: float) -> None:
+    found = last_exit(TIME_S, ERROR_NM, band=band_nm).time_s
+    assert found is not None
+    assert published_s - 1 / RATE_HZ <= found <= published_s + 1e-12
+
+
+@pytest.mark.parametrize(("band_nm", "published_s"), [(100, 0.00390), (10, 0.01250), (1, 0.01250)])
+def test_first_entry_is_much_earlier_than_the_last_exit(band_nm: float, published_s: float) -> None:
+    found = first_entry(TIME_S, ERROR_NM, band=band_nm, dwell_s=0.0).time_s
+    assert found is not None
+    assert published_s - 1 / RATE_HZ <= found <= published_s + 1e-12
+
+
+def test_first_entry_with_a_dwell_as_long_as_the_oscillation_is_the_last_exit() -> None:
+    assert first_entry(TIME_S, ERROR_NM, band=100.0, dwell_s=0.2).time_s == last_exit(TIME_S, ERROR_NM, band=100.0).time_s
+
+
+def test_the_crossing_is_interpolated_also_where_the_error_changes_sign() -> None:
+    assert last_exit([0, 1, 2, 3, 4], [3.0, -1.0, 0.0, 0.0, 0.0], band=2.0).time_s == 0.25
+
+
+def test_inside_from_the_start_is_zero_and_time_before_zero_does_not_count() -> None:
+    assert last_exit([-1.0, 0.0, 1.0], [9.0, 0.5, 0.2], band=1.0).time_s == 0.0
+
+
+def test_a_band_below_the_noise_is_said_so_and_gives_no_time() -> None:
+    noise = np.random.default_rng(1).normal(size=2000)
+    found = last_exit(np.arange(2000) / 1e3, noise, band=0.5)
+    assert found.time_s is None
+    assert "band below noise" in str(found.reason)
+    assert found.figure().value is None
+
+
+def test_a_record_that_ends_outside_has_no_settling_time() -> None:
+    found = last_exit(np.arange(100) / 1e3, np.full(100, 5.0), band=1.0)
+    assert found.time_s is None
+    assert "never settled" in str(found.reason)
+
+
+def test_moving_settles_where_both_limits_hold_for_good() -> None:
+    centre = np.arange(6.0)
+    found = moving(centre, [4, 2, 0.5, 0.5, 0.5, 0.5], [0.1, 0.1, 3.0, 1.0, 0.2, 0.2], mean_limit=1.0, std_limit=2.0)
+    assert found.time_s == 2.5  # MSD falls from 3 to 1 between windows 2 and 3, and is 2 halfway
+
+
+@pytest.mark.parametrize(("keywords", "words"), [({"band": 0.0}, "band"), ({"band": float("nan")}, "band")])
+def test_a_band_that_is_none_is_refused(keywords: dict[str, float], words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        last_exit(TIME_S, ERROR_NM, **keywords)
