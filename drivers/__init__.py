@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from precision.errors import PlanError
 
 if TYPE_CHECKING:
-    from .roles import EnvironmentSensor, Interferometer, MotionController
+    from .roles import EnvironmentSensor, Interferometer, MotionController, Stream
 
 CONTROLLERS: Final = {"grbl": "precision.drivers.grbl.driver:Grbl"}
 INTERFEROMETERS: Final = {"ids3010": "precision.drivers.ids3010.driver:Ids3010"}
+STREAMS: Final = {"frames": "precision.drivers.frames.driver:FrameStream"}
 ENVIRONMENTS: Final = {"scpi": "precision.drivers.scpi.driver:ScpiEnvironment"}
 ENTRY_POINTS: Final = "precision.drivers"
 
@@ -31,6 +32,7 @@ OPTIONS: Final[dict[str, dict[str, tuple[type, float, float] | re.Pattern[str]]]
         "axis": (int, 0, 2), "sample_period_s": (float, 1e-9, 1.0), "min_contrast": (float, 0.0, 1.0), "timeout_s": _WAITING,
         "start_timeout_s": _WAITING, "poll_interval_s": _POLLING,
     },
+    "frames": {"timeout_s": _WAITING},
     "scpi": {
         "air_channel": _CHANNEL, "material_channel": _CHANNEL, "pressure_channel": _CHANNEL, "humidity_channel": _CHANNEL, "probe": _PROBE,
         "timeout_s": _WAITING,
@@ -70,6 +72,13 @@ def open_environment(name: str, address: str, **options: Any) -> EnvironmentSens
     from .roles import EnvironmentSensor
 
     return _open(name, address, options, ENVIRONMENTS, EnvironmentSensor, "environment sensor")  # type: ignore[type-abstract]
+
+
+def open_stream(name: str, address: str, **options: Any) -> Stream:
+    """Connect to a stream of samples; as `open_controller`."""
+    from .roles import Stream
+
+    return _open(name, address, options, STREAMS, Stream, "stream")  # type: ignore[type-abstract]
 
 
 def _open(name: str, address: str, options: Mapping[str, Any], table: Mapping[str, str], role: type[_Role], what: str) -> _Role:

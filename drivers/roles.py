@@ -8,7 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,4 +125,64 @@ class EnvironmentSensor(Device, Protocol):
 
     def read(self) -> Environment:
         """All values, now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One quantity of a stream: its name and its SI unit ("" for a count or a flag)."""
+
+    name: str
+    unit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Block:
+    """Consecutive samples of a stream.
+
+    first_sample : sequence number of the first row, counted by the device.
+    t_ns : the device's own time of the first row, ns from a zero of its choice.
+    values : (n, channels) float64, SI, all finite; n is 0 in a mere sign of life.
+    lost : samples that are known to be missing directly before this block. They are never made up.
+    reason : why they are missing, as far as the device says.
+    """
+
+    first_sample: int
+    t_ns: int
+    values: NDArray[np.float64]
+    lost: int = 0
+    reason: str = ""
+
+
+@runtime_checkable
+class Stream(Device, Protocol):
+    """Samples at a fixed rate, in blocks, each numbered by the device, so that a loss is seen."""
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """What a row holds, in order."""
+        ...
+
+    @property
+    def rate_hz(self) -> float:
+        """Samples per second of the device's own time."""
+        ...
+
+    def start(self) -> None:
+        """Let samples come; returns when the device says that they do."""
+        ...
+
+    def read(self, timeout_s: float) -> Block | None:
+        """The next block; None when the device has ended its stream. A block of no rows says only that the device lives.
+
+        Raises
+        ------
+        LinkLost        neither samples nor a sign of life within `timeout_s`, or the link is gone
+        ProtocolError   a frame that is damaged or not allowed
+        DeviceFault     the device says that something is wrong
+        """
+        ...
+
+    def stop(self) -> None:
+        """End the samples; what was under way is thrown away. Safe to call twice."""
         ...

@@ -50,5 +50,5 @@ def drivers() -> None:
     """List the drivers by what they can be in a plan."""
     from precision import drivers as known
 
-    for role, table in (("controller", known.CONTROLLERS), ("interferometer", known.INTERFEROMETERS), ("environment", known.ENVIRONMENTS)):
+    for role, table in (("controller", known.CONTROLLERS), ("interferometer", known.INTERFEROMETERS), ("environment", known.ENVIRONMENTS), ("stream", known.STREAMS)):
         click.echo(f"{role}: {', '.join(sorted(table))}")
