@@ -14,8 +14,9 @@ from precision.errors import PrecisionError
 
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "run": ("run", "Run a plan: move, measure, evaluate, report."),
+    "capture": ("capture", "Record a stream of samples into a run."),
     "analyze": ("analyze", "Evaluate a recording (CSV) or a run again."),
-    "report": ("report", "Write the report of a run: html, md, json or csv."),
+    "report": ("report", "Write the report of a run: html, pdf, md, json, csv, xlsx or junit."),
     "compensate": ("compensate", "Make the table that corrects the axis, in a controller's format."),
     "compare": ("compare", "Set two runs side by side: what changed, and whether that is more than U."),
     "reproduce": ("reproduce", "Run a simulated run again and compare every reading and result."),
