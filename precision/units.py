@@ -88,10 +88,12 @@ _SCALES: Final[dict[str, tuple[tuple[float, str], ...]]] = {
     "rad": ((1e-6, "nrad"), (1e-3, "µrad"), (1.0, "mrad"), (math.inf, "rad")),
     "s": ((1e-6, "ns"), (1e-3, "µs"), (1.0, "ms"), (math.inf, "s")),
     "": ((1e-3, "ppm"), (math.inf, "")),
+    "1/m": ((math.inf, "nm/cm²"),),
+    "1/m²": ((math.inf, "nm/cm³"),),
 }
 _FACTORS: Final[dict[str, float]] = {
     "pm": 1e-12, "nm": 1e-9, "µm": 1e-6, "mm": 1e-3, "m": 1.0, "nrad": 1e-9, "µrad": 1e-6, "mrad": 1e-3, "rad": 1.0, "arcsec": ARCSEC, "deg": math.pi / 180,
-    "ns": 1e-9, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "ppm": 1e-6,
+    "ns": 1e-9, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "ppm": 1e-6, "nm/cm²": 1e-5, "nm/cm³": 1e-3,
 }
 
 

@@ -47,7 +47,11 @@ class Reported:
         return "; ".join((self.title, *self.stated))
 
     def __str__(self) -> str:
-        return text_table(self._heading(), tuple(self.figures.values()), self.flags)
+        return self.text()
+
+    def text(self, *, angles: str | None = None) -> str:
+        """The result as a table for a terminal; `angles` is the unit of all angles ("µrad") in place of the one in which they read well."""
+        return text_table(self._heading(), tuple(self.figures.values()), self.flags, angles=angles)
 
     def _repr_html_(self) -> str:
         return html_table(self._heading(), tuple(self.figures.values()), self.flags)
@@ -74,7 +78,9 @@ def plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def figure(key: str, name: str, value: float | str, unit: str, uncertainty: float | str | None = None, *, symbol: str | None = None) -> Figure:
+def figure(
+    key: str, name: str, value: float | str, unit: str, uncertainty: float | str | None = None, *, symbol: str | None = None, coverage_factor: float = 2.0
+) -> Figure:
     """One figure; text for `value` or `uncertainty` is the reason why there is none, None for `uncertainty` the reason `NOT_SAID`."""
     missing = isinstance(value, str)
     u: float | str = NOT_EVALUATED if missing else NOT_SAID if uncertainty is None else uncertainty
@@ -87,6 +93,7 @@ def figure(key: str, name: str, value: float | str, unit: str, uncertainty: floa
         reason=value if isinstance(value, str) else None,
         uncertainty=None if isinstance(u, str) else float(u),
         uncertainty_reason=u if isinstance(u, str) else None,
+        coverage_factor=coverage_factor,
     )
 
 

@@ -10,9 +10,9 @@ from .. import units
 from ..figures import Figure
 
 
-def text_table(title: str, figures: Sequence[Figure], flags: Iterable[str]) -> str:
-    """Title, one line a figure (symbol, value, U, name), and the departures from the standard."""
-    shown = _units(figures)
+def text_table(title: str, figures: Sequence[Figure], flags: Iterable[str], *, angles: str | None = None) -> str:
+    """Title, one line a figure (symbol, value, U, name), and the departures from the standard. `angles`: their unit, where one is customary."""
+    shown = _units(figures) | ({"rad": angles} if angles else {})
     width = max(_width(figure.symbol) for figure in figures)
     lines = [_printable(title)]
     for figure in figures:
