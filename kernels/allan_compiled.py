@@ -1,123 +1,248 @@
-"""The Numba tier of the Allan deviations: see allan.py for what it computes."""
+"""The Numba tier of the Allan deviations: see allan.py for what it computes.
+
+Sums of squares may be added up in any order (`reassoc`), and so run side by side in the registers; differences and moving
+sums may not: they keep the order in which they are written (`in_order`), or an offset would cost digits.
+"""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from precision.kernels import compiled
 
 Array = Any
 
-TILE = 16_384
+TILE = 8192
 """Terms of a tile: what a worker takes at a time."""
 
-WIDTH = 512
-"""Sums that are formed side by side."""
+WIDTH = 2048
+"""Terms of a loop: their squares are one partial sum, and its operands stay in the first-level cache from one m to the next."""
 
-CHAINED = 4096
-"""Up to this m, moving sums of a chunk are doubled while they stay in the cache."""
+LEVELS = 12
+"""Octaves whose moving sums are doubled chunk by chunk: up to m = 2048."""
 
 CHUNK = 32_768
 
+COLUMNS = 32
+"""Longer sums are multiples of 2^LEVELS apart: phases of so many neighbouring residues stay in the cache for all octaves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bodies:
+    """differences : of the data, over any m.  chunks : modified, octaves below `LEVELS`.  columns : the octaves from there on."""
+
+    differences: Callable[..., None]
+    chunks: Callable[..., None]
+    columns: Callable[..., None]
+
 
 @functools.cache
-def bodies(parallel: bool) -> tuple[Callable[..., None], Callable[..., None]]:
+def bodies(parallel: bool) -> Bodies:
     from numba import prange
 
-    tile, chunk = TILE, CHUNK
+    add_terms, less_line, climb = _loops()
+    tile, chunk, block = TILE, CHUNK, COLUMNS
+
+    def differences(x, samples, terms, order, partial):  # type: ignore[no-untyped-def]
+        """partial[tile, i]: sum of squares of the terms over samples[i]."""
+        for t in prange(partial.shape[0]):
+            add_terms(x, t * tile, (t + 1) * tile, samples, terms, order, partial[t])
+
+    def chunks(x, slope, terms, partial, sums, scratch):  # type: ignore[no-untyped-def]
+        """m = 1, 2, 4 …, one a column of `partial`, for chunk after chunk less the line of `slope`; `sums` of twice the last m."""
+        count, levels = partial.shape
+        workers = scratch.shape[0]
+        for worker in prange(workers):
+            for c in range(count * worker // workers, count * (worker + 1) // workers):
+                start = c * chunk
+                y = scratch[worker, : min(x.shape[0] - start, chunk + 3 * (1 << (levels - 1)))]
+                less_line(x[start : start + y.shape[0]], x[0], slope, start, y)
+                length = climb(y, 1, terms - start, chunk, partial[c])
+                kept = min(length, chunk, sums.shape[0] - start)
+                if kept > 0:
+                    sums[start : start + kept] = y[:kept]
+
+    def columns(sums, m, terms, partial, scratch):  # type: ignore[no-untyped-def]
+        """m, 2 m, 4 m …, one a column of `partial`, from `sums` of m phases, for block after block of residues modulo m."""
+        count, workers = partial.shape[0], scratch.shape[0]
+        for worker in prange(workers):
+            limits = terms.copy()
+            for c in range(count * worker // workers, count * (worker + 1) // workers):
+                first = c * block
+                # residues side by side, one multiple of m after the other: m apart in `sums` is `block` apart here
+                y, length = scratch[worker], 0
+                for start in range(first, sums.shape[0], m):
+                    width = min(block, sums.shape[0] - start)
+                    y[length : length + width] = sums[start : start + width]
+                    length += width
+                for level in range(terms.shape[0]):
+                    whole, rest = terms[level] // m, terms[level] % m
+                    limits[level] = whole * block + min(max(rest - first, 0), block)
+                climb(y[:length], block, limits, length, partial[c])
+
+    frozen, writable, integer = compiled.frozen, compiled.writable, compiled.scalar("int64")
+    integers, number = frozen(1, "int64"), compiled.scalar("float64")
+
+    def built(body: Callable[..., Any], *signature: Any) -> Callable[..., None]:
+        return compiled.jit(body, signature, parallel=parallel, fastmath={"contract", "reassoc"})
+
+    return Bodies(
+        differences=built(differences, frozen(1), integers, integers, integer, writable(2)),
+        chunks=built(chunks, frozen(1), number, integers, writable(2), writable(1), writable(2)),
+        columns=built(columns, frozen(1), integer, integers, writable(2), writable(2)),
+    )
+
+
+def _loops() -> tuple[Callable[..., Any], ...]:
+    """The loops over neighbouring terms, which the processor runs several at a time, and what leads through them."""
+    import numpy as np
+
+    width = WIDTH
+
+    @compiled.in_order
+    def above_line(x, offset, slope, k):  # type: ignore[no-untyped-def]
+        return (x - offset) - slope * k
+
+    @compiled.in_order
+    def second(a, b, c):  # type: ignore[no-untyped-def]
+        return (c - b) - (b - a)
+
+    @compiled.in_order
+    def third(a, b, c, d):  # type: ignore[no-untyped-def]
+        return ((d - c) - (c - b)) - ((c - b) - (b - a))
+
+    @compiled.in_order
+    def plus(a, b):  # type: ignore[no-untyped-def]
+        return a + b
 
     @compiled.inline
-    def add_second(x0, x1, x2, squares):  # type: ignore[no-untyped-def]
-        for k in range(x0.shape[0]):
-            d = (x2[k] - x1[k]) - (x1[k] - x0[k])
-            squares[k] += d * d
-
-    @compiled.inline
-    def add_third(x0, x1, x2, x3, squares):  # type: ignore[no-untyped-def]
-        for k in range(x0.shape[0]):
-            middle = x2[k] - x1[k]
-            d = ((x3[k] - x2[k]) - middle) - (middle - (x1[k] - x0[k]))
-            squares[k] += d * d
-
-    @compiled.inline
-    def total(x, start, count, m, order, squares):  # type: ignore[no-untyped-def]
-        """Into `squares`, one sum for each of its elements, which the processor adds side by side; then of these."""
-        squares[:] = 0.0
-        width = squares.shape[0]
-        for at in range(start, start + count, width):
-            w = min(width, start + count - at)
-            if order == 2:
-                add_second(x[at : at + w], x[at + m : at + m + w], x[at + 2 * m : at + 2 * m + w], squares)
-            else:
-                add_third(
-                    x[at : at + w],
-                    x[at + m : at + m + w],
-                    x[at + 2 * m : at + 2 * m + w],
-                    x[at + 3 * m : at + 3 * m + w],
-                    squares,
-                )
+    def squares(x0, x1, x2):  # type: ignore[no-untyped-def]
         found = 0.0
-        for k in range(width):
-            found += squares[k]
+        for k in range(x0.shape[0]):
+            d = second(x0[k], x1[k], x2[k])
+            found += d * d
         return found
 
     @compiled.inline
-    def add_neighbours(a, b, out):  # type: ignore[no-untyped-def]
-        for k in range(out.shape[0]):
-            out[k] = a[k] + b[k]
+    def squares_of_third(x0, x1, x2, x3):  # type: ignore[no-untyped-def]
+        found = 0.0
+        for k in range(x0.shape[0]):
+            d = third(x0[k], x1[k], x2[k], x3[k])
+            found += d * d
+        return found
 
     @compiled.inline
-    def without_line(x, offset, slope, start, out):  # type: ignore[no-untyped-def]
+    def squares_of_three(x0, x1, x2, x4, x8):  # type: ignore[no-untyped-def]
+        """Over m, 2 m and 4 m: five phases instead of nine."""
+        once = twice = fourfold = 0.0
+        for k in range(x0.shape[0]):
+            a, c, e = x0[k], x2[k], x4[k]
+            d = second(a, x1[k], c)
+            once += d * d
+            d = second(a, c, e)
+            twice += d * d
+            d = second(a, e, x8[k])
+            fourfold += d * d
+        return once, twice, fourfold
+
+    @compiled.inline
+    def add_terms(x, start, stop, samples, terms, order, found):  # type: ignore[no-untyped-def]
+        """The terms that begin at start … stop − 1, to found[i] for each m."""
+        many, i = samples.shape[0], 0
+        while i < many:
+            m, together = samples[i], 1
+            begin = start
+            if order == 2 and i + 2 < many and samples[i + 1] == 2 * m and samples[i + 2] == 4 * m:
+                together = 3
+                for at in range(start, min(stop, terms[i + 2]), width):
+                    w = min(width, terms[i + 2] - at, stop - at)
+                    a, b, c = squares_of_three(
+                        x[at : at + w], x[at + m : at + m + w], x[at + 2 * m : at + 2 * m + w],
+                        x[at + 4 * m : at + 4 * m + w], x[at + 8 * m : at + 8 * m + w],
+                    )  # fmt: skip
+                    found[i] += a
+                    found[i + 1] += b
+                    found[i + 2] += c
+                begin = max(start, min(stop, terms[i + 2]))
+            for j in range(i, i + together):  # what only the shorter have, or all there is
+                m = samples[j]
+                for at in range(begin, min(stop, terms[j]), width):
+                    w = min(width, terms[j] - at, stop - at)
+                    a, b, c = x[at : at + w], x[at + m : at + m + w], x[at + 2 * m : at + 2 * m + w]
+                    found[j] += (
+                        squares(a, b, c) if order == 2 else squares_of_third(a, b, c, x[at + 3 * m : at + 3 * m + w])
+                    )
+            i += together
+
+    @compiled.inline
+    def less_line(x, offset, slope, start, out):  # type: ignore[no-untyped-def]
         for k in range(out.shape[0]):
-            out[k] = (x[k] - offset) - slope * (start + k)
+            out[k] = above_line(x[k], offset, slope, start + k)
 
-    def differences(x, samples, terms, order, partial, doubled, target, squares):  # type: ignore[no-untyped-def]
-        """partial[tile, i]: sum of squares of the terms over samples[i]. target: the first `doubled` sums x[k] + x[k + samples[0]]."""
-        tiles, workers = partial.shape[0], squares.shape[0]
-        for worker in prange(workers):
-            for t in range(tiles * worker // workers, tiles * (worker + 1) // workers):
-                start = t * tile
-                for i in range(samples.shape[0]):
-                    count = min(tile, terms[i] - start)
-                    if count > 0:
-                        partial[t, i] = total(x, start, count, samples[i], order, squares[worker])
-                stop = min(start + tile, doubled)
-                if stop > start:
-                    add_neighbours(x[start:stop], x[start + samples[0] : stop + samples[0]], target[start:stop])
+    @compiled.inline
+    def squares_and_sums(y0, y1, y2, y3, y4, y5, sums):  # type: ignore[no-untyped-def]
+        """Over m and, of the sums of 2 m, over 2 m; into `sums` those of 4 m."""
+        once = twice = 0.0
+        for k in range(sums.shape[0]):
+            a, b, c, d = y0[k], y1[k], y2[k], y3[k]
+            difference = second(a, b, c)
+            once += difference * difference
+            first, next_ = plus(a, b), plus(c, d)
+            difference = second(first, next_, plus(y4[k], y5[k]))
+            twice += difference * difference
+            sums[k] = plus(first, next_)
+        return once, twice
 
-    def chain(x, slope, terms, partial, sums, scratch, squares):  # type: ignore[no-untyped-def]
-        """m = 1, 2, 4 …, one a column of `partial`, for chunk after chunk less the line of `slope`; `sums` of twice the last m."""
-        chunks, levels = partial.shape
-        workers = squares.shape[0]
-        for worker in prange(workers):
-            for c in range(chunks * worker // workers, chunks * (worker + 1) // workers):
-                start, m, at = c * chunk, 1, 1
-                length = min(x.shape[0] - start, chunk + 3 * (1 << (levels - 1)))
-                current = scratch[worker, 0, :length]
-                without_line(x[start : start + length], x[0], slope, start, current)
-                for level in range(levels):
-                    count = min(chunk, terms[level] - start)
-                    if count > 0:
-                        partial[c, level] = total(current, 0, count, m, 2, squares[worker])
-                    length -= m
-                    if length <= 0:
-                        break
-                    following = scratch[worker, at, :length]
-                    add_neighbours(current[:length], current[m : m + length], following)
-                    current = following
-                    at, m = 1 - at, 2 * m
-                if length > 0:
-                    kept = min(length, chunk)
-                    sums[start : start + kept] = current[:kept]
+    @compiled.inline
+    def sum_of_four(y0, y1, y2, y3, sums):  # type: ignore[no-untyped-def]
+        for k in range(sums.shape[0]):
+            sums[k] = plus(plus(y0[k], y1[k]), plus(y2[k], y3[k]))
 
-    frozen, writable, integer = compiled.frozen, compiled.writable, compiled.scalar("int64")
-    return (
-        compiled.jit(
-            differences,
-            (frozen(1), frozen(1, "int64"), frozen(1, "int64"), integer, writable(2), integer, writable(1), writable(2)),
-            parallel=parallel, fastmath={"contract"},
-        ),
-        compiled.jit(chain, (frozen(1), compiled.scalar("float64"), frozen(1, "int64"), writable(2), writable(1), writable(3), writable(2)), parallel=parallel, fastmath={"contract"}),
-    )  # fmt: skip
+    @compiled.inline
+    def sum_of_two(y0, y1, sums):  # type: ignore[no-untyped-def]
+        for k in range(sums.shape[0]):
+            sums[k] = plus(y0[k], y1[k])
+
+    @compiled.inline
+    def climb(y, m, terms, most, found):  # type: ignore[no-untyped-def]
+        """Squares over m, 2 m, 4 m …, of the first terms[level] terms but no more than `most`, two octaves a pass.
+
+        y : sums of m phases, replaced by those of twice the last octave. Returns how many these are.
+        """
+        length, levels, level = y.shape[0], terms.shape[0], 0
+        held = np.empty(width)  # new sums, until their operands have been read
+        while level < levels:
+            pair = level + 1 < levels
+            n = min(terms[level + 1], most) if pair else 0
+            for at in range(0, n, width):
+                w = min(width, n - at)
+                once, twice = squares_and_sums(
+                    y[at : at + w], y[at + m : at + m + w], y[at + 2 * m : at + 2 * m + w],
+                    y[at + 3 * m : at + 3 * m + w], y[at + 4 * m : at + 4 * m + w], y[at + 5 * m : at + 5 * m + w], held[:w],
+                )  # fmt: skip
+                found[level] += once
+                found[level + 1] += twice
+                y[at : at + w] = held[:w]
+            n = max(n, 0)
+            for at in range(n, min(terms[level], most), width):
+                w = min(width, min(terms[level], most) - at)
+                found[level] += squares(y[at : at + w], y[at + m : at + m + w], y[at + 2 * m : at + 2 * m + w])
+            length -= 3 * m if pair else m
+            for at in range(n, length, width):
+                w = min(width, length - at)
+                if pair:
+                    sum_of_four(
+                        y[at : at + w], y[at + m : at + m + w], y[at + 2 * m : at + 2 * m + w],
+                        y[at + 3 * m : at + 3 * m + w], held[:w],
+                    )  # fmt: skip
+                else:
+                    sum_of_two(y[at : at + w], y[at + m : at + m + w], held[:w])
+                y[at : at + w] = held[:w]
+            level += 2
+            m *= 4
+        return length
+
+    return add_terms, less_line, climb

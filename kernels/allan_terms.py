@@ -226,46 +226,51 @@ def _add_block(
 def _numba(
     x: Array, samples: tuple[int, ...], terms: tuple[int, ...], statistic: Statistic, *, xp: Any
 ) -> tuple[Array, Array]:
-    import numba
-
     x = xp.ascontiguousarray(x)
     parallel = compiled.parallel_pays(x.shape[0] * len(samples))
-    workers = numba.get_num_threads() if parallel else 1
-    differences, chain = allan_compiled.bodies(parallel)
     counts = xp.asarray(terms, dtype=xp.int64)
-    scratch = xp.empty((workers, allan_compiled.WIDTH))
+    if statistic.modified and samples == tuple(1 << i for i in range(len(samples))):
+        return _numba_octaves(x, counts, parallel, xp=xp), counts
+    add = allan_compiled.bodies(parallel).differences
+
+    def total(data: Array, i: int, until: int) -> Array:
+        partial = xp.zeros((-(-max(terms[i:until]) // allan_compiled.TILE), until - i))
+        add(data, xp.asarray(samples[i:until], dtype=xp.int64), counts[i:until], statistic.order, partial)
+        return xp.sum(partial, axis=0)
+
     if not statistic.modified:
-        partial = xp.zeros((-(-max(terms) // allan_compiled.TILE), len(samples)))
-        differences(x, xp.asarray(samples, dtype=xp.int64), counts, statistic.order, partial, 0, xp.empty(0), scratch)
-        return xp.sum(partial, axis=0), counts
+        return total(x, 0, len(samples)), counts
     totals = xp.zeros(len(samples))
-    spare, done = None, 0
-    if samples == tuple(1 << i for i in range(len(samples))):
-        done = sum(1 for m, n in zip(samples, terms, strict=True) if m <= allan_compiled.CHAINED and n)
-        partial = xp.zeros((-(-x.shape[0] // allan_compiled.CHUNK), done))
-        sums, summed = xp.empty(x.shape[0]), 1 << done
-        slope = (x[-1] - x[0]) / max(1, x.shape[0] - 1)
-        buffers = xp.empty((workers, 2, allan_compiled.CHUNK + 4 * allan_compiled.CHAINED))
-        chain(x, slope, counts[:done], partial, sums, buffers, scratch)
-        totals[:done] = xp.sum(partial, axis=0)
-    else:
-        x = sums = _without_line(x, False, xp=xp)
-        summed = 1
-    for i in range(done, len(samples)):
-        m, n = samples[i], terms[i]
-        if n == 0:
-            break
-        if summed != m:
-            sums, spare, summed = _window_sums(x, sums, summed, m), None, m
-        doubled = i + 1 < len(samples) and samples[i + 1] == 2 * m
-        target = (xp.empty_like(x) if spare is None else spare) if doubled else xp.empty(0)
-        partial = xp.zeros((-(-x.shape[0] // allan_compiled.TILE), 1))
-        pairs = x.shape[0] - 2 * m + 1 if doubled else 0
-        differences(sums, xp.asarray([m]), counts[i : i + 1], 2, partial, pairs, target, scratch)
-        totals[i] = xp.sum(partial)
-        if doubled:
-            sums, spare, summed = target, (None if sums is x else sums), 2 * m
+    x = sums = _without_line(x, False, xp=xp)
+    summed = 1
+    for i, m in enumerate(samples):
+        if terms[i]:
+            sums, summed = _window_sums(x, sums, summed, m), m
+            totals[i] = total(sums, i, i + 1)[0]
     return totals, counts
+
+
+def _numba_octaves(x: Array, counts: Array, parallel: bool, *, xp: Any) -> Array:
+    """Modified, m = 1, 2, 4 …: the first octaves chunk by chunk, the others by residues, each from one pass through memory."""
+    import numba
+
+    fast, bodies = allan_compiled, allan_compiled.bodies(parallel)
+    n, workers = x.shape[0], numba.get_num_threads() if parallel else 1
+    used = int(xp.count_nonzero(counts))
+    short = min(used, fast.LEVELS)
+    m = 1 << short
+    sums = xp.empty(n - m + 1 if used > short else 0)
+    slope = (x[-1] - x[0]) / max(1, n - 1)
+    partial = xp.zeros((-(-n // fast.CHUNK), short))
+    bodies.chunks(x, slope, counts[:short], partial, sums, xp.empty((workers, min(n, fast.CHUNK + 3 * m // 2))))
+    totals = xp.zeros(counts.shape[0])
+    totals[:short] = xp.sum(partial, axis=0)
+    if used > short:
+        partial = xp.zeros((m // fast.COLUMNS, used - short))
+        scratch = xp.empty((workers, -(-n // m) * fast.COLUMNS))
+        bodies.columns(sums, m, counts[short:used], partial, scratch)
+        totals[short:used] = xp.sum(partial, axis=0)
+    return totals
 
 
 # --- CUDA -----------------------------------------------------------------------------------------------------------

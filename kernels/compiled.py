@@ -95,6 +95,14 @@ def inline(helper: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
+def in_order(helper: Callable[..., Any]) -> Callable[..., Any]:
+    """A helper whose operations stay as they are written, for a body whose sums may be reordered (`reassoc`)."""
+    from numba.extending import register_jitable
+
+    wrapped: Callable[..., Any] = register_jitable(fastmath=False)(helper)
+    return wrapped
+
+
 def inline_always(helper: Callable[..., Any]) -> Callable[..., Any]:
     """A helper that is written into the body before anything else happens: for `slp`, which sees no calls."""
     from numba.extending import register_jitable
