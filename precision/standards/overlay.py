@@ -55,6 +55,7 @@ class Fit(Reported):
     covariance : (p, p) float64; NaN as the coefficients, and everywhere where no uncertainty can be had.
     t, p_value, vif : (p,) float64, test of each term against 0 (two-sided), and its variance inflation.
     residual_m, leverage : (n, 2) float64, NaN where a reading is missing.
+    root_weight : (n, 2) float64, square roots of the readings' weights, or None where all weigh the same.
     sd_m : square root of the mean squared residual per degree of freedom, m (with `noise_m`: of the residuals weighted to the mean noise), or None.
     degrees_of_freedom : readings less independent terms.
     rank : what the layout can tell apart.
@@ -72,6 +73,7 @@ class Fit(Reported):
     vif: Array
     residual_m: Array
     leverage: Array
+    root_weight: Array | None
     sd_m: float | None
     degrees_of_freedom: int
     rank: RankReport
@@ -198,8 +200,8 @@ def fit(
     return assembled(
         marks=marks, overlay=overlay, model=model, sign=sign, rank=rank, kept=kept, used=used, coefficients=found.coefficients, covariance=covariance,
         vif=np.diagonal(found.unscaled) * found.length**2, residual=found.residual, leverage=found.leverage,
-        sd=None if freedom < 1 or variance is None else math.sqrt(variance) * typical, freedom=freedom, known_noise=noise is not None,
-        stated=(), flags=_noise_flags(variance, freedom, noise is not None),
+        root_weight=None if root_weight is None else frozen(root_weight),
+        sd=None if freedom < 1 or variance is None else math.sqrt(variance) * typical, freedom=freedom, stated=(), flags=_noise_flags(variance, freedom, noise is not None),
     )  # fmt: skip
 
 
@@ -218,7 +220,7 @@ def refuse_deficient(rank: RankReport) -> None:
 
 def assembled(
     *, marks: OverlayMarks, overlay: Array, model: OverlayModel, sign: Sign, rank: RankReport, kept: NDArray[Any], used: NDArray[np.bool_], coefficients: Array,
-    covariance: Array, vif: Array, residual: Array, leverage: Array, sd: float | None, freedom: int, known_noise: bool, stated: Sequence[str],
+    covariance: Array, vif: Array, residual: Array, leverage: Array, root_weight: Array | None, sd: float | None, freedom: int, stated: Sequence[str],
     flags: Sequence[str],
 ) -> Fit:  # fmt: skip
     """The result of an estimate of the `kept` terms (indices) from the `used` readings (2n,), dx above dy."""
@@ -236,7 +238,7 @@ def assembled(
     left = _over_marks(residual, used, marks.count)
     raw_statistics, left_statistics = statistics(overlay), statistics(left)
     k = coverage_factor(freedom) if freedom > 0 else 2.0
-    terms = _term_figures(model, rank, full, whole, k, known_noise)
+    terms = _term_figures(model, rank, full, whole, k)
     scatter: float | str = sd if sd is not None else "as many terms as readings: nothing is left to see a scatter in"
     s = figure("s", f"standard deviation of a reading about the model, divisor {freedom}", scatter, "m", None if sd is None else sd * k / math.sqrt(2 * freedom), coverage_factor=k)
     return Fit(
@@ -245,7 +247,7 @@ def assembled(
         figures=keyed([*terms, s, *figures(raw_statistics, prefix="raw_", of="as measured"), *figures(left_statistics, prefix="left_", of="left over")]),
         flags=tuple([*flags, *_flags(rank, inflation, freedom, left_statistics)]),
         marks=marks, overlay_m=overlay, model=model, sign=sign, coefficients=frozen(full), covariance=frozen(whole), t=frozen(t), p_value=frozen(p_value),
-        vif=frozen(inflation), residual_m=frozen(left), leverage=frozen(_over_marks(leverage, used, marks.count)), sd_m=sd, degrees_of_freedom=freedom, rank=rank,
+        vif=frozen(inflation), residual_m=frozen(left), leverage=frozen(_over_marks(leverage, used, marks.count)), root_weight=root_weight, sd_m=sd, degrees_of_freedom=freedom, rank=rank,
         raw=raw_statistics, left=left_statistics,
     )  # fmt: skip
 
@@ -275,7 +277,7 @@ def _noise_flags(variance: float | None, freedom: int, known: bool) -> list[str]
     return [f"residuals are {math.sqrt(variance):.3g} times the stated noise: the model lacks terms, or the noise is more than stated"]
 
 
-def _term_figures(model: OverlayModel, rank: RankReport, coefficients: Array, covariance: Array, k: float, known_noise: bool) -> list[Figure]:
+def _term_figures(model: OverlayModel, rank: RankReport, coefficients: Array, covariance: Array, k: float) -> list[Figure]:
     dropped = {alias.term.key: f"left out: {alias}" for alias in rank.aliases}
     shared = {key: alias.term.key for alias in rank.aliases for key in alias.equals}
     made = []

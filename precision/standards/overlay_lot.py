@@ -25,7 +25,6 @@ from .overlay_rank import rank_report
 from .overlay_statistics import TWO_SIGMA, OverlayStatistics, coverage_factor, statistics
 from .reported import Reported, figure, keyed
 
-
 NEAR_SINGULAR: Final = 1e-10
 """Ratio of the eigenvalues of AᵀA below which the marks of a wafer are looked at one by one: A then has a condition above 1e5."""
 

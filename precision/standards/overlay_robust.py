@@ -115,8 +115,8 @@ def robust_fit(
     )  # fmt: skip
     base = assembled(
         marks=marks, overlay=overlay, model=model, sign=sign, rank=rank, kept=np.arange(rank.rank), used=used, coefficients=coefficients,
-        covariance=plain.unscaled * factor, vif=np.diagonal(plain.unscaled) * plain.length**2, residual=e, leverage=plain.leverage, sd=sd,
-        freedom=rank.readings - rank.rank, known_noise=False,
+        covariance=plain.unscaled * factor, vif=np.diagonal(plain.unscaled) * plain.length**2, residual=e, leverage=plain.leverage,
+        root_weight=frozen(np.sqrt(weight)), sd=sd, freedom=rank.readings - rank.rank,
         stated=(f"{law.capitalize()} weights, tuning {TUNING[law]:g}; {dropped.size} of {marks.count} marks rejected beyond {reject_beyond:g} scales",),
         flags=_flags(beyond.size, dropped.size, scale, final_scale, rejected),
     )  # fmt: skip
