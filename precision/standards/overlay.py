@@ -24,7 +24,7 @@ from ..figures import Figure
 from ..models.overlay import OverlayModel, Sign
 from ..models.overlay_marks import OverlayMarks
 from .arrays import Array, frozen
-from .overlay_rank import RankReport, rank_report
+from .overlay_rank import RankReport, rank_report, refuse_deficient
 from .overlay_statistics import OverlayStatistics, coverage_factor, figures, statistics
 from .reported import Reported, figure, keyed
 
@@ -203,19 +203,6 @@ def fit(
         root_weight=None if root_weight is None else frozen(root_weight),
         sd=None if freedom < 1 or variance is None else math.sqrt(variance) * typical, freedom=freedom, stated=(), flags=_noise_flags(variance, freedom, noise is not None),
     )  # fmt: skip
-
-
-def refuse_deficient(rank: RankReport) -> None:
-    """DataError that names the terms which the readings do not determine; nothing where all are."""
-    if rank.full:
-        return
-    few = f"{rank.readings} valid readings for {len(rank.model.terms)} terms; " if rank.readings < len(rank.model.terms) else ""
-    listed = "; ".join(str(alias) for alias in rank.aliases[:6]) + (f"; and {len(rank.aliases) - 6} more" if len(rank.aliases) > 6 else "")
-    remark = f" ({rank.remark})" if rank.remark else ""
-    raise DataError(
-        f"{rank.model.name}: {few}this layout determines {rank.rank} of {len(rank.model.terms)} terms{remark}: {listed}. "
-        "Leave these terms out (model.without), read more places, or fit with deficient='drop'"
-    )
 
 
 def assembled(

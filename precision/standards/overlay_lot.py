@@ -20,8 +20,8 @@ from ..errors import DataError
 from ..models.overlay import OverlayModel, Sign
 from ..models.overlay_marks import OverlayMarks
 from .arrays import Array, frozen
-from .overlay import LARGEST_OVERLAY_M, refuse_deficient
-from .overlay_rank import rank_report
+from .overlay import LARGEST_OVERLAY_M
+from .overlay_rank import rank_report, refuse_deficient
 from .overlay_statistics import TWO_SIGMA, OverlayStatistics, coverage_factor, statistics
 from .reported import Reported, figure, keyed
 

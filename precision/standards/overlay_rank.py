@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import DataError
 from ..models.overlay import Coordinates, OverlayModel, Term
 from ..models.overlay_marks import OverlayMarks
 from .arrays import Array
@@ -132,6 +133,19 @@ def rank_report(marks: OverlayMarks, model: OverlayModel, *, valid: NDArray[np.b
         condition=float(np.linalg.cond(columns[:, kept])) if kept else float("inf"),
         condition_scaled=float(np.linalg.cond(unit[:, kept])) if kept else float("inf"),
         remark=_remark(marks, model, used) if aliases else "",
+    )
+
+
+def refuse_deficient(rank: RankReport) -> None:
+    """DataError that names the terms which the readings do not determine; nothing where all are."""
+    if rank.full:
+        return
+    few = f"{rank.readings} valid readings for {len(rank.model.terms)} terms; " if rank.readings < len(rank.model.terms) else ""
+    listed = "; ".join(str(alias) for alias in rank.aliases[:6]) + (f"; and {len(rank.aliases) - 6} more" if len(rank.aliases) > 6 else "")
+    remark = f" ({rank.remark})" if rank.remark else ""
+    raise DataError(
+        f"{rank.model.name}: {few}this layout determines {rank.rank} of {len(rank.model.terms)} terms{remark}: {listed}. "
+        "Leave these terms out (model.without), read more places, or fit with deficient='drop'"
     )
 
 

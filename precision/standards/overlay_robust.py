@@ -22,8 +22,8 @@ from ..errors import DataError
 from ..models.overlay import OverlayModel, Sign
 from ..models.overlay_marks import OverlayMarks
 from .arrays import Array, frozen
-from .overlay import Fit, assembled, checked_overlay, refuse_deficient, solve
-from .overlay_rank import rank_report
+from .overlay import Fit, assembled, checked_overlay, solve
+from .overlay_rank import rank_report, refuse_deficient
 
 Law = Literal["huber", "tukey"]
 REJECT_BEYOND: Final = TUNING["tukey"]
