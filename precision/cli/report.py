@@ -9,7 +9,8 @@ from precision.cli.completion import run_names
 
 @click.command()
 @click.argument("run", default="last", shell_complete=run_names)
-@click.option("--format", "form", type=click.Choice(["html", "md", "json", "csv"]), default="html", show_default=True, help="Format of the report.")
+@click.option("--format", "--to", "form", type=click.Choice(["html", "pdf", "md", "json", "csv", "xlsx", "junit"]), default="html", show_default=True,
+              help="Format of the report.")  # fmt: skip
 @click.option("--output", "-o", type=click.Path(dir_okay=False), help="File to write; the run's folder by default.")
 @click.option("--decimal", type=click.Choice([".", ","]), default=".", show_default=True, help="Decimal mark of CSV.")
 @click.option("--separator", type=click.Choice([",", ";", "tab"]), help="Separator of CSV; a semicolon with a decimal comma.")
@@ -20,16 +21,18 @@ def report(run: str, form: str, output: str | None, decimal: str, separator: str
     \b
     precision report last --format md
     precision report last --format csv --decimal , --separator ";"
+    precision report last --to pdf                  needs: pip install "precision-bench[pdf]"
+    precision report last --to junit -o report.xml  the verdict and each limit as a test case, for a CI system
     """
     from pathlib import Path
 
     from precision.benchmarks.execution import evaluated
     from precision.cli.runs import found
-    from precision.report.writers import FORMATS, write
+    from precision.report.writers import FORMATS, SUFFIXES, write
 
     directory = found(run, out)
     chosen = next(known for known in FORMATS if known == form)
-    target = Path(output) if output else directory.path / f"report.{form}"
+    target = Path(output) if output else directory.path / f"report.{SUFFIXES[form]}"
     mark = {"tab": "\t", None: ";" if decimal == "," else ","}.get(separator, separator or ",")
     for file in write(evaluated(directory).document, target, format=chosen, decimal=decimal, separator=mark):
         click.echo(file)

@@ -31,9 +31,9 @@ INK: Final = "#16202c"
 SOFT: Final = "#5b6876"
 FAINT: Final = "#e1e6eb"
 
-_LAYOUT_FONT: Final = "DejaVu Sans"
+LAYOUT_FONT: Final = "DejaVu Sans"
 """Comes with matplotlib, so the layout is the same on every computer; it is wider than the fonts the reader sees, so nothing collides."""
-_SHOWN_FONTS: Final = "Inter, 'Segoe UI', 'Helvetica Neue', Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
+SHOWN_FONTS: Final = "Inter, 'Segoe UI', 'Helvetica Neue', Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
 
 
 @contextlib.contextmanager
@@ -43,7 +43,7 @@ def style() -> Iterator[None]:
 
     settings: dict[str, Any] = {
         "font.family": ["sans-serif"],
-        "font.sans-serif": [_LAYOUT_FONT],
+        "font.sans-serif": [LAYOUT_FONT],
         "font.size": 10.5,
         "text.color": INK,
         "text.parse_math": False,
@@ -119,7 +119,7 @@ def svg(figure: Figure, *, salt: str) -> str:
     # A white outline behind the letters; as a style it leaves them text, which an outline drawn by matplotlib would not.
     text = re.sub(r'<g id="halo"(>.*?<text style=")', r'<g\1paint-order: stroke; stroke: #ffffff; stroke-width: 3px; stroke-linejoin: round; ', buffer.getvalue(), flags=re.DOTALL)
     # Lay out in the font that is everywhere, show in the one the reader's system reads best.
-    text = re.sub(r"(<text style=\"[^\"<>]*?)'DejaVu Sans'(?:, sans-serif)?", lambda match: match[1] + _SHOWN_FONTS, text)
+    text = re.sub(r"(<text style=\"[^\"<>]*?)'DejaVu Sans'(?:, sans-serif)?", lambda match: match[1] + SHOWN_FONTS, text)
     return re.sub(r"<\?xml[^>]*\?>\s*|<!DOCTYPE[^>]*>\s*|<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
 
 

@@ -1,4 +1,4 @@
-"""A report written to files: HTML, Markdown with its charts, JSON, or CSV with its tables. A file is complete or not there."""
+"""A report written to files: HTML, PDF, Markdown with its charts, JSON, CSV with its tables, XLSX or JUnit. A file is complete or not there."""
 
 from __future__ import annotations
 
@@ -17,10 +17,13 @@ from .csv_text import figures_csv, table_csv
 from .document import Document
 from .html import html
 from .json_text import json_text
+from .junit import junit
 from .markdown import markdown
 
-Format = Literal["html", "md", "json", "csv"]
+Format = Literal["html", "pdf", "md", "json", "csv", "xlsx", "junit"]
 FORMATS: Final[tuple[Format, ...]] = get_args(Format)
+SUFFIXES: Final[dict[str, str]] = {**dict(zip(FORMATS, FORMATS, strict=True)), "junit": "xml"}
+"""Format -> the suffix of its file."""
 
 
 def write(document: Document, path: Path, *, format: Format | None = None, decimal: str = ".", separator: str = ",") -> tuple[Path, ...]:
@@ -31,10 +34,12 @@ def write(document: Document, path: Path, *, format: Format | None = None, decim
 
     Raises
     ------
-    PlanError       a format, decimal mark or separator that is not offered
+    PlanError       a format, decimal mark or separator that is not offered, or the library for a format is not installed
     DataError       the file cannot be written, or what stands there is a device, pipe or folder
     """
-    chosen = format or path.suffix.lower().lstrip(".")
+    suffix = path.suffix.lower().lstrip(".")
+    named: dict[str, str] = {SUFFIXES[known]: known for known in FORMATS}
+    chosen = format or named.get(suffix, suffix)
     if chosen == "html":
         files = {path: html(document).encode()}
     elif chosen == "md":
@@ -43,6 +48,16 @@ def write(document: Document, path: Path, *, format: Format | None = None, decim
         files |= {file: chart.svg.encode() for file, chart in zip(charts, document.charts, strict=True)}
     elif chosen == "json":
         files = {path: json_text(document).encode()}
+    elif chosen == "pdf":
+        from .pdf import pdf
+
+        files = {path: pdf(document)}
+    elif chosen == "xlsx":
+        from .xlsx import xlsx
+
+        files = {path: xlsx(document)}
+    elif chosen == "junit":
+        files = {path: junit(document).encode()}
     elif chosen == "csv":
         files = {path: figures_csv(document, decimal=decimal, separator=separator).encode("utf-8-sig")}
         for number, table in enumerate(document.tables, start=1):

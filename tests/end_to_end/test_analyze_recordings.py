@@ -136,11 +136,11 @@ def test_another_standard_leaves_the_runs_own_result_alone(precision, tmp_path: 
     assert (run / "report-vdi3441.html").exists()
 
 
-@pytest.mark.parametrize("form", ["html", "md", "json", "csv"])
+@pytest.mark.parametrize("form", ["html", "pdf", "md", "json", "csv", "xlsx", "junit"])
 def test_the_report_in_every_format(precision, tmp_path: Path, form: str) -> None:
     (tmp_path / "y.csv").write_text(GOOD, encoding="utf-8")
     precision("analyze", "y.csv")
-    out = precision("report", "last", "--format", form, "-o", f"mine.{form}").stdout
+    out = precision("report", "last", "--to", form, "-o", f"mine.{form}").stdout
     assert f"mine.{form}" in out
     assert (tmp_path / f"mine.{form}").stat().st_size > 500
 

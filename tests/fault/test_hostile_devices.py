@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -110,7 +111,7 @@ def test_a_hostile_name_goes_through_a_whole_run_and_acts_nowhere(name: str, oth
     run = RunDirectory.open(folder)
     assert name in run.manifest.instruments["interferometer"].identity and other in run.manifest.instruments["environment"].identity
     assert run.manifest.plan["test"]["operator"] == name
-    for kind in ("html", "md", "json", "csv"):
+    for kind in ("html", "pdf", "md", "json", "csv", "xlsx", "junit"):
         assert _exit_code(["report", "last", "--format", kind, "--out", str(out)]) in (0, 1)
     for kind in ("csv", "xlsx"):
         assert _exit_code(["export", "last", "--to", kind, "-o", str(folder / f"raw.{kind}"), "--out", str(out)]) == 0
@@ -123,7 +124,9 @@ def test_a_hostile_name_goes_through_a_whole_run_and_acts_nowhere(name: str, oth
     for path in folder.rglob("*"):
         if path.suffix in (".html", ".svg"):
             assert Elements(path.read_text(encoding="utf-8")).acting == []
-        if path.suffix in (".md", ".json", ".jsonl", ".csv", ".html"):
+        if path.suffix == ".xml":
+            assert ElementTree.parse(path).getroot().tag == "testsuite"
+        if path.suffix in (".md", ".json", ".jsonl", ".csv", ".html", ".xml"):
             assert not re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e]", path.read_bytes().decode("utf-8"))
         if path.suffix == ".md":
             text = path.read_text(encoding="utf-8")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import io
 import json
 import re
 import unicodedata
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -35,6 +37,7 @@ from precision.report.document import (
 )
 from precision.report.html import html
 from precision.report.json_text import json_text
+from precision.report.junit import junit
 from precision.report.markdown import escaped, markdown
 from precision.report.positioning_charts import (
     PositioningCurves,
@@ -281,13 +284,162 @@ def test_the_terminal_shows_the_text_and_obeys_none_of_it(text: str) -> None:
     assert squeezed(visible(text)) in squeezed(output.getvalue())
 
 
+@pytest.fixture(scope="module")
+def harmless_pdf() -> bytes:
+    pytest.importorskip("typst", reason="typst, which sets the PDF, is not installed")
+    from precision.report.pdf import pdf
+
+    return pdf(document("plain"))
+
+
+def letters(text: str) -> set[str]:
+    """Without blanks, breaks and order: fonts set marks and right-to-left letters in an order of their own."""
+    return set("".join(text.replace("\u200b", "").split()))
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_pdf_holds_the_text_and_nothing_that_acts(text: str, harmless_pdf: bytes) -> None:
+    pypdf = pytest.importorskip("pypdf", reason="pypdf is not installed")
+    from precision.report.pdf import pdf
+
+    text = text[:300]  # of 5000 letters in every place come 180 pages; how long text is cut is tried elsewhere
+    content = pdf(document(text))
+    read, harmless = pypdf.PdfReader(io.BytesIO(content)), pypdf.PdfReader(io.BytesIO(harmless_pdf))
+    assert {key for key in keys_of(read) - keys_of(harmless) if not re.fullmatch(r"/f\d+", key)} == set()  # but a font more, for letters of its own
+    assert not keys_of(read) & {"/JS", "/JavaScript", "/AA", "/OpenAction", "/URI", "/Launch", "/EmbeddedFiles", "/AcroForm", "/Annots"}
+    assert read.metadata is not None and squeezed(str(read.metadata.title)) == squeezed(visible(text))
+    shown = "".join(page.extract_text() for page in read.pages)
+    # Letters that no font of this computer has are drawn, and read back, as one box.
+    assert not {letter for letter in letters(visible(text)) if ord(letter) < 0x2000} - letters(shown)
+    if text.isascii():
+        assert "".join(visible(text).split()) in "".join(shown.replace("\u200b", "").split())
+
+
+def keys_of(reader: Any) -> set[str]:
+    """The names of all entries of all dictionaries in the file: what it has, links and scripts among them."""
+    found: set[str] = set()
+
+    def look(thing: Any) -> None:  # references are not followed: every object of the file is looked at for itself
+        if isinstance(thing, dict):
+            found.update(thing.keys())
+            for value in dict.values(thing):
+                look(value)
+        elif isinstance(thing, list):
+            for value in list.__iter__(thing):
+                look(value)
+
+    for number in range(1, int(reader.trailer["/Size"])):
+        look(reader.get_object(number))
+    return found
+
+
+def test_a_pdf_is_the_same_bytes_again_and_a_long_word_stays_on_its_page(harmless_pdf: bytes) -> None:
+    pypdf = pytest.importorskip("pypdf", reason="pypdf is not installed")
+    from precision.report.pdf import pdf
+
+    assert pdf(document("plain")) == harmless_pdf
+    lines = [line for page in pypdf.PdfReader(io.BytesIO(pdf(document("W" * 300)))).pages for line in page.extract_text().splitlines()]
+    # A4 is 210 mm wide; a W of 7 pt is 2.4 mm.
+    assert max(line.count("W") for line in lines) < 88
+
+
+@pytest.mark.parametrize("wide", [(), (False,), (True,), (False, False), (False, True), (False, False, True), (True, False, False, False, True, False)])
+def test_a_pdf_takes_charts_of_any_width_in_any_order_and_tables_of_any_breadth(wide: tuple[bool, ...]) -> None:
+    pypdf = pytest.importorskip("pypdf", reason="pypdf is not installed")
+    pytest.importorskip("typst", reason="typst, which sets the PDF, is not installed")
+    from precision.report.pdf import pdf
+
+    svg = '<svg xmlns="http://www.w3.org/2000/svg" width="40" height="30"/>'
+    charts = [Chart(svg=svg, title="t", how_to_read=f"chart{number};", alt="a", wide=one) for number, one in enumerate(wide)]
+    columns = [Column(name=f"c{number};") for number in range(len(wide) * 12)]
+    tables = [Table(title="t", columns=columns, rows=[[f"v{number};" for number in range(len(columns))]]), Table(title="empty", columns=columns, rows=[])]
+    shown = "".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(pdf(Document(title="t", charts=charts, tables=tables)))).pages)
+    assert all(f"chart{number};" in shown for number in range(len(wide)))
+    assert all(f"{letter}{number};" in shown for number in range(len(columns)) for letter in "cv")
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_workbook_holds_text_and_no_formula(text: str) -> None:
+    openpyxl = pytest.importorskip("openpyxl", reason="openpyxl is not installed")
+    pytest.importorskip("xlsxwriter", reason="xlsxwriter is not installed")
+    from precision.report.xlsx import xlsx
+
+    content = xlsx(document(text))
+    assert content == xlsx(document(text))
+    book = openpyxl.load_workbook(io.BytesIO(content))
+    assert len(book.sheetnames) == 4
+    for sheet in book:
+        assert not sheet._hyperlinks
+        for cell in (cell for row in sheet.iter_rows() for cell in row):
+            assert cell.data_type in ("s", "n"), (cell.coordinate, cell.value)
+            if isinstance(cell.value, str):
+                assert cell.value.lstrip()[:1] not in set("=+-@＝＋－＠") and not BARE.search(cell.value), cell.value
+    rows = [[cell.value for cell in row] for row in book["Figures"].iter_rows()]
+    assert rows[1][2].removeprefix("'") == visible(text).removeprefix("'")
+    assert rows[1][10] == 3e-6 and rows[2][10] is None
+    assert book.worksheets[2]["B2"].value == -1e-6
+
+
+def test_sheets_have_names_that_a_workbook_takes() -> None:
+    openpyxl = pytest.importorskip("openpyxl", reason="openpyxl is not installed")
+    pytest.importorskip("xlsxwriter", reason="xlsxwriter is not installed")
+    from precision.report.xlsx import xlsx
+
+    titles = ["History", "a/b", "a:b", "A b", "", "'", "*" * 50, "x" * 50, "X" * 50, "Figures"]
+    tables = [Table(title=title, columns=[Column(name="n")], rows=[[1]]) for title in titles]
+    names = openpyxl.load_workbook(io.BytesIO(xlsx(Document(title="t", tables=tables)))).sheetnames
+    assert len({name.lower() for name in names}) == len(titles) + 2 and all(len(name) <= 31 for name in names)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_junit_is_well_formed_and_shows_the_text_as_text(text: str) -> None:
+    source = junit(document(text))
+    assert not BARE.search(source)
+    suite, harmless = ElementTree.fromstring(source.encode()), ElementTree.fromstring(junit(document("plain")))
+    assert [element.tag for element in suite.iter()] == [element.tag for element in harmless.iter()]
+    assert [set(element.attrib) for element in suite.iter()] == [set(element.attrib) for element in harmless.iter()]
+    assert squeezed(visible(text, longest=200)) == squeezed(suite.attrib["name"])
+    failures = suite.findall("testcase/failure")
+    assert {name: int(suite.attrib[name]) for name in ("tests", "failures", "errors", "skipped")} == {"tests": 2, "failures": 2, "errors": 0, "skipped": 0}
+    assert len(failures) == 2 and squeezed(visible(text))[:1900] in squeezed("".join(failures[1].itertext()))
+
+
+def test_junit_says_of_the_verdict_and_of_each_limit_what_the_exit_code_says() -> None:
+    def cases(*rows: FigureRow, **more: Any) -> dict[str, str]:
+        suite = ElementTree.fromstring(junit(Document(title="t", figures=[FigureTable(title="f", rows=rows)], **more)))
+        assert int(suite.attrib["tests"]) == len(suite.findall("testcase"))
+        return {case.attrib["name"].partition(":")[0]: (next((child.tag + " " + child.attrib.get("type", "") for child in case), "passed")).strip() for case in suite.findall("testcase")}
+
+    def row(symbol: str, value: float | None, limit: float | None) -> FigureRow:
+        known: dict[str, Any] = {"reason": "no readings"} if value is None else {"uncertainty": 1e-6}
+        return FigureRow(figure=Figure(symbol=symbol, key=symbol, name="n", unit="m", value=value, **known), limit=limit)
+
+    assert cases(row("A", 3e-6, 5e-6), row("E", 3e-6, None)) == {"verdict": "passed", "A": "passed"}
+    assert cases(row("A", 3e-6, 5e-6), row("E", 8e-6, 5e-6)) == {"verdict": "failure does not conform", "A": "passed", "E": "failure does not conform"}
+    assert cases(row("A", 5e-6, 5e-6)) == {"verdict": "failure undecided", "A": "failure undecided"}
+    assert cases(row("A", None, 5e-6)) == {"verdict": "failure undecided", "A": "failure undecided"}
+    assert cases(row("A", 3e-6, None)) == {"verdict": "skipped"}
+    assert cases(row("A", 3e-6, 5e-6), not_for_acceptance="the run was stopped") == {"verdict": "failure undecided", "A": "passed"}
+
+
+@pytest.mark.parametrize("missing", ["typst", "xlsxwriter"])
+def test_a_format_whose_library_is_missing_says_how_to_get_it(missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == missing else real(name, *rest))
+    with pytest.raises(PlanError, match=r"pip install \"precision-bench\[(pdf|xlsx)\]\""):
+        writers.write(document("x"), tmp_path / ("report.pdf" if missing == "typst" else "report.xlsx"))
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("text", HOSTILE)
 def test_files_are_written_where_the_caller_said_and_nowhere_else(text: str, tmp_path: Path) -> None:
     folder = tmp_path / "reports"
     folder.mkdir()
     for format in writers.FORMATS:
-        for file in writers.write(document(text), folder / f"report.{format}"):
-            assert file.parent == folder and re.fullmatch(r"report[a-z0-9-]*\.(html|md|json|csv|svg)", file.name), file.name
+        if importlib.util.find_spec({"pdf": "typst", "xlsx": "xlsxwriter"}.get(format, "json")) is None:
+            continue
+        for file in writers.write(document(text[:300]), folder / f"report.{format}", format=format):
+            assert file.parent == folder and re.fullmatch(r"report[a-z0-9-]*\.(html|md|json|csv|svg|pdf|xlsx|junit)", file.name), file.name
             assert file.stat().st_size > 0
     assert list(tmp_path.iterdir()) == [folder]
 
@@ -308,7 +460,7 @@ def test_a_write_that_fails_leaves_the_old_report_and_nothing_else(tmp_path: Pat
 
 
 def test_an_unknown_format_is_named_with_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(PlanError, match="'docx' is not known; html, md, json, csv"):
+    with pytest.raises(PlanError, match="'docx' is not known; html, pdf, md, json, csv, xlsx, junit"):
         writers.write(document("x"), tmp_path / "report.docx")
     assert list(tmp_path.iterdir()) == []
 
