@@ -120,7 +120,8 @@ def text(value: float, si_unit: str, *, unit: str | None = None, digits: int = 4
     unit = unit or display_unit(value, si_unit)
     shown = in_unit(value, unit)
     decimals = max(0, digits - 1 - math.floor(math.log10(abs(shown)))) if shown else digits - 1
-    return f"{shown:.{min(decimals, 9)}f} {unit}".strip()
+    # A unit without multiples (m·√s, m/s) leaves small numbers that nine decimals would show as nothing.
+    return (f"{shown:.{digits - 1}e} {unit}" if decimals > 9 else f"{shown:.{min(decimals, 9)}f} {unit}").strip()
 
 
 def text_range(low: float, high: float, si_unit: str, *, unit: str | None = None, digits: int = 7) -> str:
