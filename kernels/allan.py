@@ -224,16 +224,22 @@ def _step(samples: tuple[int, ...], statistic: Statistic) -> int:
 def _of_array(
     x: Array, samples: tuple[int, ...], statistic: Statistic, data_type: str, stepped: bool, *, xp: Any
 ) -> tuple[Array, Array]:
-    n = x.shape[0]
-    extra = 1 if data_type == "rate" else 0
-    step = _step(samples, statistic) if stepped else n + 1
-    if n + extra <= step + statistic.span(samples[-1]) or is_cupy_namespace(xp):
+    if not stepped or is_cupy_namespace(xp):
         return _sums(x, samples, statistic, data_type, 0, None, xp=xp)
-    found = []
-    for start in range(0, n + extra - statistic.span(1), step):
-        read = x[start : start + step + statistic.span(samples[-1]) - extra]
-        found.append(_sums(read, samples, statistic, data_type, start, step, xp=xp))
-    return _added(found)
+    return _added(_in_steps(x, samples, statistic, data_type, 0, xp=xp))
+
+
+def _in_steps(
+    x: Array, samples: tuple[int, ...], statistic: Statistic, data_type: str, start: int, *, xp: Any
+) -> list[tuple[Array, Array]]:
+    """Step by step to the end of the record; `x` begins at its sample `start`."""
+    step, extra = _step(samples, statistic), 1 if data_type == "rate" else 0
+    need = step + statistic.span(samples[-1]) - extra
+    terms = x.shape[0] + extra - statistic.span(1)
+    return [
+        _sums(x[at : min(at + need, x.shape[0])], samples, statistic, data_type, start + at, step, xp=xp)
+        for at in range(0, max(1, terms), step)
+    ]
 
 
 def _of_blocks(
@@ -261,7 +267,7 @@ def _of_blocks(
             held, length, start = [joined[step:]], length - step, start + step
     if xp is None:
         raise ValueError("data has no block; expected at least one")
-    found.append(_sums(xp.concat(held), samples, statistic, data_type, start, step, xp=xp))
+    found += _in_steps(xp.concat(held), samples, statistic, data_type, start, xp=xp)
     return *_added(found), start + length + extra, xp
 
 
@@ -284,7 +290,7 @@ def _sums(
 ) -> tuple[Array, Array]:
     """Sum of squares and number of the terms that begin in the first `starts` phases of `data`, which begin at sample `start`."""
     gapped = bool(xp.isnan(xp.sum(data)))  # or infinities of both signs; then the search below finds no gap
-    gap = xp.isnan(data) if gapped else None
+    gap = xp.isnan(data) if gapped or data.shape[0] == 0 else None
     breaks = None
     if data_type == "rate":
         # less its mean, to which the statistic is blind, so that the sums stay small; a gap is put at the mean

@@ -142,6 +142,39 @@ def test_long_records_agree_across_tiers(kind: Any, monkeypatch: pytest.MonkeyPa
         np.testing.assert_allclose(np.asarray(other.deviation), found[0].deviation, rtol=1e-11)
 
 
+@pytest.mark.parametrize("kind", ["oadev", "mdev", "ohdev"])
+@pytest.mark.parametrize("n", [3 * 4096, 3 * 4096 + 1, 2 * 16_384, 2 * 16_384 + 1, 3 * 16_384 + 33, 65_535, 100_000])
+def test_records_that_end_anywhere_in_a_row_of_residues_agree_with_the_definition(
+    kind: Any, n: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Long spans are taken by residues, whose last row is whole, partial or missing."""
+    data = 1e3 + np.random.default_rng(n).normal(size=n)
+    statistic, samples = allan._STATISTICS[kind], tuple(1 << i for i in range(16))
+    samples = tuple(m for m in samples if statistic.span(m) < n)
+    terms = tuple(n - statistic.span(m) for m in samples)
+    shifted = data - data[0] - (data[-1] - data[0]) / (n - 1) * np.arange(n) if statistic.modified else data
+    expected, _ = allan_terms._generic(shifted, None, samples, terms, statistic, 0, xp=np)
+    for tier in ("0", "1"):
+        monkeypatch.setenv(compiled.SWITCH, tier)
+        found, _ = allan_terms.squares(data, None, samples, terms, statistic, 0, False, xp=np)
+        # a line through 1e3 is taken off with 2⁻⁴⁴ a sample, and m of them are summed
+        np.testing.assert_allclose(found, expected, rtol=1e-11)
+
+
+@pytest.mark.parametrize("kind", ["oadev", "mdev"])
+@pytest.mark.parametrize("tier", ["0", "1"])
+def test_octaves_in_blocks_give_the_array_to_the_last_bit(
+    kind: Any, tier: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(compiled.SWITCH, tier)
+    monkeypatch.setattr(allan, "_STARTS", 100_000)
+    data = np.random.default_rng(5).normal(size=300_000)
+    arguments: dict[str, Any] = {"interval_s": 1.0, "data_type": "phase", "kind": kind, "longest_s": 17_000.0}
+    pieces = allan_deviation((data[a : a + 70_001] for a in range(0, data.size, 70_001)), **arguments)
+    np.testing.assert_array_equal(pieces.deviation, allan_deviation(data, **arguments).deviation)
+    assert pieces.samples[-1] == 16_384 and int(pieces.terms[0]) == data.size - 2
+
+
 @pytest.mark.parametrize(
     ("data", "arguments", "message"),
     [
@@ -171,8 +204,11 @@ def test_blocks_need_a_longest_time() -> None:
         allan_deviation(iter([np.zeros(9)]), interval_s=1.0, data_type="phase")
     with pytest.raises(ValueError, match="data has no block"):
         allan_deviation(iter([]), interval_s=1.0, data_type="phase", longest_s=3.0)
-    with pytest.raises(ValueError, match="data has 2 phases"):
-        allan_deviation(iter([np.zeros(2)]), interval_s=1.0, data_type="phase", longest_s=3.0)
+    for n, kind in itertools.product((1, 2), ("oadev", "mdev", "adev")):
+        with pytest.raises(ValueError, match=f"data has {n} phases"):
+            allan_deviation(iter([np.zeros(n)]), interval_s=1.0, data_type="phase", kind=kind, longest_s=3.0)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="data has 1 phases"):
+        allan_deviation(iter([np.zeros(0)]), interval_s=1.0, data_type="rate", longest_s=3.0)
 
 
 @pytest.mark.parametrize("kind", KINDS)
