@@ -1,7 +1,7 @@
 """Procedures: what to move, what to read, how to evaluate it; import as precision.benchmarks.
 
-A procedure is a module beside this one and a line in `ALL`. A third party's comes through the entry point group `precision.benchmarks`
-and is loaded by name only.
+A procedure is a module with a `PROCEDURE` (see `procedure`) and a line in `ALL`. A third party's is an entry point of the group `precision.benchmarks`, named
+as in its plans, and is loaded by name only.
 """
 
 from __future__ import annotations
@@ -9,6 +9,6 @@ from __future__ import annotations
 from typing import Final
 
 ALL: Final = {
-    "positioning": "precision.benchmarks.positioning_plan:Parameters",
+    "positioning": "precision.benchmarks.positioning_procedure",
 }
-"""Procedure -> where its plan's model is, imported when it is asked for."""
+"""Procedure -> the module whose `PROCEDURE` it is, imported when it is asked for."""

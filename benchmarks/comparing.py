@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 
@@ -23,31 +23,14 @@ from precision.standards import iso230_2
 from precision.standards.positioning import statistics
 from precision.units import text
 
+from .comparing_figures import Change, Compared, Verdict, worse
 from .execution import Outcome
+from .positioning_evaluation import Analysis
 from .positioning_plan import Parameters
 
-Verdict = Literal["better", "worse", "no change within U", "not comparable"]
 JUDGED: Final = ("A", "E", "M", "R", "B")
 """Figures that decide `--fail-worse` where none are named."""
 TRIALS: Final = 1000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """One figure before and after. All SI.
-
-    difference : after − before, of magnitudes. uncertainty : its U (k = 2), or None. scatter_only : whether U is that of the scatter alone.
-    ratio : after / before, or None. reason : why it is not comparable.
-    """
-
-    before: Figure
-    after: Figure
-    difference: float | None
-    uncertainty: float | None
-    scatter_only: bool
-    ratio: float | None
-    verdict: Verdict
-    reason: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -62,10 +45,7 @@ class Comparison:
 
     def worse(self, keys: tuple[str, ...] = JUDGED) -> tuple[str, ...]:
         """The figures among `keys` that are worse, or that only the first run has."""
-        return tuple(
-            key for key in keys
-            if self.changes[key].verdict == "worse" or (self.changes[key].verdict == "not comparable" and self.changes[key].before.value is not None)
-        )  # fmt: skip
+        return worse(self.changes, keys)
 
 
 def compare(before: Outcome, after: Outcome) -> Comparison:
@@ -75,7 +55,7 @@ def compare(before: Outcome, after: Outcome) -> Comparison:
     ------
     DataError       a linear and a rotary axis
     """
-    first, second = before.analysis.recording, after.analysis.recording
+    first, second = (one.analysis_as(Analysis, "the comparison of positioning tests is not made").recording for one in (before, after))
     if first.kind != second.kind:
         raise DataError(f"{before.run.name} is of a {first.kind} axis, {after.run.name} of a {second.kind} one; they cannot be compared")
     results = tuple(iso230_2.evaluate(one.analysis.recording, uncertainty=one.analysis.budget) for one in (before, after))
@@ -211,3 +191,9 @@ def document(comparison: Comparison) -> Document:
         notes=[Note(text=note, kind="flag") for note in comparison.notes]
         + [Note(text=f"{change.before.symbol}: {change.reason}.") for change in comparison.changes.values() if change.reason],
     )
+
+
+def compared(before: Outcome, after: Outcome) -> Compared:
+    """`compare`, as `precision compare` prints and writes it."""
+    comparison = compare(before, after)
+    return Compared(changes=comparison.changes, judged=JUDGED, notes=comparison.notes, table=report_table(comparison), document=document(comparison))

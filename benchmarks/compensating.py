@@ -24,6 +24,7 @@ from precision.standards import iso230_2
 from precision.standards.positioning import Statistics, statistics
 
 from .execution import Outcome
+from .positioning_evaluation import Analysis
 from .positioning_plan import Parameters
 
 AUTOMATIC_TOLERANCE: Final = 0.02
@@ -71,6 +72,11 @@ class Proposal:
     notes: tuple[str, ...]
 
 
+def analysis_of(outcome: Outcome) -> Analysis:
+    """The positioning test that the run is; raises `DataError` where it is another."""
+    return outcome.analysis_as(Analysis, "a table for a controller comes from a positioning test, it is not made")
+
+
 def propose(outcome: Outcome, name: str, format: Format, wishes: Wishes) -> Proposal:
     """The file for a controller from an evaluated run, with its prediction.
 
@@ -81,7 +87,7 @@ def propose(outcome: Outcome, name: str, format: Format, wishes: Wishes) -> Prop
     """
     if outcome.run.manifest.status != "COMPLETE":
         raise DataError(f"{outcome.run.name} is {outcome.run.manifest.status}; a controller is not corrected with a part of a test: measure the axis again")
-    recording = outcome.analysis.recording
+    recording = analysis_of(outcome).recording
     stats = statistics(recording)
     if recording.kind not in format.kinds:
         raise PlanError(f"{format.title}: holds {' and '.join(format.kinds)} axes; {recording.axis} is {recording.kind}")

@@ -1,41 +1,29 @@
-"""A run from plan to report: devices, run directory, acquisition under guard, evaluation. What `precision run` and `precision reproduce` do."""
+"""A run from plan to report: devices, run directory, acquisition under guard, evaluation. What `precision run` and `precision reproduce` do.
+
+The same for every procedure; what a procedure is stands in `procedure`.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import math
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from precision import plan as plans
-from precision.drivers import open_controller, open_environment, open_interferometer
-from precision.drivers.lab import process as lab
 from precision.errors import DataError, PlanError, PrecisionError
 from precision.report.document import Document
 from precision.report.writers import write
 from precision.runs.directory import RunDirectory
-from precision.runs.manifest import Instrument
 from precision.runs.recover import UNKNOWN_PROCEDURE
 
 from .guard import Interrupted, machine_stops, signals_become_exceptions
-from .plan_files import model_of
-from .positioning import COLUMNS, Rig, acquire, check_envelope, preview
-from .positioning_evaluation import Analysis, Readings, analyse, incomplete
-from .positioning_plan import Evaluated, Imported, Parameters
-from .positioning_report import document, result_dict
-from .positioning_resumption import first_part
-from .software_compensation import Compensated
+from .procedure import Beginning, Connected, Evaluation, Procedure, Readings, procedure_named
 
-BYTES_PER_READING = 4096
-"""Generous size of one row on the disk with its framing, for the reservation before motion."""
-
-
-CHANGEABLE = ("title", "evaluation", "uncertainty", "limits", "machine", "test", "instrument")
-"""Sections of a plan that may be judged differently after the run."""
+AnalysisT = TypeVar("AnalysisT")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,16 +31,42 @@ class Outcome:
     """A run that has been evaluated."""
 
     run: RunDirectory
-    plan: Evaluated
+    plan: Any
+    """the procedure's own"""
     readings: Readings
-    analysis: Analysis
-    document: Document
+    evaluation: Evaluation
     report: Path | None = None
     """where the report was written"""
 
+    @property
+    def document(self) -> Document:
+        """The report."""
+        return self.evaluation.document
+
+    @property
+    def result(self) -> Mapping[str, Any]:
+        """What stands in result.json."""
+        return self.evaluation.result
+
+    @property
+    def analysis(self) -> Any:
+        """The procedure's own object."""
+        return self.evaluation.analysis
+
+    def analysis_as(self, kind: type[AnalysisT], purpose: str) -> AnalysisT:
+        """The analysis of one kind of procedure, for what only that can do; `purpose` begins the sentence of the refusal.
+
+        Raises
+        ------
+        DataError       the run is of another procedure
+        """
+        if not isinstance(self.analysis, kind):
+            raise DataError(f"{self.run.name} is a run of {self.run.manifest.procedure!r}; {purpose} from a run of another procedure. `precision runs list` shows the runs")
+        return self.analysis
+
 
 def execute(
-    plan: Parameters,
+    plan: Any,
     out: Path,
     *,
     sync: float | Literal["block"] = "block",
@@ -60,9 +74,9 @@ def execute(
     started: Callable[[RunDirectory], None] = lambda run: None,
     resume: RunDirectory | None = None,
 ) -> Outcome:
-    """Run a positioning plan: connect, create the run directory in `out`, measure, evaluate, write result and report.
+    """Run a plan: connect, create the run directory in `out`, measure, evaluate, write result and report.
 
-    resume : an interrupted run of this plan to go on with; it stays as it is, and the new run holds its readings too (see `positioning_resumption`).
+    resume : an interrupted run of this plan to go on with, where the procedure can; it stays as it is, and the new run holds its readings too.
 
     Whatever fails or interrupts stops the machine, keeps the readings taken so far and marks the run ABORTED with the reason.
 
@@ -70,34 +84,39 @@ def execute(
     ------
     PrecisionError      as the devices, the guard and the evaluation say; with a note where the data are
     """
-    if plan.compensation is not None:
-        plan = plan.model_copy(update={"compensation": plan.compensation.read(plan.axis.name)})
-    beginning = None if resume is None else first_part(plan, resume)
+    procedure = procedure_named(plan.procedure)
+    if procedure.preview is None or procedure.acquire is None:
+        raise PlanError(f"{procedure.name} measures nothing itself; `precision analyze FILE` evaluates recordings of it")
+    plan = procedure.prepare(plan)
+    beginning = None if resume is None else first_part(procedure, plan, resume)
     made: list[RunDirectory] = []
     with _complete(made), ExitStack() as stack:
         mask = stack.enter_context(signals_become_exceptions())
-        rig, instruments, simulated = stack.enter_context(_connected(plan))
-        check_envelope(plan, preview(plan), rig.controller)  # a plan that the machine refuses leaves no run behind
+        connected = stack.enter_context(_connected(plan))
+        procedure.check(plan, connected.rig)  # a plan that the machine refuses leaves no run behind
         run = RunDirectory.create(
             out,
             plan.procedure,
-            label=plan.axis.name.lower(),
+            label=procedure.label(plan),
             plan=plans.dump(plan),
-            columns=COLUMNS,
-            instruments=instruments,
+            columns=tuple(procedure.columns(plan)),
+            instruments=connected.instruments,
             seed=plan.seed,
-            simulated=simulated is not None,
+            simulated=connected.lab is not None,
             origin=None if beginning is None else beginning.origin,
         )
         made.append(run)
         started(run)
         try:
-            expected = len(preview(plan).approaches) * (plan.cycle.repeats + 1) + 3
-            capture = run.start_capture(sync=sync, reserve_bytes=expected * BYTES_PER_READING)
-            with machine_stops(rig.controller, run.event, mask, record=run.path / "supervisor.json"):
-                acquire(plan, _compensated(rig, plan, run), capture, log=run.event, progress=progress, beginning=beginning)
-            if simulated is not None and beginning is None:  # this lab knows nothing of the first part
-                run.write_truth(simulated.truth())
+            capture = run.start_capture(sync=sync, reserve_bytes=procedure.preview(plan).bytes)
+            with ExitStack() as guards:
+                for number, controller in enumerate(connected.moving, start=1):
+                    record = run.path / ("supervisor.json" if number == 1 else f"supervisor-{number}.json")
+                    guards.enter_context(machine_stops(controller, run.event, mask, record=record))
+                going_on: dict[str, Any] = {} if beginning is None else {"beginning": beginning}
+                procedure.acquire(plan, connected.rig, capture, log=run.event, progress=progress, **going_on)
+            if connected.lab is not None and beginning is None:  # this lab knows nothing of the first part
+                run.write_truth(connected.lab.truth())
             run.finish("COMPLETE")
         except BaseException as error:
             mask()
@@ -126,14 +145,6 @@ def _complete(made: list[RunDirectory]) -> Iterator[None]:
         raise stopped from None
 
 
-def _compensated(rig: Rig, plan: Parameters, run: RunDirectory) -> Rig:
-    """The rig with the plan's compensation table between the procedure and the controller; the guard keeps the controller itself."""
-    if plan.compensation is None:
-        return rig
-    run.event("software compensation", what=plan.compensation.sentence)
-    return replace(rig, controller=Compensated(rig.controller, plan.compensation.table(plan.axis.name)))
-
-
 def _keep_what_there_is(run: RunDirectory, reason: str) -> None:
     """Result and report of a stopped run, as far as its readings go; the error that stopped it stays the one that is told."""
     try:
@@ -142,58 +153,45 @@ def _keep_what_there_is(run: RunDirectory, reason: str) -> None:
         (run.path / "report.txt").write_text(f"No report could be made of this stopped run.\n{error}\n", encoding="utf-8")
 
 
-@contextmanager
-def _connected(plan: Parameters) -> Iterator[tuple[Rig, dict[str, Instrument], lab.LabProcess | None]]:
-    """The plan's devices, opened; the virtual lab, where the plan asks for it. All links are closed at the end."""
-    with ExitStack() as stack:
-        addresses = {"controller": plan.devices.controller.address, "interferometer": plan.devices.interferometer.address,
-                     "environment": plan.devices.environment.address}  # fmt: skip
-        simulated: lab.LabProcess | None = None
-        if plan.devices.simulated:
-            simulated = stack.enter_context(
-                lab.start(
-                    seed=plan.seed,
-                    time_scale=plan.simulation.time_scale or math.inf,
-                    controller=None if plan.simulation.controller == "auto" else plan.simulation.controller,
-                )
-            )
-            addresses = {role: simulated.addresses[role] for role in addresses}
-        devices = plan.devices
-        # The virtual lab is up before it is connected to; a real board may restart when its port is opened.
-        at_once: dict[str, Any] = {"settle_s": 0.0} if simulated else {}
-        controller = open_controller(devices.controller.driver, addresses["controller"], **{**at_once, **devices.controller.options})
-        stack.callback(controller.close)
-        options: dict[str, Any] = {"axis": plan.instrument.axis, **devices.interferometer.options}
-        interferometer = open_interferometer(devices.interferometer.driver, addresses["interferometer"], **options)
-        stack.callback(interferometer.close)
-        environment = open_environment(devices.environment.driver, addresses["environment"], **devices.environment.options)
-        stack.callback(environment.close)
-        instruments = {
-            role: Instrument(driver=getattr(devices, role).driver, address=addresses[role], identity=device.identity)
-            for role, device in (("controller", controller), ("interferometer", interferometer), ("environment", environment))
-        }
-        yield Rig(controller, interferometer, environment), instruments, simulated
+def _connected(plan: Any) -> AbstractContextManager[Connected[Any]]:
+    """The plan's devices, opened, as its procedure does it."""
+    connect = procedure_named(plan.procedure).connect
+    if connect is None:
+        raise PlanError(f"{plan.procedure} has no devices; `precision analyze FILE` evaluates recordings of it")
+    return connect(plan)
 
 
-def plan_of(run: RunDirectory, settings: tuple[str, ...] = ()) -> Evaluated:
-    """The plan in a run's manifest, with "key=value" settings applied, checked."""
+def first_part(procedure: Procedure[Any, Any], plan: Any, run: RunDirectory) -> Beginning:
+    """What an interrupted run has of the test that `plan` describes; raises `PlanError` where the procedure cannot go on, and as it says."""
+    if procedure.resume is None:
+        raise PlanError(f"a {procedure.name} test is not resumed: what it measures has to be recorded in one piece. Leave --resume out; {run.name} stays as it is")
+    return procedure.resume(plan, run)
+
+
+def plan_of(run: RunDirectory, settings: tuple[str, ...] = ()) -> Any:
+    """The plan in a run's manifest, with "key=value" settings applied, checked.
+
+    Raises
+    ------
+    DataError       the run was recovered without its plan
+    PlanError       a setting of what has been measured already, or a fault in the plan
+    """
     if run.manifest.procedure == UNKNOWN_PROCEDURE:
         raise DataError(
             f"{run.name} was recovered from a run whose manifest was damaged: its plan is unknown, so it cannot be evaluated. Its readings are whole: "
             f"`precision export {run.name} --to csv` writes them; or restore the original's manifest.json from a copy and recover that again"
         )
-    late = [setting for setting in settings if setting.split("=")[0].split(".")[0].strip() not in CHANGEABLE]
+    procedure = procedure_named(run.manifest.plan.get("procedure"))
+    late = [setting for setting in settings if setting.split("=")[0].split(".")[0].strip() not in procedure.changeable]
     if late:
         raise PlanError(
             f"{run.name} has been measured: {', '.join(setting.split('=')[0] for setting in late)} cannot be changed after the fact. "
-            f"What can: {', '.join(CHANGEABLE)}"
+            f"What can: {', '.join(procedure.changeable)}"
         )
     raw = plans.with_settings(run.manifest.plan, settings)
-    model = Imported if run.manifest.origin is not None and "devices" not in raw else model_of(raw.get("procedure"))
-    checked = plans.check(model, raw, name=f"the plan of {run.name}")
-    if not isinstance(checked, Evaluated):
-        raise TypeError(f"{type(checked).__name__} is not a plan of a positioning test")
-    return checked
+    recorded = run.manifest.origin is not None and "devices" not in raw
+    model = procedure.recorded if recorded and procedure.recorded is not None else procedure.model
+    return plans.check(model, raw, name=f"the plan of {run.name}")
 
 
 def evaluated(run: RunDirectory, *, settings: tuple[str, ...] = (), standard: str | None = None, stopped: str | None = None) -> Outcome:
@@ -202,16 +200,18 @@ def evaluated(run: RunDirectory, *, settings: tuple[str, ...] = (), standard: st
     Raises
     ------
     DataError       the capture is damaged, or holds no valid reading
-    PlanError       the settings
+    PlanError       the settings, or a standard that the procedure does not have
     """
     plan = plan_of(run, settings)
+    procedure = procedure_named(plan.procedure)
+    if standard is not None and standard not in procedure.standards:
+        allowed = f"allowed: {', '.join(procedure.standards)}" if procedure.standards else "it has one evaluation: leave --standard out"
+        raise PlanError(f"{procedure.name} is not evaluated after {standard[:40]!r}; {allowed}")
     unfinished = stopped is not None or run.manifest.status != "COMPLETE"
     readings = run.readings(unfinished=unfinished).columns
-    analysis = analyse(plan, readings, standard=standard)
-    if unfinished:
-        reason = stopped or run.manifest.reason or f"status {run.manifest.status}"
-        analysis = incomplete(analysis, reason.splitlines()[0])
-    return Outcome(run=run, plan=plan, readings=readings, analysis=analysis, document=document(plan, analysis, readings, run.manifest))
+    reason = (stopped or run.manifest.reason or f"status {run.manifest.status}").splitlines()[0] if unfinished else None
+    evaluation = procedure.evaluate(plan, readings, run.manifest, standard=standard, stopped=reason)
+    return Outcome(run=run, plan=plan, readings=readings, evaluation=evaluation)
 
 
 def evaluate(run: RunDirectory, *, settings: tuple[str, ...] = (), standard: str | None = None, stopped: str | None = None) -> Outcome:
@@ -226,6 +226,6 @@ def evaluate(run: RunDirectory, *, settings: tuple[str, ...] = (), standard: str
         result, report = run.path / f"result{suffix}.json", run.path / f"report{suffix}.html"
     else:
         result, report = run.result_path, run.report_path
-    run.write_result(result_dict(outcome.plan, outcome.analysis, outcome.document), result)
+    run.write_result(outcome.result, result)
     write(outcome.document, report)
     return replace(outcome, report=report)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from precision import plan as plans
-from precision.benchmarks import ALL
 from precision.errors import PlanError
 
+from .procedure import Outlook, Plan, procedure_named
+
 READY: Final = Path(__file__).parent / "plans"
-ENTRY_POINTS: Final = "precision.benchmarks"
 
 
 def ready_plans() -> list[str]:
@@ -43,23 +42,8 @@ def read_plan(name: str, settings: Sequence[str] = ()) -> tuple[dict[str, Any], 
 
 
 def model_of(procedure: object) -> type[plans.Strict]:
-    """The plan model of a procedure.
-
-    Raises
-    ------
-    PlanError       there is no such procedure
-    """
-    if isinstance(procedure, str):
-        if procedure in ALL:
-            module, _, attribute = ALL[procedure].partition(":")
-            model: type[plans.Strict] = getattr(importlib.import_module(module), attribute)
-            return model
-        from importlib.metadata import entry_points
-
-        for point in entry_points(group=ENTRY_POINTS, name=procedure):
-            third_party: type[plans.Strict] = point.load()
-            return third_party
-    raise PlanError(f"procedure: {procedure!r} is not a procedure; allowed: {', '.join(ALL)}")
+    """The plan model of a procedure; raises `PlanError` where there is no such procedure."""
+    return procedure_named(procedure).model
 
 
 def checked(name: str, settings: Sequence[str] = ()) -> plans.Strict:
@@ -71,3 +55,17 @@ def checked(name: str, settings: Sequence[str] = ()) -> plans.Strict:
     """
     raw, known_as = read_plan(name, settings)
     return plans.check(model_of(raw.get("procedure", "positioning")), raw, name=known_as)
+
+
+def runnable(name: str, settings: Sequence[str] = ()) -> tuple[Plan, Outlook]:
+    """The checked plan of something that can be measured here, and what its run is going to do.
+
+    Raises
+    ------
+    PlanError       as `checked`; a procedure that only evaluates recordings
+    """
+    good: Any = checked(name, settings)
+    procedure = procedure_named(good.procedure)
+    if procedure.preview is None:
+        raise PlanError(f"{name}: {procedure.name} measures nothing itself; `precision analyze FILE --plan {name}` evaluates recordings with it")
+    return good, procedure.preview(good)

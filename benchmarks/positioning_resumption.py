@@ -45,6 +45,12 @@ class FirstPart:
     last: Approach
     origin: str
 
+    @property
+    def sentence(self) -> str:
+        """What is going to be done."""
+        name, total = self.origin.partition(",")[0], len(preview(self.plan).approaches)
+        return f"{name} after {self.done} of {total} points, once its last target is found again within {self.plan.cycle.resume_tolerance * 1e6:g} µm"
+
     def refuse_unless_it_agrees(self, rows: Sequence[Mapping[str, Any]], log: Callable[..., None]) -> None:
         """Compare the approach made again, the last of `rows`, with its first reading, both corrected as the plan says.
 

@@ -140,20 +140,29 @@ class Device(Strict):
     options: Options = Field(default_factory=dict, description="keyword options of the driver")
 
 
-class Devices(Strict):
-    """The devices of a run. All on "sim://lab", or all real: a run never mixes the two."""
+class DeviceSet(Strict):
+    """The devices of a procedure: a subclass has one field a role. All on "sim://lab", or all real: a run never mixes the two."""
+
+    @property
+    def by_role(self) -> dict[str, Device]:
+        """Role -> device, in the order of the fields; without those that the plan leaves out."""
+        return {role: device for role, device in self if isinstance(device, Device)}
+
+    @property
+    def simulated(self) -> bool:
+        return all(device.address == SIMULATED for device in self.by_role.values())
+
+    @property
+    def mixed(self) -> bool:
+        return not self.simulated and any(device.address == SIMULATED for device in self.by_role.values())
+
+
+class Devices(DeviceSet):
+    """The devices of a positioning test."""
 
     controller: Device = Device(driver="grbl")
     interferometer: Device = Device(driver="ids3010")
     environment: Device = Device(driver="scpi")
-
-    @property
-    def simulated(self) -> bool:
-        return all(device.address == SIMULATED for device in (self.controller, self.interferometer, self.environment))
-
-    @property
-    def mixed(self) -> bool:
-        return not self.simulated and any(device.address == SIMULATED for device in (self.controller, self.interferometer, self.environment))
 
 
 class Simulation(Strict):

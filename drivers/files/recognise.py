@@ -37,6 +37,8 @@ class Recording:
     positioning: Callable[[Path], Imported] | None = None
     about: Callable[[Path], str] | None = None
     instead: str = ""
+    procedure: str = "positioning"
+    """which procedure reads such a file, where nobody says another"""
 
 
 def _stops(path: Path) -> Imported:

@@ -26,21 +26,24 @@ def compare(before: str, after: str, fail_worse: bool, figures: tuple[str, ...],
     from rich.console import Console
     from rich.text import Text
 
-    from precision.benchmarks import comparing
+    from precision.benchmarks import comparing_figures
     from precision.benchmarks.execution import evaluated
+    from precision.benchmarks.procedure import procedure_named
     from precision.cli.runs import found
     from precision.errors import OUT_OF_LIMITS, DataError, PlanError
     from precision.report.terminal import table
     from precision.report.visible_text import visible
     from precision.report.writers import write
 
-    comparison = comparing.compare(evaluated(found(before, folder)), evaluated(found(after, folder)))
+    first, second = evaluated(found(before, folder)), evaluated(found(after, folder))
+    own = procedure_named(first.plan.procedure).compare if first.plan.procedure == second.plan.procedure else None
+    comparison = (own or comparing_figures.compare)(first, second)
     unknown = [name for name in figures if name not in comparison.changes]
     if unknown:
         raise PlanError(f"--figure {unknown[0]}: there is no such figure; there are {', '.join(comparison.changes)}")
     console = Console()
-    console.print(table(comparing.report_table(comparison)))
-    for label, one in (("before", comparison.before), ("after", comparison.after)):
+    console.print(table(comparison.table))
+    for label, one in (("before", first), ("after", second)):
         console.print(f"{label:<8} {one.run.path}", markup=False, soft_wrap=True, highlight=False)
     for note in comparison.notes:
         console.print(Text(f"note: {visible(note)}", "yellow"))
@@ -49,11 +52,11 @@ def compare(before: str, after: str, fail_worse: bool, figures: tuple[str, ...],
             console.print(Text(visible(f"{change.before.symbol}: {change.reason}"), "dim"))
     if file is not None:
         try:
-            for path in write(comparing.document(comparison), Path(file)):
+            for path in write(comparison.document, Path(file)):
                 click.echo(f"wrote    {path}")
         except OSError as error:
             raise DataError(f"{file}: cannot be written ({error.strerror}); give another file with --out") from error
-    worse = comparison.worse(figures or comparing.JUDGED)
+    worse = comparing_figures.worse(comparison.changes, figures or comparison.judged)
     if fail_worse and worse:
         click.echo(f"worse, or no longer evaluated: {', '.join(comparison.changes[key].before.symbol for key in worse)}", err=True)
         click.get_current_context().exit(OUT_OF_LIMITS)

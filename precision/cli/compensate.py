@@ -59,11 +59,12 @@ def compensate(
         raise PlanError(f"{chosen.title}: {chosen.experimental}; nothing was written. Give --experimental to write it all the same, and verify it on the machine")
     parsed = chosen.parsed(options)
     outcome = evaluated(found(run, folder))
-    kind = outcome.analysis.recording.kind
+    recording = compensating.analysis_of(outcome).recording
+    kind = recording.kind
     wishes = compensating.Wishes(
         averaged=averaged, options=parsed, spacing=_extent("--spacing", spacing, kind, positive=True), tolerance=_extent("--tolerance", tolerance, kind, positive=True),
         reference=_extent("--reference", reference, kind), offset=_extent("--offset", offset, kind) or 0.0,
-        onto=None if onto is None else chosen.read(text_of(Path(onto)), axis=outcome.analysis.recording.axis, kind=kind, options=parsed),
+        onto=None if onto is None else chosen.read(text_of(Path(onto)), axis=recording.axis, kind=kind, options=parsed),
     )  # fmt: skip
     proposal = compensating.propose(outcome, controller, chosen, wishes)
     _show(Console(), proposal)

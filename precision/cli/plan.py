@@ -62,6 +62,22 @@ def check(name: str, settings: tuple[str, ...]) -> None:
 
 
 @plan.command()
+def procedures() -> None:
+    """List the procedures: what can be measured or evaluated, and the ready plans of each."""
+    from importlib.metadata import entry_points
+
+    from precision import plan as plans
+    from precision.benchmarks import ALL
+    from precision.benchmarks.plan_files import plan_path, ready_plans
+    from precision.benchmarks.procedure import ENTRY_POINTS, procedure_named
+
+    ready = {name: plans.read(plan_path(name)).get("procedure", "positioning") for name in ready_plans()}
+    for name in (*ALL, *sorted({point.name for point in entry_points(group=ENTRY_POINTS)} - set(ALL))):
+        own = ", ".join(plan for plan, procedure in ready.items() if procedure == name)
+        click.echo(f"{name:<20} {procedure_named(name).title if name in ALL else '(of another package)'}" + (f"; ready plans: {own}" if own else ""))
+
+
+@plan.command()
 @click.argument("procedure", default="positioning")
 def schema(procedure: str) -> None:
     """Print the JSON Schema of a procedure's plan, for editors that complete and check TOML."""

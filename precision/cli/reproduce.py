@@ -38,8 +38,7 @@ def reproduce(run: str, tolerance: float, time_scale: float | None, out: str) ->
     from rich.console import Console
 
     from precision.benchmarks.execution import execute, plan_of
-    from precision.benchmarks.positioning import preview
-    from precision.benchmarks.positioning_plan import Parameters
+    from precision.benchmarks.procedure import procedure_named
     from precision.cli.run import progress_line
     from precision.cli.runs import found
     from precision.errors import OUT_OF_LIMITS, DataError
@@ -47,7 +46,8 @@ def reproduce(run: str, tolerance: float, time_scale: float | None, out: str) ->
 
     first = found(run, out)
     plan = plan_of(first)
-    if not isinstance(plan, Parameters) or not first.manifest.simulated:
+    preview = procedure_named(plan.procedure).preview
+    if preview is None or not first.manifest.simulated:
         raise DataError(f"{first.name} was not measured on the virtual lab; a real machine cannot be made to repeat its readings. Measure again and compare the reports.")
     if first.manifest.status != "COMPLETE":
         raise DataError(f"{first.name} is {first.manifest.status}; only a complete run can be reproduced")
@@ -55,7 +55,7 @@ def reproduce(run: str, tolerance: float, time_scale: float | None, out: str) ->
         raise DataError(f"{first.name} was resumed after an interruption ({first.manifest.origin}); what happened between its parts cannot be repeated")
     if time_scale is not None:
         plan = plan.model_copy(update={"simulation": plan.simulation.model_copy(update={"time_scale": time_scale})})
-    with progress_line(Console(), plan.cycle.runs, len(preview(plan).approaches)) as progress:
+    with progress_line(Console(), preview(plan)) as progress:
         second = execute(plan, Path(out) / "reproductions", progress=progress)
     found_differences = difference(first, second.run, relative=tolerance, ignored_sections=() if time_scale is None else ("simulation",))
     click.echo(str(found_differences))

@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from precision.benchmarks.execution import Outcome
-    from precision.benchmarks.positioning import Preview
-    from precision.benchmarks.positioning_plan import Parameters
+    from precision.benchmarks.procedure import Outlook, Plan
 
 
 @click.command()
@@ -49,10 +48,7 @@ def run(
 
     from rich.console import Console
 
-    from precision.benchmarks.plan_files import checked
-    from precision.benchmarks.positioning import preview
-    from precision.benchmarks.positioning_plan import Parameters
-    from precision.errors import PlanError
+    from precision.benchmarks.plan_files import runnable
 
     extra = [*settings]
     if seed is not None:
@@ -60,33 +56,31 @@ def run(
     if time_scale is not None:
         extra.append(f"simulation.time_scale={time_scale!r}")
     pace = _sync(sync)
-    good = checked(plan, extra)
-    if not isinstance(good, Parameters):
-        raise PlanError(f"{plan}: procedure {getattr(good, 'procedure', '?')!r} cannot be run by this command")
-    ahead = preview(good)
+    good, ahead = runnable(plan, extra)
     first = None
     if resume is not None:
-        from precision.benchmarks.positioning_resumption import first_part
+        from precision.benchmarks.execution import first_part
+        from precision.benchmarks.procedure import procedure_named
         from precision.cli.runs import found
 
         first = found(resume, out)
-        known = first_part(good, first)
+        known = first_part(procedure_named(good.procedure), good, first)
     console = Console()
     _print_plan(console, good, ahead)
     if first is not None:
-        console.print(
-            f"resume  {first.name} after {known.done} of {len(ahead.approaches)} points, once its last target is found again within {good.cycle.resume_tolerance * 1e6:g} µm",
-            markup=False, highlight=False, soft_wrap=True,
-        )  # fmt: skip
+        console.print(f"resume  {known.sentence}", markup=False, highlight=False, soft_wrap=True)
     if dry_run:
-        _print_targets(console, good, ahead)
+        console.print()
+        for line in ahead.details:
+            console.print(line, highlight=False, markup=False)
+        console.print("dry run: nothing was connected and nothing moved", highlight=False)
         return
-    if not good.devices.simulated and not yes:
+    if ahead.envelope_m and not good.devices.simulated and not yes:
         _ask(good, ahead)
 
     from precision.benchmarks.execution import execute
 
-    with progress_line(console, good.cycle.runs, len(ahead.approaches)) as progress:
+    with progress_line(console, ahead) as progress:
         outcome = execute(good, Path(out), sync=pace, progress=progress, resume=first)
     finish(outcome)
 
@@ -124,14 +118,15 @@ def finish(outcome: Outcome) -> None:
         click.get_current_context().exit(OUT_OF_LIMITS)
 
 
-def _print_plan(console: Console, plan: Parameters, ahead: Preview) -> None:
+def _print_plan(console: Console, plan: Plan, ahead: Outlook) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from precision.benchmarks.positioning_plan import LENGTH_CONTRIBUTORS
     from precision.report.visible_text import visible
 
-    where = "virtual lab" if plan.devices.simulated else f"{plan.devices.controller.driver} at {plan.devices.controller.address}"
+    devices = plan.devices.by_role
+    machine = devices.get("controller", next(iter(devices.values())))
+    where = "virtual lab" if plan.devices.simulated else f"{machine.driver} at {machine.address}"
     pace = ""
     if plan.devices.simulated:
         scale = plan.simulation.time_scale
@@ -141,15 +136,9 @@ def _print_plan(console: Console, plan: Parameters, ahead: Preview) -> None:
     for label, value in (
         ("plan", plan.title),
         ("machine", where),
-        ("axis", f"{plan.axis.name}, {ahead.target_m[0] * 1e3:.3f} … {ahead.target_m[-1] * 1e3:.3f} mm at {plan.axis.feed * 60e3:g} mm/min"),
-        ("cycle", f"{plan.cycle.type} cycle: {ahead.target_m.size} targets × {plan.cycle.runs} runs × 2 directions = {len(ahead.approaches)} points"),
-        ("envelope", f"{ahead.lowest_m * 1e3:.3f} … {ahead.highest_m * 1e3:.3f} mm with overshoot; checked against the controller's soft limits before motion"),
-        ("each point", f"dwell {plan.cycle.dwell:g} s, settling within {plan.cycle.settling_tolerance * 1e6:g} µm, averaged over {plan.cycle.averaging:g} s"),
-        ("standard", plan.evaluation.standard),
-        ("instrument", f"axis {plan.instrument.axis}, sign {plan.instrument.sign}, {plan.instrument.vacuum_wavelength * 1e9:.8g} nm, dead path {plan.instrument.dead_path * 1e3:g} mm"),
-        ("devices", "; ".join(f"{role} {device.driver} at {device.address}" for role, device in (
-            ("controller", plan.devices.controller), ("interferometer", plan.devices.interferometer), ("environment", plan.devices.environment)))),
-        ("uncertainty", "stated" if not (lacking := [k for k in LENGTH_CONTRIBUTORS if getattr(plan.uncertainty, k) is None]) else f"not stated: {', '.join(lacking)}"),
+        *ahead.lines,
+        ("devices", "; ".join(f"{role} {device.driver} at {device.address}" for role, device in devices.items())),
+        *([("uncertainty", ahead.uncertainty)] if ahead.uncertainty else []),
         ("seed", str(plan.seed)),
         ("expected time", f"{minutes} min {seconds:02d} s on the machine{pace}"),
     ):
@@ -159,32 +148,26 @@ def _print_plan(console: Console, plan: Parameters, ahead: Preview) -> None:
         console.print(Text(f"note: {remark}", "yellow"))
 
 
-def _print_targets(console: Console, plan: Parameters, ahead: Preview) -> None:
-    console.print()
-    for i, target in enumerate(ahead.target_m, 1):
-        console.print(f"target {i:>4}  {target * 1e3:12.4f} mm", highlight=False)
-    order = "up, then down" if plan.cycle.type == "standard" else "each target up and down before the next"
-    console.print(f"order: {order}; {plan.cycle.runs} runs; overshoot {plan.cycle.overshoot * 1e3:g} mm before each reversal", highlight=False)
-    console.print("dry run: nothing was connected and nothing moved")
-
-
-def _ask(plan: Parameters, ahead: Preview) -> None:
+def _ask(plan: Plan, ahead: Outlook) -> None:
     import sys
 
     from precision.errors import PlanError
 
     if not sys.stdin.isatty():
         raise PlanError("a real machine would move, and there is nobody to ask; check with --dry-run, then add --yes")
+    machine = plan.devices.by_role.get("controller")
+    ways = [f"{low * 1e3:.3f} and {high * 1e3:.3f} mm" for low, high in ahead.envelope_m.values()]
+    where = ways[0] if len(ways) == 1 else "; ".join(f"{axis} {way}" for axis, way in zip(ahead.envelope_m, ways, strict=True))
     click.confirm(
-        f"{plan.axis.name} of the machine at {plan.devices.controller.address} will home and then move between {ahead.lowest_m * 1e3:.3f} and "
-        f"{ahead.highest_m * 1e3:.3f} mm. Is the way free, and the emergency stop in reach?",
+        f"{', '.join(ahead.envelope_m)} of the machine{f' at {machine.address}' if machine else ''} will home and then move between {where}. "
+        "Is the way free, and the emergency stop in reach?",
         abort=True,
     )
 
 
 @contextmanager
-def progress_line(console: Console, runs: int, points: int) -> Iterator[Callable[[int, int], None]]:
-    """A bar with the time left on a terminal; elsewhere one line a run."""
+def progress_line(console: Console, ahead: Outlook) -> Iterator[Callable[[int, int], None]]:
+    """A bar with the time left on a terminal; elsewhere one line a round."""
     if console.is_terminal:
         from rich.progress import (
             BarColumn,
@@ -197,7 +180,7 @@ def progress_line(console: Console, runs: int, points: int) -> Iterator[Callable
 
         columns = (TextColumn("measuring"), BarColumn(), MofNCompleteColumn(), TextColumn("points, left"), TimeRemainingColumn(), TextColumn("elapsed"), TimeElapsedColumn())
         with Progress(*columns, console=console) as bar:
-            task = bar.add_task("measuring", total=points)
+            task = bar.add_task("measuring", total=ahead.points)
             yield lambda done, total: bar.update(task, completed=done, total=total)
         return
     import time
@@ -207,7 +190,7 @@ def progress_line(console: Console, runs: int, points: int) -> Iterator[Callable
     def line(done: int, total: int) -> None:
         nonlocal said, began
         began = began or time.monotonic()
-        run = done * runs // total
+        run = done * ahead.rounds // total
         if run > said and done:
             said = run
             left = (time.monotonic() - began) / done * (total - done) if done else None

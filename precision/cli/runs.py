@@ -158,15 +158,14 @@ def verify(run: str, out: str) -> None:
 def _changed(run: RunDirectory) -> list[str]:
     """Which of result.json and report.html differ from what the raw data give now."""
     from precision.benchmarks.execution import evaluated
-    from precision.benchmarks.positioning_report import result_dict
     from precision.report.html import html
     from precision.runs.canonical import plain
 
-    if run.manifest.status == "RUNNING":
+    if run.manifest.status == "RUNNING" or run.manifest.procedure == "capture":  # of a mere recording nothing has been made
         return []
     outcome = evaluated(run)
     changed = []
-    if run.result_path.exists() and run.read_result() != plain(result_dict(outcome.plan, outcome.analysis, outcome.document)):
+    if run.result_path.exists() and run.read_result() != plain(outcome.result):
         changed.append("result.json is")
     expected = html(outcome.document).encode()
     if run.report_path.exists() and _beginning(run.report_path, len(expected) + 1) != expected:
