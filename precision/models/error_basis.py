@@ -11,6 +11,7 @@ free coefficients φ.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -96,35 +97,20 @@ class Basis:
         at = np.clip(np.asarray(position_m, dtype=np.float64), knots[0], knots[-1])
         return np.asarray(BSpline.design_matrix(at, knots, self.degree).toarray())
 
-    def displacement(self, position_m: ArrayLike, direction: ArrayLike, tool_m: ArrayLike = NO_TOOL) -> Array:
-        """J: what displacements of the tool say, (n, P).
+    def at(self, position_m: ArrayLike) -> Places:
+        """The basis at (3, n) positions of X, Y, Z, m: its splines are worked out once."""
+        points = np.asarray(position_m, dtype=np.float64)
+        if points.ndim != 2 or points.shape[0] != 3:
+            raise DataError(f"positions have shape {points.shape}; expected (3, n): rows X, Y, Z")
+        return Places(basis=self, position_m=points, splines=tuple(self.splines(a, points[a]) for a in range(3)))
 
-        position_m : (3, n), positions of X, Y, Z. direction : (3,) or (3, n), unit vectors. tool_m : (3,) or (3, n), tool offset. m
-        """
-        p = np.asarray(position_m, dtype=np.float64)
-        u = np.broadcast_to(np.asarray(direction, dtype=np.float64).reshape(3, -1), p.shape)
-        tool = np.broadcast_to(np.asarray(tool_m, dtype=np.float64).reshape(3, -1), p.shape)
-        rows = np.zeros((p.shape[1], self.size))
-        arms = lever_arms(self.chain)
-        for a, axis in enumerate(AXES):
-            values = self.splines(a, p[a])
-            weight = np.zeros((6, p.shape[1]))
-            weight[:3] = u
-            for rotation, b, component, sign in CROSS:
-                weight[3 + rotation] += sign * u[component] * (tool[b] + (p[b] if arms[a][b] else 0.0))
-            for letter, one in zip(LETTERS, weight, strict=True):
-                rows[:, self.columns[f"E{letter}{axis}"]] = one[:, None] * values
-        for name, one in zip(SQUARENESS, (-u[0] * p[1], u[0] * p[2], -u[1] * p[2]), strict=True):
-            rows[:, self.columns[name]] = one[:, None]
-        return rows
+    def displacement(self, position_m: ArrayLike, direction: ArrayLike, tool_m: ArrayLike = NO_TOOL) -> Array:
+        """J: what displacements of the tool say, (n, P); see `Places.displacement`."""
+        return self.at(position_m).displacement(direction, tool_m)
 
     def rotation(self, position_m: ArrayLike, letter: str) -> Array:
         """J of the rotation of the tool about "A", "B" or "C": (n, P) at (3, n) m."""
-        p = np.asarray(position_m, dtype=np.float64)
-        rows = np.zeros((p.shape[1], self.size))
-        for a, axis in enumerate(AXES):
-            rows[:, self.columns[f"E{letter}{axis}"]] = self.splines(a, p[a])
-        return rows
+        return self.at(position_m).rotation(letter)
 
     @cached_property
     def conventions(self) -> Array:
@@ -206,7 +192,7 @@ class Basis:
         nodes = self.nodes_m[axis]
         if self.degree == 1:
             return nodes
-        return np.unique(np.concatenate([np.linspace(low, high, FINER + 1) for low, high in zip(nodes[:-1], nodes[1:], strict=True)]))
+        return np.unique(np.concatenate([np.linspace(low, high, FINER + 1) for low, high in itertools.pairwise(nodes)]))
 
     def _knots(self, axis: int) -> Array:
         nodes = self.nodes_m[axis]
@@ -218,3 +204,55 @@ class Basis:
         at = self.samples_m(axis)
         centred = (at - at.mean()) / (at[-1] - at[0])
         return np.asarray(centred @ self.splines(axis, at)) / at.size
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Places:
+    """A basis at points. position_m : (3, n). splines : of X, Y, Z, (n, k) each."""
+
+    basis: Basis
+    position_m: Array
+    splines: tuple[Array, ...]
+
+    def displacement(self, direction: ArrayLike, tool_m: ArrayLike = NO_TOOL) -> Array:
+        """J of displacements, (n, P). direction : (3,) or (3, n), unit vectors. tool_m : (3,) tool offset, m."""
+        p, columns = self.position_m, self.basis.columns
+        u = np.broadcast_to(np.asarray(direction, dtype=np.float64).reshape(3, -1), p.shape)
+        rows = np.empty((p.shape[1], self.basis.size))
+        for axis, values, arm in zip(AXES, self.splines, self._arms(tool_m), strict=True):
+            weight = np.zeros((6, p.shape[1]))
+            weight[:3] = u
+            for rotation, b, component, sign in CROSS:
+                weight[3 + rotation] += sign * u[component] * arm[b]
+            for letter, one in zip(LETTERS, weight, strict=True):
+                np.multiply(one[:, None], values, out=rows[:, columns[f"E{letter}{axis}"]])
+        for name, one in zip(SQUARENESS, (-u[0] * p[1], u[0] * p[2], -u[1] * p[2]), strict=True):
+            rows[:, columns[name]] = one[:, None]
+        return rows
+
+    def rotation(self, letter: str) -> Array:
+        """J of the rotation of the tool about "A", "B" or "C", (n, P)."""
+        rows = np.zeros((self.position_m.shape[1], self.basis.size))
+        for axis, values in zip(AXES, self.splines, strict=True):
+            rows[:, self.basis.columns[f"E{letter}{axis}"]] = values
+        return rows
+
+    def error(self, theta: Array, tool_m: ArrayLike = NO_TOOL) -> Array:
+        """Δ of the machine with coefficients θ, (3, n) m."""
+        p, columns = self.position_m, self.basis.columns
+        delta = np.zeros(p.shape)
+        for axis, values, arm in zip(AXES, self.splines, self._arms(tool_m), strict=True):
+            six = [values @ theta[columns[f"E{letter}{axis}"]] for letter in LETTERS]
+            for component in range(3):
+                delta[component] += six[component]
+            for rotation, b, component, sign in CROSS:
+                delta[component] += sign * six[3 + rotation] * arm[b]
+        c0y, b0z, a0z = (float(theta[columns[name]][0]) for name in SQUARENESS)
+        delta[0] += b0z * p[2] - c0y * p[1]
+        delta[1] -= a0z * p[2]
+        return delta
+
+    def _arms(self, tool_m: ArrayLike) -> list[Array]:
+        """The lever arm of each axis, (3, n) m."""
+        tool = np.asarray(tool_m, dtype=np.float64).reshape(3, 1)
+        return [tool + self.position_m * np.array(carried, dtype=np.float64)[:, None] for carried in lever_arms(self.basis.chain)]

@@ -164,7 +164,7 @@ def _turned(line: Line) -> Array:
     moving, across = AXES.index(line.name[2]), AXES.index(line.name[1])
     normal = _NORMAL[frozenset((line.name[1], line.name[2]))]
     sign = next(s for rotation, b, component, s in CROSS if (rotation, b, component) == (normal, moving, across))
-    return -sign * (line.position_m - line.position_m.mean())
+    return np.asarray(-sign * (line.position_m - line.position_m.mean()))
 
 
 def _by_name(equations: Sequence[Equations], effects: Mapping[str, Array]) -> Callable[[Equations], Array]:
