@@ -22,6 +22,9 @@ from typing import Any
 BLOCK = 16_384
 """Elements in a block: 128 kB in float64, so that a few of them live in the second-level cache."""
 
+SHORT_BUFFER = 256
+"""Elements: shorter than the rows that matter, long enough for the conversions of a block (of bools, of integers)."""
+
 
 def blocks(n: int, size: int = BLOCK, *, before: int = 0, after: int = 0) -> Iterator[tuple[slice, slice]]:
     """The pieces of a walk over `n` results.
@@ -51,6 +54,23 @@ def blocks(n: int, size: int = BLOCK, *, before: int = 0, after: int = 0) -> Ite
     for start in range(0, n, size):
         stop = min(start + size, n)
         yield slice(start, stop + before + after), slice(start, stop)
+
+
+@contextlib.contextmanager
+def short_buffers() -> Iterator[None]:
+    """Hold the buffers of NumPy's operations shorter than the rows of a block while inside.
+
+    A column joined to rows (`rows - column`) is otherwise copied into buffers first wherever rows fit into them, although
+    nothing has to be converted: 4.5 µs in place of 1.8 for 4 rows of 3600 (NumPy 2.4). Results are the same. The setting
+    belongs to the thread.
+    """
+    import numpy as np
+
+    before = np.setbufsize(SHORT_BUFFER)
+    try:
+        yield
+    finally:
+        np.setbufsize(before)
 
 
 @contextlib.contextmanager

@@ -32,11 +32,6 @@ from precision.kernels.real_array import real_array
 
 Array = Any
 
-AT_A_TIME = blocks.BLOCK
-"""Points in a block: a temporary of 128 kB is reused by the allocator, a larger one is fetched from the system each time (three
-times as slow in a fresh process, measured; a process that has freed larger arrays before hides it)."""
-
-
 class Circle(NamedTuple):
     """Centre and radius, each of the batch's shape."""
 
@@ -194,26 +189,35 @@ def _fit(
     name: str, generic: Callable[..., tuple[Array, ...]], x: Array, y: Array, *, fewest: int, results: int
 ) -> tuple[Array, ...]:
     """Check, choose the tier by the library of the arrays, and bring the results into the shape of the batch."""
+    x, y, xp = _points(x, y, fewest)
+    shape = x.shape[:-1]
+    if len(shape) != 1:
+        x, y = (xp.reshape(v, (-1, v.shape[-1])) for v in (x, y))
+    if is_cupy_namespace(xp):
+        found = _cuda(name, x, y, xp=xp, results=results)
+    elif not is_numpy_namespace(xp):
+        found = xp.stack(generic(x, y, xp=xp))
+    elif compiled.numba_or_none():
+        found = _numba(name, x, y, xp=xp, results=results)
+    else:
+        with blocks.one_blas_thread(), blocks.short_buffers():
+            found = xp.stack(generic(x, y, xp=xp))
+    if name in TIED:
+        found = _settled(found, x, y, TIED[name], xp=xp)
+    rows = tuple(found[k, ...] for k in range(results))
+    return rows if len(shape) == 1 else tuple(xp.reshape(row, shape) for row in rows)
+
+
+def _points(x: Array, y: Array, fewest: int) -> tuple[Array, Array, Any]:
+    """The coordinates as every reference circle takes them, and their library."""
     expected = f"(..., n) with n ≥ {fewest} points a circle"
     x, xp = real_array("x", x, expected)
     y, _ = real_array("y", y, expected)
     if x.shape != y.shape:
         raise ValueError(f"y has shape {tuple(y.shape)}, x has shape {tuple(x.shape)}; expected the same, {expected}")
-    n = x.shape[-1]
-    if n < fewest:
+    if x.shape[-1] < fewest:
         raise ValueError(f"x has shape {tuple(x.shape)}; expected {expected}")
-    flat_x, flat_y = xp.reshape(x, (-1, n)), xp.reshape(y, (-1, n))
-    if is_cupy_namespace(xp):
-        found = _cuda(name, flat_x, flat_y, xp=xp, results=results)
-    elif is_numpy_namespace(xp) and compiled.numba_or_none():
-        found = _numba(name, flat_x, flat_y, xp=xp, results=results)
-    elif is_numpy_namespace(xp):
-        found = _blocked(generic, flat_x, flat_y, xp=xp)
-    else:
-        found = xp.stack(generic(flat_x, flat_y, xp=xp))
-    if name in TIED:
-        found = _settled(found, flat_x, flat_y, TIED[name], xp=xp)
-    return tuple(xp.reshape(found[k, ...], x.shape[:-1]) for k in range(results))
+    return x, y, xp
 
 
 TIED: dict[str, Wanted] = {
@@ -245,14 +249,6 @@ def _settled(found: Array, x: Array, y: Array, wanted: Wanted, *, xp: Any) -> Ar
         for k, value in enumerate((a + mx, b + my, *radii)):
             found[k, i] = value
     return found
-
-
-def _blocked(generic: Callable[..., tuple[Array, ...]], x: Array, y: Array, *, xp: Any) -> Array:
-    """The definition over so many circles at a time that their points stay in the cache."""
-    at_a_time = max(1, AT_A_TIME // x.shape[-1])
-    parts = [(slice(0, 0), slice(0, 0))] if x.shape[0] == 0 else blocks.blocks(x.shape[0], at_a_time)
-    with blocks.one_blas_thread():
-        return xp.concat([xp.stack(generic(x[part, :], y[part, :], xp=xp)) for part, _ in parts], axis=-1)
 
 
 def _numba(name: str, x: Array, y: Array, *, xp: Any, results: int) -> Array:
