@@ -6,7 +6,7 @@ Every method may raise `DeviceError` (`LinkLost`, `ProtocolError`, `DeviceFault`
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -90,6 +90,38 @@ class MotionController(Device, Protocol):
 
     def stop(self) -> None:
         """Feed hold, confirmed standstill, reset, FAULTED. Safe to call at any time, twice, and after a fault."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A straight piece of a path: to these work positions, m; axes that are not named stay."""
+
+    end_m: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arc:
+    """A piece of a circle in the plane of two axes, about `centre_m` (work positions, m), from where the piece before it ended.
+
+    sweep_rad : positive from the first axis to the second; may be more than a turn.
+    """
+
+    axes: tuple[str, str]
+    centre_m: tuple[float, float]
+    sweep_rad: float
+
+
+@runtime_checkable
+class PathController(MotionController, Protocol):
+    """A controller that also drives along lines and arcs without waiting for anybody in between."""
+
+    def follow(self, path: Sequence[Line | Arc], *, feed_m_per_s: float) -> None:
+        """Drive along `path` from where the axes stand and return when they stand at its end.
+
+        Raises `SafetyStop` as `move_to`, for every place on the way: before anything moves; `PlanError` for a path that the controller cannot drive or whose
+        end could not be told from its start.
+        """
         ...
 
 

@@ -211,11 +211,29 @@ class UniformMachine:
         self.lab_s = 0.0
         self._home_m, self._homing_s = home_m, homing_s
         self._under_way: tuple[dict[str, float], float] | None = None
+        self._arc: tuple[tuple[str, str], tuple[float, float], float] | None = None
+        self.arcs: list[float] = []
+        """Sweeps of the arcs that were begun, rad."""
 
     def begin_move(self, target_steps_m: Mapping[str, float], feed_m_per_s: float) -> float:
         """Duration = length / feed."""
         length_m = math.dist(list(target_steps_m.values()), [self.position_m[axis] for axis in target_steps_m])
         return self._begin({**self.position_m, **target_steps_m}, length_m / feed_m_per_s)
+
+    def begin_arc(self, axes: tuple[str, str], centre_m: tuple[float, float], sweep_rad: float, feed_m_per_s: float) -> float:
+        """Duration = length / feed."""
+        radius_m = math.dist([self.position_m[axis] for axis in axes], centre_m)
+        self._arc = (axes, centre_m, sweep_rad)
+        self.arcs.append(sweep_rad)
+        self._under_way = (self._on_arc(1.0), abs(sweep_rad) * radius_m / feed_m_per_s)
+        return self._under_way[1]
+
+    def _on_arc(self, fraction: float) -> dict[str, float]:
+        assert self._arc is not None
+        axes, centre_m, sweep_rad = self._arc
+        x, y = (self.position_m[axis] - centre for axis, centre in zip(axes, centre_m, strict=True))
+        cos, sin = math.cos(sweep_rad * fraction), math.sin(sweep_rad * fraction)
+        return {**self.position_m, axes[0]: centre_m[0] + x * cos - y * sin, axes[1]: centre_m[1] + x * sin + y * cos}
 
     def begin_dwell(self, duration_s: float) -> float:
         """Stand."""
@@ -229,6 +247,8 @@ class UniformMachine:
         """Linear in the fraction."""
         if self._under_way is None:
             return dict(self.position_m)
+        if self._arc is not None:
+            return self._on_arc(fraction)
         target = self._under_way[0]
         return {axis: start + (target[axis] - start) * fraction for axis, start in self.position_m.items()}
 
@@ -237,7 +257,7 @@ class UniformMachine:
         if self._under_way is not None:
             self.position_m = dict(self.commanded_position(fraction))
             self.lab_s += self._under_way[1] * fraction
-            self._under_way = None
+            self._under_way = self._arc = None
 
     def complete(self) -> None:
         """Be there."""

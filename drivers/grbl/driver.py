@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeVar
 
+from precision.drivers.roles import Arc, Line
 from precision.drivers.supervisor import EmergencyStop, Nobody, Watch
 from precision.drivers.transport import SharedLink, Transport
 from precision.errors import DeviceError, DeviceFault, LinkLost, PlanError, ProtocolError, SafetyStop
 
 from . import codec
 from .limits import Machine
+from .path import chunks, program
 
 _STATUS_WAIT_S: Final = 1.0
 _SLACK_M: Final = 1e-9
@@ -30,6 +32,8 @@ _EMERGENCY: Final = EmergencyStop(
 )
 """A hold keeps the position; a reset while it still moves stops at once and loses it. In hold, lines are stored and move nothing."""
 _SUPERVISED_POLL_S: Final = 0.2
+_RX_BYTES: Final = 127
+"""Of the firmware's receive buffer of 128, as its documentation tells senders to count."""
 _Message = TypeVar("_Message", bound=codec.Message)
 
 
@@ -169,6 +173,33 @@ class Grbl:
         self._command(codec.move({axis: value * 1e3 for axis, value in position_m.items()}, feed_m_per_s * 60e3), self._timeout_s)
         distance = math.sqrt(sum((value - start[axis]) ** 2 for axis, value in position_m.items()))
         self._await_arrival(position_m, self._known.motion_s(distance, feed_m_per_s, position_m))
+        self._watch.end_motion()
+
+    def follow(self, path: Sequence[Line | Arc], *, feed_m_per_s: float) -> None:
+        """Lines and arcs one after another without waiting in between (see `roles.PathController`); an arc runs within $12 of its circle.
+
+        Lines go out as many at once as the controller's receive buffer takes, so that the planner joins arcs that belong together.
+
+        Raises
+        ------
+        SafetyStop, DeviceFault     as `move_to`; soft limits are looked at over the whole way
+        PlanError                   a path that G-code cannot say, or that ends where it begins
+        """
+        self._refuse_when_faulted()
+        status = self._status()
+        if status.state != "Idle":
+            raise SafetyStop(f"Grbl: the controller says {status.state}, not Idle; nothing was sent. Look at the machine, then start again")
+        start = self._work_m(status)
+        ready = program(path, start, feed_m_per_s)
+        for corner in ready.corners_m:
+            self._check_target(corner, feed_m_per_s)
+        if all(abs(value - start[axis]) <= 2 * self._arrival_m(axis, value) for axis, value in ready.end_m.items()):
+            raise PlanError("Grbl: the path ends where it begins, so nobody could see that it has ended; let it end elsewhere")
+        self._command(ready.modes)
+        self._watch.begin_motion()
+        for chunk in chunks(ready.lines, _RX_BYTES):
+            self._send(chunk)
+        self._await_arrival(ready.end_m, self._known.motion_s(ready.length_m, feed_m_per_s, ready.end_m) * len(path))
         self._watch.end_motion()
 
     def dwell(self, duration_s: float) -> None:
@@ -322,6 +353,17 @@ class Grbl:
         found = self._until_answered(self._timeout_s if timeout_s is None else timeout_s, text)
         self._out_of_step = False
         return found
+
+    def _send(self, lines: Sequence[str]) -> None:
+        """Send lines in one piece and return when each is answered: planned, not done."""
+        self._refuse_when_faulted()
+        if self._out_of_step or self._link.dirty:
+            self._back_in_step()
+        self._out_of_step = True
+        self._link.write(b"".join(codec.encode_line(line) for line in lines), timeout_s=self._timeout_s)
+        for line in lines:
+            self._until_answered(self._timeout_s + self._known.homing_s, line)  # a full planner answers when a piece of the way is done
+        self._out_of_step = False
 
     def _until_answered(self, timeout_s: float, text: str) -> list[codec.Message]:
         found: list[codec.Message] = []

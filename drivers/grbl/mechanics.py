@@ -13,6 +13,11 @@ class Mechanics(Protocol):
         """Start a straight motion to a target that lies on whole steps; returns its duration in lab seconds."""
         ...
 
+    def begin_arc(self, axes: tuple[str, str], centre_m: tuple[float, float], sweep_rad: float, feed_m_per_s: float) -> float:
+        """Start on an arc about a centre in the plane of two axes, from where it stands; positive from the first axis to the second. Returns its duration in
+        lab seconds."""
+        ...
+
     def begin_dwell(self, duration_s: float) -> float:
         """Start standing still; returns the duration in lab seconds."""
         ...

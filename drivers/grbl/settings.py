@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from . import gcode
@@ -48,3 +48,12 @@ def assigned(settings: Mapping[int, float], assignment: str) -> dict[int, float]
     if number == 22 and not value:
         changed[20] = 0.0
     return changed
+
+
+def travel_mm(settings: Mapping[int, float], axes: Sequence[str], *, origin_at_home: bool) -> dict[str, tuple[float, float]]:
+    """Axis -> lowest and highest machine position that soft limits allow, mm."""
+    travel = {}
+    for index, axis in enumerate(axes):
+        positive = origin_at_home and int(settings[23]) >> index & 1
+        travel[axis] = (0.0, settings[130 + index]) if positive else (-settings[130 + index], 0.0)
+    return travel

@@ -4,7 +4,10 @@ Bytes in, bytes out; time is an argument. The machine's own (lab) time advances 
 duration; asking for status never advances it. From memory of the firmware's documentation, tested against a recorded conversation
 with the real firmware.
 
-Not simulated: probing, arcs, G28/G30, safety door, sleep and overrides (their bytes are ignored, 100 % is reported).
+An arc is the exact circle (the firmware runs chords within $12 of it). Arcs that arrive in one piece and go on about one centre are one motion, as the
+firmware's planner makes them, and every other motion ends at standstill. Soft limits are looked at over the whole arc before it begins.
+
+Not simulated: probing, helices, G28/G30, safety door, sleep and overrides (their bytes are ignored, 100 % is reported).
 """
 
 from __future__ import annotations
@@ -13,12 +16,13 @@ import math
 import re
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, Literal
 
 from . import gcode
+from .activity import Activity, Kind
 from .mechanics import Mechanics as Mechanics
-from .settings import DEFAULTS, as_text, assigned
+from .settings import DEFAULTS, as_text, assigned, travel_mm
 
 PLANNER_BLOCKS: Final = 15
 RX_BYTES: Final = 128
@@ -31,24 +35,9 @@ OVERRIDES_EVERY: Final = {"idle": 10, "busy": 20}
 LOCKED, NOT_IDLE, OVERFLOW, HOMING_OFF = 9, 8, 11, 5
 ALARM_SOFT_LIMIT, ALARM_RESET_IN_MOTION, ALARM_HOMING_RESET = 2, 3, 6
 _NEEDS_STANDSTILL: Final = re.compile(r"G(?:0?4|10)(?![.\d])")
+_ARC: Final = re.compile(r"(?:G(?:0?[23]|17|18|19|90|21|94))*(?:[XYZIJKRF][-+.\d]+)+$")
+"""What may go on with an arc: an arc by word or by the mode that holds."""
 _BUSY: Final = ("Run", "Jog", "Home", "Hold:0", "Hold:1")
-
-
-@dataclass(frozen=True, slots=True)
-class _Activity:
-    """What the machine is doing, in wall time."""
-
-    kind: Literal["Run", "Jog", "Dwell", "Home"]
-    start_s: float
-    end_s: float
-    duration_lab_s: float
-    move: gcode.Move | None = None
-    feed_mm_per_min: float = 0.0
-
-    def fraction(self, now_s: float) -> float:
-        if self.end_s <= self.start_s:
-            return 1.0
-        return min(max((now_s - self.start_s) / (self.end_s - self.start_s), 0.0), 1.0)
 
 
 class GrblSimulator:
@@ -78,9 +67,11 @@ class GrblSimulator:
         self._overflow = False
         self._comment = b""
         self._rx: deque[int] = deque()
-        self._planner: deque[gcode.Move] = deque()
-        self._activity: _Activity | None = None
-        self._held: _Activity | None = None
+        self._planner: deque[gcode.Move | gcode.Arc] = deque()
+        self._arc_waits = False
+        """An arc begins when all bytes that have arrived are through: the next line may go on with it."""
+        self._activity: Activity | None = None
+        self._held: Activity | None = None
         self._hold_reports = -1  # -1 not in hold, 1 still to report Hold:1, 0 Hold:0
         self._critical = False
         self._checking = False
@@ -100,6 +91,7 @@ class GrblSimulator:
         for byte in data:
             self._byte(byte, now_wall_s)
             self._advance(now_wall_s)
+        self._arcs_begin(now_wall_s)
         return self._taken()
 
     def poll(self, now_wall_s: float) -> bytes:
@@ -188,6 +180,8 @@ class GrblSimulator:
         if not line:
             self._say("ok")  # the firmware answers an empty line before it looks at the alarm or the planner
             return
+        if not _ARC.match(line):
+            self._arcs_begin(now_s)
         if self._must_wait(line):
             self._waiting_line = line
             return
@@ -222,7 +216,7 @@ class GrblSimulator:
             duration = self.machine.begin_dwell(action.duration_s)
             self._begin("Dwell", duration, now_s)
             return True
-        if self.settings[20] and not self._inside(action.target_mm):
+        if self.settings[20] and not self._inside(action):
             self._gcode.position_mm = before
             if jog:
                 raise gcode.GcodeError(gcode.JOG_TRAVEL)
@@ -231,22 +225,34 @@ class GrblSimulator:
             self._critical = True
             self._say("[MSG:Reset to continue]")
             return False
-        self._planner.append(action)
+        last = self._planner[-1] if self._planner else None
+        if isinstance(action, gcode.Arc) and isinstance(last, gcode.Arc) and last.continued_by(action):
+            self._planner[-1] = replace(last, sweep_rad=last.sweep_rad + action.sweep_rad, target_mm=action.target_mm)
+        else:
+            self._planner.append(action)
+        self._arc_waits = isinstance(action, gcode.Arc)
         self._start_next(now_s)
         return False
 
-    def _inside(self, target_mm: Mapping[str, float]) -> bool:
-        for index, axis in enumerate(self.axes):
-            travel = self.settings[130 + index]
-            positive = "Z" in self.options and int(self.settings[23]) >> index & 1
-            low, high = (0.0, travel) if positive else (-travel, 0.0)
-            if not low <= target_mm[axis] <= high:
-                return False
-        return True
+    def _arcs_begin(self, now_s: float) -> None:
+        if self._arc_waits:
+            self._arc_waits = False
+            self._start_next(now_s)
+            self._advance(now_s)
+
+    def _inside(self, action: gcode.Move | gcode.Arc) -> bool:
+        travel = travel_mm(self.settings, self.axes, origin_at_home="Z" in self.options)
+        return all(travel[axis][0] <= lowest and highest <= travel[axis][1] for axis, (lowest, highest) in action.extremes_mm.items())
 
     def _start_next(self, now_s: float) -> None:
-        while self._activity is None and self._planner:
+        while self._activity is None and self._planner and not self._arc_waits:
             move = self._planner.popleft()
+            if isinstance(move, gcode.Arc):
+                feed = min(move.feed_mm_per_min, *(self.settings[110 + self.axes.index(axis)] for axis in move.axes))
+                centre_m = (move.centre_mm[0] * 1e-3, move.centre_mm[1] * 1e-3)
+                duration = self.machine.begin_arc(move.axes, centre_m, move.sweep_rad, feed * 1e-3 / 60)
+                self._begin("Run", duration, now_s, move, feed)
+                continue
             steps = {axis: _nearest(move.target_mm[axis] * self._steps_per_mm(axis)) for axis in self.axes}
             delta = {axis: (steps[axis] - self._steps[axis]) / self._steps_per_mm(axis) for axis in self.axes}
             length = math.sqrt(sum(value * value for value in delta.values()))
@@ -258,12 +264,8 @@ class GrblSimulator:
             duration = self.machine.begin_move(target_m, feed * 1e-3 / 60)
             self._begin("Jog" if move.jog else "Run", duration, now_s, move, feed)
 
-    def _begin(
-        self, kind: Literal["Run", "Jog", "Dwell", "Home"], duration_lab_s: float, now_s: float,
-        move: gcode.Move | None = None, feed_mm_per_min: float = 0.0,
-    ) -> None:
-        end_s = now_s + duration_lab_s / self.time_scale
-        self._activity = _Activity(kind, now_s, end_s, duration_lab_s, move, feed_mm_per_min)
+    def _begin(self, kind: Kind, duration_lab_s: float, now_s: float, move: gcode.Move | gcode.Arc | None = None, feed_mm_per_min: float = 0.0) -> None:
+        self._activity = Activity(kind, now_s, now_s + duration_lab_s / self.time_scale, duration_lab_s, move, feed_mm_per_min)
 
     def _advance(self, now_s: float) -> None:
         """Finish all that is over by now, and go on with what waited for it."""
@@ -300,7 +302,7 @@ class GrblSimulator:
         moving = self._activity is not None and self._activity.kind == "Run"
         if self._activity is not None:
             fraction = self._activity.fraction(now_s)
-            self._held = replace(self._activity, duration_lab_s=self._activity.duration_lab_s * (1.0 - fraction))
+            self._held = replace(self._activity, duration_lab_s=self._activity.duration_lab_s * (1.0 - fraction), whole_lab_s=self._activity.duration_lab_s)
             self._end_at(fraction)
         self._hold_reports = 1 if moving else 0
 
@@ -309,7 +311,9 @@ class GrblSimulator:
             return
         self._hold_reports = -1
         held, self._held = self._held, None
-        if held is not None and held.move is not None:
+        if held is not None and isinstance(held.move, gcode.Arc):
+            self._planner.appendleft(held.move.rest(self._machine_mm(), 1.0 - held.duration_lab_s / held.whole_lab_s))
+        elif held is not None and held.move is not None:
             self._planner.appendleft(held.move)
         elif held is not None:
             self._begin("Dwell", self.machine.begin_dwell(held.duration_lab_s), now_s)
@@ -339,6 +343,7 @@ class GrblSimulator:
         if self._activity is not None:
             self._end_at(self._activity.fraction(now_s))
         self._planner.clear()
+        self._arc_waits = False
         self._gcode.position_mm = self._machine_mm()
 
     def _end_at(self, fraction: float) -> None:

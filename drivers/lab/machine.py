@@ -7,8 +7,9 @@ does lab time move. All lengths in machine coordinates, m.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from precision.units import REFERENCE_TEMPERATURE_K
 
@@ -42,9 +43,37 @@ class Carriage:
     rise_ns: int
 
 
+Carriages = tuple[Carriage, Carriage, Carriage]
+"""X, Y, Z."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arc:
+    """Part of a circle in the plane of two axes (0 X, 1 Y, 2 Z); positive from the first to the second."""
+
+    axes: tuple[int, int]
+    centre_m: tuple[float, float]
+    radius_m: float
+    start_rad: float
+    sweep_rad: float
+
+    def turning_rad(self, index: int, share: float = 1.0) -> list[float]:
+        """Angles on the first `share` of the way, in their order, at which an axis turns round."""
+        offset = 0.0 if index == self.axes[0] else math.pi / 2
+        begin, end = self.start_rad - offset, self.start_rad + share * self.sweep_rad - offset
+        low, high = min(begin, end), max(begin, end)
+        angles = [offset + k * math.pi for k in range(math.ceil(low / math.pi), math.floor(high / math.pi) + 1)]
+        return angles if self.sweep_rad > 0 else angles[::-1]
+
+    def at_m(self, index: int, angle_rad: float) -> float:
+        """Position of one of the two axes."""
+        first = index == self.axes[0]
+        return self.centre_m[0 if first else 1] + self.radius_m * (math.cos(angle_rad) if first else math.sin(angle_rad))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Activity:
-    """What the controller has begun: a straight motion, a dwell (no way), or homing."""
+    """What the controller has begun: a straight motion, an arc, a dwell (no way), or homing."""
 
     start_ns: int
     duration_ns: int
@@ -52,6 +81,19 @@ class Activity:
     end_m: Vector
     profile: Trapezoid
     homes: bool = False
+    arc: Arc | None = None
+
+    def share(self, t_ns: int) -> float:
+        """How much of the way is behind at lab time `t_ns`, 0 … 1."""
+        if self.profile.distance_m == 0:
+            return 1.0 if t_ns >= self.start_ns + self.duration_ns else 0.0
+        return min(1.0, self.profile.travelled_m((t_ns - self.start_ns) / NS_PER_S) / self.profile.distance_m)
+
+    def way_m(self, index: int, t_ns: int) -> list[float]:
+        """Where axis `index` turned round until lab time `t_ns`, and where it then is; it goes straight from each to the next."""
+        arc = self.arc
+        turns = [] if arc is None or index not in arc.axes else [arc.at_m(index, angle) for angle in arc.turning_rad(index, self.share(t_ns))]
+        return [*turns, self.position_m(t_ns)[index]]
 
     def position_m(self, t_ns: int) -> Vector:
         """Commanded position at lab time `t_ns`: the start before, the end after."""
@@ -59,7 +101,12 @@ class Activity:
             return self.end_m
         if self.profile.distance_m == 0:
             return self.start_m
-        share = min(1.0, self.profile.travelled_m((t_ns - self.start_ns) / NS_PER_S) / self.profile.distance_m)
+        share = self.share(t_ns)
+        if self.arc is not None:
+            at = list(self.start_m)
+            for index in self.arc.axes:
+                at[index] = self.arc.at_m(index, self.arc.start_rad + share * self.arc.sweep_rad)
+            return (at[0], at[1], at[2])
         x, y, z = (a + share * (b - a) for a, b in zip(self.start_m, self.end_m, strict=True))
         return (x, y, z)
 
@@ -92,6 +139,8 @@ class Machine:
         """The last motion that ended; a window may reach back into it."""
         self._activity: Activity | None = None
         self._fraction = 0.0
+        self.listeners: list[Callable[[Activity, Carriages], None]] = []
+        """Told of each activity when it is over, with the carriages as they were before it: instruments that sample while the machine moves."""
 
     # What the controller does.
 
@@ -118,6 +167,26 @@ class Machine:
                 acceleration = min(acceleration, axis.acceleration_m_per_s2 / share)
         profile = Trapezoid.over(distance, feed_m_per_s=feed, acceleration_m_per_s2=acceleration)
         return self._begin(end, profile, profile.duration_s)
+
+    def begin_arc(self, axes: tuple[str, str], centre_m: tuple[float, float], sweep_rad: float, feed_m_per_s: float) -> float:
+        """Start along an arc about `centre_m` in the plane of two axes, positive from the first to the second; returns the lab duration in s.
+
+        The speed is the feed, or less where an axis cannot follow or centripetal acceleration is beyond the slower axis. Raises as `begin_move`.
+        """
+        if not set(axes) <= set(AXES) or axes[0] == axes[1] or not all(math.isfinite(value) for value in (*centre_m, sweep_rad)):
+            raise ValueError(f"an arc of {axes!r} about {centre_m!r} by {sweep_rad!r}; two axes of {', '.join(AXES)} and finite numbers are expected")
+        if not (math.isfinite(feed_m_per_s) and feed_m_per_s > 0):
+            raise ValueError(f"feed_m_per_s is {feed_m_per_s!r}; expected a positive number of m/s")
+        start, plane = self._commanded(), (AXES.index(axes[0]), AXES.index(axes[1]))
+        first, second = (start[index] - centre for index, centre in zip(plane, centre_m, strict=True))
+        arc = Arc(axes=plane, centre_m=centre_m, radius_m=math.hypot(first, second), start_rad=math.atan2(second, first), sweep_rad=sweep_rad)
+        acceleration = min(self.parameters.axes[index].acceleration_m_per_s2 for index in plane)
+        feed = min(feed_m_per_s, math.sqrt(acceleration * arc.radius_m), *(self.parameters.axes[index].max_feed_m_per_s for index in plane))
+        profile = Trapezoid.over(arc.radius_m * abs(sweep_rad), feed_m_per_s=feed, acceleration_m_per_s2=acceleration)
+        end = list(start)
+        for index in plane:
+            end[index] = self._on_step(arc.at_m(index, arc.start_rad + sweep_rad))
+        return self._begin((end[0], end[1], end[2]), profile, profile.duration_s, arc=arc)
 
     def begin_dwell(self, duration_s: float) -> float:
         """Stand still for `duration_s` ≥ 0; returns it."""
@@ -153,8 +222,11 @@ class Machine:
         duration_ns = round(min(1.0, max(0.0, fraction)) * activity.duration_ns)
         way_m = activity.profile.travelled_m(duration_ns / NS_PER_S)
         x, y, z = (self._on_step(at) for at in activity.position_m(activity.start_ns + duration_ns))
+        arc = activity.arc
+        if arc is not None and activity.profile.distance_m > 0:
+            arc = replace(arc, sweep_rad=arc.sweep_rad * way_m / activity.profile.distance_m)
         # An interrupted search for the switches references nothing.
-        self._finish(replace(activity, end_m=(x, y, z), duration_ns=duration_ns, homes=False, profile=replace(activity.profile, distance_m=way_m)))
+        self._finish(replace(activity, end_m=(x, y, z), duration_ns=duration_ns, homes=False, profile=replace(activity.profile, distance_m=way_m), arc=arc))
 
     def complete(self) -> None:
         """The activity is over: lab time has advanced by its duration and the machine stands at its end."""
@@ -232,28 +304,34 @@ class Machine:
     def _on_step(self, position_m: float) -> float:
         return round(position_m / self.parameters.step_m) * self.parameters.step_m
 
-    def _begin(self, end: Vector, profile: Trapezoid, duration_s: float, *, homes: bool = False) -> float:
+    def _begin(self, end: Vector, profile: Trapezoid, duration_s: float, *, homes: bool = False, arc: Arc | None = None) -> float:
         if self._activity is not None:
             raise RuntimeError("the machine is still busy with the activity before; complete or hold it first")
         self._activity = Activity(start_ns=self._clock.now_ns, duration_ns=nanoseconds(duration_s), start_m=self._commanded(), end_m=end,
-                                  profile=profile, homes=homes)
+                                  profile=profile, homes=homes, arc=arc)
         self._fraction = 0.0
         return duration_s
 
     def _finish(self, activity: Activity) -> None:
         end_ns = self._clock.advance_ns(activity.duration_ns)
+        before = self._carriages
         if activity.profile.distance_m > 0 or activity.homes:
             self._before, self._last = self._carriages, activity
             x, y, z = (self._arrived(index, activity, end_ns) for index in range(3))
             self._carriages = (x, y, z)
         self._activity, self._fraction = None, 0.0
+        for listener in self.listeners:
+            listener(activity, before)
 
     def _arrived(self, index: int, activity: Activity, end_ns: int) -> Carriage:
         axis, carriage = self.axes[index], self._carriages[index]
         start, end = activity.start_m[index], activity.end_m[index]
-        direction = (end > start) - (end < start)
+        way = [start, *activity.way_m(index, end_ns)]
+        # The last step of an arc may be a rounding of nothing; the direction is that of the last way.
+        pieces = [b - a for a, b in pairwise(way) if abs(b - a) > (0.0 if activity.arc is None else self.parameters.step_m)]
+        direction = (pieces[-1] > 0) - (pieces[-1] < 0) if pieces else 0
         # Friction warms the screw in proportion to the mean speed; between motions it cools towards its surroundings.
-        speed = abs(end - start) * NS_PER_S / activity.duration_ns if activity.duration_ns else 0.0
+        speed = math.fsum(map(abs, pieces)) * NS_PER_S / activity.duration_ns if activity.duration_ns else 0.0
         kept = _decay(axis, activity.duration_ns)
         rise = carriage.screw_rise_k * _decay(axis, end_ns - carriage.rise_ns) + axis.parameters.screw_heating_k_s_per_m * speed * (1 - kept)
         if activity.homes:
@@ -264,8 +342,8 @@ class Machine:
                            settling=axis.settling(off, axis.parameters.homing_feed_m_per_s), screw_rise_k=rise, rise_ns=end_ns)
         if direction == 0:
             return replace(carriage, screw_rise_k=rise, rise_ns=end_ns, settling=STILL)
-        share = abs(end - start) / activity.profile.distance_m if activity.profile.distance_m else 0.0
-        return replace(carriage, commanded_m=end, load_m=axis.carried(carriage.load_m, end), direction=direction, scatter_m=axis.scatter_m(end_ns),
+        share = min(1.0, math.fsum(map(abs, pieces)) / activity.profile.distance_m) if activity.profile.distance_m else 0.0
+        return replace(carriage, commanded_m=end, load_m=_carried(axis, carriage.load_m, way[1:]), direction=direction, scatter_m=axis.scatter_m(end_ns),
                        settling=axis.settling(direction, share * activity.profile.peak_m_per_s), screw_rise_k=rise, rise_ns=end_ns)
 
     def _standing(self, start_ns: int, end_ns: int) -> Stop:
@@ -276,10 +354,17 @@ class Machine:
     def _under_way(self, activity: Activity, before: tuple[Carriage, Carriage, Carriage], t_ns: int) -> Stop:
         position = activity.position_m(t_ns)
         x, y, z = (
-            replace(carriage, commanded_m=at, load_m=axis.carried(carriage.load_m, at))
-            for axis, carriage, at in zip(self.axes, before, position, strict=True)
+            replace(carriage, commanded_m=at, load_m=_carried(axis, carriage.load_m, activity.way_m(index, t_ns)))
+            for index, (axis, carriage, at) in enumerate(zip(self.axes, before, position, strict=True))
         )
         return Stop(carriages=(x, y, z), settled_m=(0.0, 0.0, 0.0), t_ns=t_ns)
+
+
+def _carried(axis: Axis, load_m: float, way_m: Sequence[float]) -> float:
+    """Where the carriage ends after the screw went from place to place."""
+    for at in way_m:
+        load_m = axis.carried(load_m, at)
+    return load_m
 
 
 def _nodes(end_ns: int, window_ns: int) -> list[int]:

@@ -161,7 +161,7 @@ def test_a_target_outside_the_travel_is_alarm_2_and_only_a_reset_answers() -> No
     ("line", "answer"),
     [
         (b"", "ok"), (b"(comment)", "ok"), (b"; all comment", "ok"), (b"g1 x 1 f 100", "ok"), (b"1X2", "error:1"), (b"G1X1e3F1", "error:20"),
-        (b"G1XF100", "error:2"), (b"G1X1X2F100", "error:25"), (b"G20G21", "error:21"), (b"G2X1Y1I1F1", "error:20"), (b"G1X1F-5", "error:4"),
+        (b"G1XF100", "error:2"), (b"G1X1X2F100", "error:25"), (b"G20G21", "error:21"), (b"G2X1Y1I1F1", "ok"), (b"G2X1Y1I3F1", "error:33"), (b"G2X1F1", "error:35"), (b"G2Z1I1F1", "error:32"), (b"G3X9R1F1", "error:34"), (b"G2X2I1", "error:22"), (b"G2X2I1K1F1", "error:36"), (b"G2X2Z1I1F1", "error:20"), (b"G1X1F-5", "error:4"),
         (b"G4", "error:28"), (b"G92", "error:26"), (b"G10L2X1", "error:28"), (b"G10L3P1X1", "error:20"), (b"G10L2P9X1", "error:29"),
         (b"G1X1F100P5", "error:36"), (b"X" * 80, "error:11"), (b"$100", "error:3"), (b"$100=abc", "error:2"), (b"$999=1", "error:3"),
         (b"$100=-1", "error:4"), (b"$H", "error:5"), (b"$20=1", "error:10"), (b"$J=X1", "error:22"), (b"$J=G4P1F1X1", "error:16"), (b"$Q", "error:3"),
