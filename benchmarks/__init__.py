@@ -10,5 +10,6 @@ from typing import Final
 
 ALL: Final = {
     "positioning": "precision.benchmarks.positioning_procedure",
+    "spindle": "precision.benchmarks.spindle_procedure",
 }
 """Procedure -> the module whose `PROCEDURE` it is, imported when it is asked for."""

@@ -41,7 +41,7 @@ class Strict(BaseModel):
 
 
 _LARGEST: Final = {
-    "length": "1000 m", "angle": "1000 rad", "time": "1000000 s", "speed": "100 m/s", "angular speed": "1000 rad/s", "temperature": "1000 K",
+    "length": "1000 m", "angle": "1000 rad", "time": "1000000 s", "speed": "100 m/s", "angular speed": "10000 rad/s", "temperature": "1000 K",
     "temperature difference": "100 K", "pressure": "10000000 Pa", "ratio": "1", "expansion": "0.001 1/K",
 }
 """Dimension -> the largest size that any plan can mean. Beyond it something was mistyped; a field's own bounds are narrower."""
@@ -83,6 +83,7 @@ Length = Annotated[float, *_quantity("length", "m")]
 Angle = Annotated[float, *_quantity("angle", "rad")]
 Time = Annotated[float, *_quantity("time", "s")]
 Speed = Annotated[float, *_quantity("speed", "m/s")]
+AngularSpeed = Annotated[float, *_quantity("angular speed", "rad/s")]
 Temperature = Annotated[float, *_quantity("temperature", "K")]
 TemperatureDifference = Annotated[float, *_quantity("temperature difference", "K")]
 Pressure = Annotated[float, *_quantity("pressure", "Pa")]

@@ -12,6 +12,7 @@ from statistics import NormalDist
 
 import numpy as np
 from numpy.random import Philox
+from numpy.typing import NDArray
 
 _STANDARD = NormalDist()
 _RESOLUTION = 2.0**-53
@@ -40,6 +41,17 @@ class Channel:
     def normal(self, t_ns: int) -> float:
         """Standard normal deviate at lab time `t_ns`, by the inverse of the distribution function (Wichura 1988, AS 241)."""
         return _STANDARD.inv_cdf(self.uniform(t_ns))
+
+    def normals(self, first: int, count: int) -> NDArray[np.float64]:
+        """Standard normal deviates number `first` … `first + count − 1` of a stream of samples: (count,), whatever pieces it is asked for in.
+
+        Four deviates come from one block of Philox, so these are other values than those of `normal`.
+        """
+        from scipy.special import ndtri
+
+        block, skipped = divmod(first, 4)
+        words = Philox(key=self._key, counter=block).random_raw(count + skipped)[skipped:]
+        return np.asarray(ndtri(((words >> np.uint64(11)).astype(np.float64) + 0.5) * _RESOLUTION))
 
     def within(self, half_range: float, t_ns: int = 0) -> float:
         """Uniform in ±`half_range`: a value that is known only by its range, drawn once."""

@@ -67,6 +67,15 @@ class LabProcess:
         """
         self._asked({"do": "fault", "device": device, "kind": kind, "after": after, "count": count, **options})
 
+    def station(self, place_m: Sequence[float], reflector_m: Sequence[float]) -> None:
+        """The operator puts the tracking interferometer at `place_m` and mounts the reflector at `reflector_m` on the tool (see `tracker`), as well as he can.
+
+        Raises
+        ------
+        ValueError      not three finite numbers each
+        """
+        self._asked({"do": "station", "place_m": list(place_m), "reflector_m": list(reflector_m)})
+
     def set_time_scale(self, time_scale: float) -> None:
         """Lab seconds per wall second, from the next activity on."""
         self._asked({"do": "time-scale", "value": time_scale if math.isfinite(time_scale) else "inf"})
@@ -75,7 +84,7 @@ class LabProcess:
         """Tell the lab to leave and wait until it has. Safe to call twice."""
         self._answers.close()
         self._control.close()
-        _let_go(self._process)
+        let_go(self._process)
         self._said.close()
 
     def __enter__(self) -> Self:
@@ -100,11 +109,13 @@ class LabProcess:
 
 def start(
     *, seed: int, time_scale: float = math.inf, controller: Literal["pty", "tcp"] | None = None, faults: Sequence[Mapping[str, Any]] = (),
+    errors: float = 1.0,
 ) -> LabProcess:
     """Start a lab of its own and wait until it listens.
 
     seed : which lab. time_scale : lab seconds per wall second; infinite waits for nothing. controller : how the controller is reached; None is a
     pseudo terminal where there are any, else TCP. faults : arguments of `LabProcess.fault`, one mapping each.
+    errors : factor of the machine's straightness, angles, lead errors and squareness.
 
     Raises
     ------
@@ -112,7 +123,7 @@ def start(
     ValueError      a fault that does not exist
     """
     link = controller or ("pty" if os.name == "posix" else "tcp")
-    command = [sys.executable, "-P", "-m", "precision.drivers.lab.serve", "--seed", str(seed), "--time-scale", str(time_scale), "--controller", link]
+    command = [sys.executable, "-P", "-m", "precision.drivers.lab.serve", "--seed", str(seed), "--time-scale", str(time_scale), "--controller", link, "--errors", str(errors)]
     said = tempfile.TemporaryFile()
     # A session of its own: Ctrl-C is for the program that drives the machine, which must still be able to stop it.
     new_group: dict[str, Any] = {"start_new_session": True} if os.name == "posix" else {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
@@ -120,7 +131,7 @@ def start(
     try:
         lab = LabProcess(process, _addresses(process, said), said)
     except BaseException:
-        _let_go(process)
+        let_go(process)
         said.close()
         raise
     try:
@@ -151,7 +162,7 @@ def _addresses(process: subprocess.Popen[bytes], said: IO[bytes]) -> dict[str, s
     return addresses
 
 
-def _let_go(process: subprocess.Popen[bytes]) -> None:
+def let_go(process: subprocess.Popen[bytes]) -> None:
     """End of standard input is the lab's sign to leave; one that does not is terminated, then killed."""
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
