@@ -24,6 +24,7 @@ from precision.standards.positioning import statistics
 from precision.units import text
 
 from .comparing_figures import Change, Compared, Verdict, worse
+from .computing import compute
 from .execution import Outcome
 from .positioning_evaluation import Analysis
 from .positioning_plan import Parameters
@@ -73,7 +74,7 @@ def _scatter(outcome: Outcome) -> dict[str, float] | None:
     pooled = math.sqrt(float(np.mean(stats.s**2)))
     generator = np.random.Generator(np.random.Philox(key=230_2))  # drawn the same every time: a comparison does not change by being repeated
     trials = stats.mean[None, :, :, None] + pooled * generator.standard_normal((TRIALS, *stats.mean.shape, runs))
-    drawn = positioning_figures(trials)
+    drawn = compute(positioning_figures, trials)
     return {key: float(np.std(getattr(drawn, key), ddof=1)) for key in FIGURES}
 
 

@@ -20,6 +20,7 @@ from precision.report.writers import write
 from precision.runs.directory import RunDirectory
 from precision.runs.recover import UNKNOWN_PROCEDURE
 
+from .computing import CPU, Computing, computing_on
 from .guard import Interrupted, machine_stops, signals_become_exceptions
 from .procedure import Beginning, Connected, Evaluation, Procedure, Readings, procedure_named
 
@@ -210,8 +211,17 @@ def evaluated(run: RunDirectory, *, settings: tuple[str, ...] = (), standard: st
     unfinished = stopped is not None or run.manifest.status != "COMPLETE"
     readings = run.readings(unfinished=unfinished).columns
     reason = (stopped or run.manifest.reason or f"status {run.manifest.status}").splitlines()[0] if unfinished else None
-    evaluation = procedure.evaluate(plan, readings, run.manifest, standard=standard, stopped=reason)
-    return Outcome(run=run, plan=plan, readings=readings, evaluation=evaluation)
+    with computing_on() as computing:
+        evaluation = procedure.evaluate(plan, readings, run.manifest, standard=standard, stopped=reason)
+    return Outcome(run=run, plan=plan, readings=readings, evaluation=_with_tier(evaluation, computing))
+
+
+def _with_tier(evaluation: Evaluation, computing: Computing) -> Evaluation:
+    """Where it was computed, in the report and in the result."""
+    document = evaluation.document
+    tier = "; ".join(computing.tiers) or document.provenance.backend or CPU
+    document = replace(document, provenance=replace(document.provenance, backend=tier))
+    return replace(evaluation, document=document, result={**evaluation.result, "computed_on": tier})
 
 
 def evaluate(run: RunDirectory, *, settings: tuple[str, ...] = (), standard: str | None = None, stopped: str | None = None) -> Outcome:

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from precision.cli.completion import run_names
+from precision.cli.device import DEVICE, computing
 from precision.standards.positioning_standards import STANDARDS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from precision.benchmarks.computing import Choice
     from precision.benchmarks.execution import Outcome
     from precision.benchmarks.procedure import Procedure
 
@@ -26,9 +28,11 @@ if TYPE_CHECKING:
 @click.option("--plan", metavar="PLAN", help="Take machine, limits and uncertainty from this plan (name or .toml).")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help='Change a value, for example --set limits.A="20 µm".')
 @click.option("--as", "procedure", metavar="PROCEDURE", help="Read FILE for this procedure (precision plan procedures); by default the one of --plan, or what the file holds.")
+@DEVICE
 @click.option("--out", type=click.Path(file_okay=False), default="runs", show_default=True, help="Folder of the runs.")
 def analyze(
-    file: str, standard: str | None, unit: str | None, columns: tuple[str, ...], plan: str | None, settings: tuple[str, ...], procedure: str | None, out: str
+    file: str, standard: str | None, unit: str | None, columns: tuple[str, ...], plan: str | None, settings: tuple[str, ...], procedure: str | None, device: Choice,
+    out: str
 ) -> None:
     """Evaluate FILE, a CSV of readings, or a run (its name, a part of it, its folder, or "last").
 
@@ -77,7 +81,8 @@ def analyze(
         if plan or mapping or unit or procedure:
             raise PlanError(f"{file}: --plan, --unit, --column and --as are for files; a run has its own plan (change it with --set)")
         run, another = found(file, out), None if standard == "all" else standard
-    outcome = evaluate(run, settings=settings, standard=another)
+    with computing(device):
+        outcome = evaluate(run, settings=settings, standard=another)
     finish(_side_by_side(outcome) if standard == "all" else outcome)
 
 

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
+
+from precision.cli.device import DEVICE, computing
+
+if TYPE_CHECKING:
+    from precision.benchmarks.computing import Choice
 
 
 @click.command()
@@ -11,8 +18,9 @@ import click
 @click.option("--fail-worse", is_flag=True, help="Exit with 1 when a figure is worse by more than U, or can no longer be evaluated.")
 @click.option("--figure", "figures", multiple=True, metavar="NAME", help="Judge only these with --fail-worse: A, E, M, R, B, A_up, ... (default A, E, M, R, B).")
 @click.option("--out", "-o", "file", metavar="FILE", type=click.Path(dir_okay=False), help="Write the comparison with its chart: .html, .md, .json or .csv.")
+@DEVICE
 @click.option("--runs", "folder", type=click.Path(file_okay=False), default="runs", show_default=True, help="Folder of the runs.")
-def compare(before: str, after: str, fail_worse: bool, figures: tuple[str, ...], file: str | None, folder: str) -> None:
+def compare(before: str, after: str, fail_worse: bool, figures: tuple[str, ...], file: str | None, device: Choice, folder: str) -> None:
     """Compare the runs BEFORE and AFTER (names, parts of names, folders, or "last"): figures, their difference with its U, and the ratio.
 
     \b
@@ -21,6 +29,7 @@ def compare(before: str, after: str, fail_worse: bool, figures: tuple[str, ...],
 
     "Worse" and "better" are said only of a difference larger than its U (k = 2). Exit 0, or 1 with --fail-worse when a figure is worse.
     """
+    from dataclasses import replace
     from pathlib import Path
 
     from rich.console import Console
@@ -35,9 +44,11 @@ def compare(before: str, after: str, fail_worse: bool, figures: tuple[str, ...],
     from precision.report.visible_text import visible
     from precision.report.writers import write
 
-    first, second = evaluated(found(before, folder)), evaluated(found(after, folder))
-    own = procedure_named(first.plan.procedure).compare if first.plan.procedure == second.plan.procedure else None
-    comparison = (own or comparing_figures.compare)(first, second)
+    with computing(device) as used:
+        first, second = evaluated(found(before, folder)), evaluated(found(after, folder))
+        own = procedure_named(first.plan.procedure).compare if first.plan.procedure == second.plan.procedure else None
+        comparison = (own or comparing_figures.compare)(first, second)
+    report = replace(comparison.document, provenance=replace(comparison.document.provenance, backend="; ".join(used.tiers) or None))
     unknown = [name for name in figures if name not in comparison.changes]
     if unknown:
         raise PlanError(f"--figure {unknown[0]}: there is no such figure; there are {', '.join(comparison.changes)}")
@@ -52,7 +63,7 @@ def compare(before: str, after: str, fail_worse: bool, figures: tuple[str, ...],
             console.print(Text(visible(f"{change.before.symbol}: {change.reason}"), "dim"))
     if file is not None:
         try:
-            for path in write(comparison.document, Path(file)):
+            for path in write(report, Path(file)):
                 click.echo(f"wrote    {path}")
         except OSError as error:
             raise DataError(f"{file}: cannot be written ({error.strerror}); give another file with --out") from error

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from precision.cli.completion import plan_names
+from precision.cli.device import DEVICE, computing
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from precision.benchmarks.computing import Choice
     from precision.benchmarks.execution import Outcome
     from precision.benchmarks.procedure import Outlook, Plan
 
@@ -26,10 +28,12 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Print the plan and every target; connect to nothing and move nothing.")
 @click.option("--sync", default="block", show_default=True, metavar="block|TIME",
               help="When readings are forced to the disk: after each block, or at most TIME apart (for SD cards), for example 1s.")  # fmt: skip
+@DEVICE
 @click.option("--resume", metavar="RUN", help="Go on with an interrupted run of this plan (name, path or 'last'), in a new run directory.")
 @click.option("--yes", is_flag=True, help="Do not ask before a real machine moves.")
 def run(
-    plan: str, settings: tuple[str, ...], seed: int | None, time_scale: float | None, out: str, dry_run: bool, sync: str, resume: str | None, yes: bool
+    plan: str, settings: tuple[str, ...], seed: int | None, time_scale: float | None, out: str, dry_run: bool, sync: str, device: Choice, resume: str | None,
+    yes: bool,
 ) -> None:
     """Run PLAN: a ready plan's name (precision plan list) or a .toml file.
 
@@ -81,7 +85,8 @@ def run(
     from precision.benchmarks.execution import execute
 
     with progress_line(console, ahead) as progress:
-        outcome = execute(good, Path(out), sync=pace, progress=progress, resume=first)
+        with computing(device):
+            outcome = execute(good, Path(out), sync=pace, progress=progress, resume=first)
     finish(outcome)
 
 

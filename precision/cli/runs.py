@@ -157,17 +157,27 @@ def verify(run: str, out: str) -> None:
 
 def _changed(run: RunDirectory) -> list[str]:
     """Which of result.json and report.html differ from what the raw data give now."""
+    from dataclasses import replace
+
     from precision.benchmarks.execution import evaluated
     from precision.report.html import html
     from precision.runs.canonical import plain
+    from precision.runs.compare import BETWEEN_TIERS, differing_results
 
     if run.manifest.status == "RUNNING" or run.manifest.procedure == "capture":  # of a mere recording nothing has been made
         return []
     outcome = evaluated(run)
     changed = []
-    if run.result_path.exists() and run.read_result() != plain(outcome.result):
-        changed.append("result.json is")
-    expected = html(outcome.document).encode()
+    document = outcome.document
+    if run.result_path.exists():
+        stored = run.read_result()
+        where = str(stored.pop("computed_on", document.provenance.backend))
+        expected_result = {key: value for key, value in plain(outcome.result).items() if key != "computed_on"}
+        on_gpu = "GPU" in f"{where} {document.provenance.backend}"
+        if differing_results(stored, expected_result, relative=BETWEEN_TIERS) if on_gpu else stored != expected_result:
+            changed.append("result.json is")
+        document = replace(document, provenance=replace(document.provenance, backend=where))
+    expected = html(document).encode()
     if run.report_path.exists() and _beginning(run.report_path, len(expected) + 1) != expected:
         changed.append("report.html is")
     return changed

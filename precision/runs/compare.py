@@ -17,8 +17,11 @@ from .directory import RunDirectory
 if TYPE_CHECKING:
     from .capture import Capture
 
-LEFT_OUT_OF_RESULTS = frozenset({"run", "run_id", "created_utc", "versions", "elapsed_s", "t_mono_ns", "t_wall"})
-"""Keys of result.json that say when and with what it was computed, not what came out."""
+LEFT_OUT_OF_RESULTS = frozenset({"run", "run_id", "created_utc", "versions", "elapsed_s", "t_mono_ns", "t_wall", "computed_on"})
+"""Keys of result.json that say when, where and with what it was computed, not what came out."""
+
+BETWEEN_TIERS = 1e-9
+"""By so much, relatively, a figure computed on a GPU may differ from that of a CPU (sums in another order, another fused multiplication)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +93,11 @@ def difference(
         first=first.name, second=second.name, readings=readings, numbers=leaves.numbers, texts=leaves.texts, left_out=tuple(left_out),
         relative=relative, absolute=absolute, differences=tuple(found),
     )
+
+
+def differing_results(first: Mapping[str, Any], second: Mapping[str, Any], *, relative: float = 0.0) -> list[str]:
+    """One line for each number or text that differs between two results; floats by more than `relative`. When and where they were computed is left out."""
+    return _Leaves(relative, 0.0).compare(first, second)
 
 
 def _compare_captures(first: RunDirectory, second: RunDirectory, relative: float, absolute: float, found: list[str], left_out: list[str]) -> int:

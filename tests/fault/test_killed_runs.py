@@ -57,6 +57,8 @@ def test_kill_9_of_a_run_loses_no_acknowledged_reading_and_leaves_the_machine_st
                 lost += missing
                 stopped += acted
                 amid.append(rows)
+                # The computer may have become faster or slower since: about one kill in eleven shall come too late.
+                whole_s *= 0.9 if rows == ROWS else 1.01
             zygote.stdin.close()
     with capsys.disabled():
         print(f"\n{kills} runs killed: {acknowledged} acknowledged readings, {lost} lost; {stopped} stops by the supervisor; {sum(n > 0 for n in amid)} killed after the first reading")
