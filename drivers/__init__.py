@@ -16,10 +16,12 @@ from precision.errors import PlanError
 if TYPE_CHECKING:
     from .roles import EnvironmentSensor, Interferometer, MotionController, Stream
 
-CONTROLLERS: Final = {"grbl": "precision.drivers.grbl.driver:Grbl"}
-INTERFEROMETERS: Final = {"ids3010": "precision.drivers.ids3010.driver:Ids3010"}
-STREAMS: Final = {"frames": "precision.drivers.frames.driver:FrameStream"}
-ENVIRONMENTS: Final = {"scpi": "precision.drivers.scpi.driver:ScpiEnvironment"}
+CONTROLLERS: Final = {"grbl": "precision.drivers.grbl.driver:Grbl", "linuxcnc": "precision.drivers.linuxcnc.driver:connect"}
+INTERFEROMETERS: Final = {"ids3010": "precision.drivers.ids3010.driver:Ids3010", "linuxcnc": "precision.drivers.linuxcnc.instruments:open_tool"}
+STREAMS: Final = {"frames": "precision.drivers.frames.driver:FrameStream", "linuxcnc": "precision.drivers.linuxcnc.instruments:open_stream"}
+ENVIRONMENTS: Final = {"scpi": "precision.drivers.scpi.driver:ScpiEnvironment", "linuxcnc": "precision.drivers.linuxcnc.instruments:open_surroundings"}
+CONNECT_THEMSELVES: Final = frozenset({"linuxcnc"})
+"""Drivers of ours that are given the address, not the open link: they need more than one."""
 ENTRY_POINTS: Final = "precision.drivers"
 
 _POLLING: Final = (float, 0.001, 60.0)
@@ -33,6 +35,7 @@ OPTIONS: Final[dict[str, dict[str, tuple[type, float, float] | re.Pattern[str]]]
         "start_timeout_s": _WAITING, "poll_interval_s": _POLLING,
     },
     "frames": {"timeout_s": _WAITING},
+    "linuxcnc": {"axis": (int, 0, 8), "timeout_s": _WAITING, "standstill_m": (float, 1e-9, 1e-3)},
     "scpi": {
         "air_channel": _CHANNEL, "material_channel": _CHANNEL, "pressure_channel": _CHANNEL, "humidity_channel": _CHANNEL, "probe": _PROBE,
         "timeout_s": _WAITING,
@@ -89,7 +92,7 @@ def _open(name: str, address: str, options: Mapping[str, Any], table: Mapping[st
         driver = getattr(importlib.import_module(module), attribute)
         if faults := option_faults(what, name, options):
             raise PlanError("; ".join(faults))
-        device = driver(open_transport(address), **options)
+        device = driver(address if name in CONNECT_THEMSELVES else open_transport(address), **options)
     else:
         device = _foreign(name, table, what)(address, **options)
     if not isinstance(device, role):

@@ -98,8 +98,8 @@ class FrameStream:
         DeviceFault     the device refuses, in its own words
         LinkLost, ProtocolError     as `read`
         """
-        if not line.isprintable() or not 1 <= len(line) <= 4000:
-            raise ValueError(f"control line {line[:80]!r}: 1 to 4000 printable characters are expected")
+        if not line.isprintable() or not 1 <= len(line) < codec.HEADER_BYTES:
+            raise ValueError(f"control line {line[:80]!r}: 1 to {codec.HEADER_BYTES - 1} printable characters are expected")
         allowed_s = self._timeout_s if timeout_s is None else timeout_s
         deadline = self._clock() + allowed_s
         self._link.write(line.encode("utf-8") + b"\n", timeout_s=allowed_s)

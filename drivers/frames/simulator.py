@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_LINE_BYTES: Final = 4096
+_LINE_BYTES: Final = codec.HEADER_BYTES
 _ALIVE_S: Final = 0.5
 """Between two signs of life: half of what the protocol asks for."""
 

@@ -1,0 +1,1 @@
+"""LinuxCNC: its text server (linuxcncrsh), a program beside it that streams servo cycles, and private controllers for tests."""

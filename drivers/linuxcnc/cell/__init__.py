@@ -1,0 +1,1 @@
+"""A private LinuxCNC with simulated mechanics behind its servo output; see `launch.start`."""
