@@ -1,9 +1,10 @@
 """`python -m precision.drivers.lab.serve`: the virtual lab as a process that speaks the real protocols.
 
-A controller (Grbl) on a pseudo terminal or TCP, an interferometer (IDS3010) on TCP, a multimeter with the sensors (SCPI) on a raw socket, all on
-127.0.0.1. The first line on standard output is JSON with their addresses; under "lab" is a control channel of JSON lines:
+A controller (Grbl) on a pseudo terminal or TCP, an interferometer and a tracking one (IDS3010) on TCP, a multimeter with the sensors (SCPI) on a raw
+socket, all on 127.0.0.1. The first line on standard output is JSON with their addresses; under "lab" is a control channel of JSON lines:
 
     {"do": "state"}   {"do": "truth"}   {"do": "fault", "device": ..., "kind": ..., ...} (see `faults`)   {"do": "time-scale", "value": 10 | "inf"}
+    {"do": "station", "place_m": [x, y, z], "reflector_m": [x, y, z]}: the operator moves the tracking interferometer (see `tracker`)
 
 Each is answered by one line with "ok", and "error" where it was refused. The process leaves when its standard input ends, so that nobody has to
 remember to stop it; `--stay` keeps it until SIGTERM or SIGINT.
@@ -33,6 +34,7 @@ from .link import Connection, listening, pseudo_terminal
 from .parameters import Parameters
 from .sensors import CHANNELS
 from .twin import Twin
+from .worse_machine import with_errors
 
 _LONGEST_WAIT_S = 0.5
 _CONTROL_LINE_BYTES = 65_536
@@ -91,10 +93,11 @@ class Endpoint:
 class LabServer:
     """All devices of one lab in one loop; the simulators are called from nowhere else."""
 
-    def __init__(self, *, seed: int, time_scale: float, controller: str, ports: dict[str, int]) -> None:
-        self.twin = Twin(seed)
+    def __init__(self, *, seed: int, time_scale: float, controller: str, ports: dict[str, int], errors: float = 1.0) -> None:
+        self.twin = Twin(seed, with_errors(Parameters.drawn(seed), errors) if errors != 1.0 else None)
         self.grbl = GrblSimulator(self.twin.mechanics, settings=_settings(self.twin.parameters), time_scale=time_scale, options="VZ")
         self.interferometer = Ids3010Simulator(self.twin.optics, starting_polls=1)
+        self.tracker = Ids3010Simulator(self.twin.tracker, axes=1, starting_polls=1, serial_number="SIM-TRK-0001")
         self.multimeter = ScpiSimulator(self.twin.sensors, channels=CHANNELS)
         self._selector = selectors.DefaultSelector()
         self._stopping = False
@@ -105,6 +108,7 @@ class LabServer:
             "controller": self.controller,
             "interferometer": Endpoint("interferometer", self._seeing_the_machine(self.interferometer.receive), self.interferometer.hang_up),
             "environment": Endpoint("environment", self._seeing_the_machine(self.multimeter.receive), self.multimeter.hang_up),
+            "tracker": Endpoint("tracker", self._seeing_the_machine(self.tracker.receive), self.tracker.hang_up),
         }
         self._control_lines: dict[Connection, bytes] = {}
         self._later = b""
@@ -117,6 +121,9 @@ class LabServer:
             self.addresses["controller_tcp" if controller == "both" else "controller"] = address
         self.addresses["interferometer"] = f"tcp://127.0.0.1:{self._listen(ports.get('interferometer', 0), self.endpoints['interferometer'])}"
         self.addresses["environment"] = f"visa://TCPIP::127.0.0.1::{self._listen(ports.get('environment', 0), self.endpoints['environment'])}::SOCKET"
+        self.addresses["tracker"] = f"tcp://127.0.0.1:{self._listen(ports.get('tracker', 0), self.endpoints['tracker'])}"
+        # One scanner for all: whoever wants another screw's thermometer asks it for another channel.
+        self.addresses |= {f"environment_{axis}": self.addresses["environment"] for axis in "yz"}
         self.addresses["lab"] = f"tcp://127.0.0.1:{self._listen(ports.get('lab', 0), None)}"
         self._wake, self._woken = socket.socketpair()
         self._wake.setblocking(False)
@@ -278,11 +285,15 @@ class LabServer:
                 if waiting.strikes_device and waiting.after == 0:
                     self._strike(waiting)
                 return {}
+            case {"do": "station", "place_m": list(place), "reflector_m": list(reflector)}:
+                self._catch_up(time.monotonic())
+                self.twin.tracker.stand(place, reflector)
+                return {}
             case {"do": "time-scale", "value": value}:
                 self.grbl.time_scale = _time_scale(value)
                 return {}
             case _:
-                raise ValueError('expected {"do": "truth" | "state" | "fault" | "time-scale", ...}')
+                raise ValueError('expected {"do": "truth" | "state" | "fault" | "station" | "time-scale", ...}')
 
     def _state(self) -> dict[str, Any]:
         position_m = self._catch_up(time.monotonic())
@@ -333,7 +344,8 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, required=True, help="which lab: same seed, same readings")
     parser.add_argument("--time-scale", type=_time_scale_argument, default=math.inf, help="lab seconds per wall second; inf (default) waits for nothing")
     parser.add_argument("--controller", choices=("pty", "tcp", "both"), default="pty" if os.name == "posix" else "tcp")
-    for name in ("controller", "interferometer", "environment", "lab"):
+    parser.add_argument("--errors", type=float, default=1.0, help="factor of the machine's geometric errors (default 1, at most 100)")
+    for name in ("controller", "interferometer", "environment", "tracker", "lab"):
         parser.add_argument(f"--{name}-port", type=int, default=0, help="0 (default): any free one")
     parser.add_argument("--stay", action="store_true", help="do not leave at the end of standard input")
     return parser.parse_args(argv)
@@ -352,9 +364,12 @@ def _leave_with_standard_input(server: LabServer) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Serve until told to leave; 0."""
     arguments = _arguments(argv)
-    ports = {name: getattr(arguments, f"{name}_port") for name in ("controller", "interferometer", "environment", "lab")}
+    ports = {name: getattr(arguments, f"{name}_port") for name in ("controller", "interferometer", "environment", "tracker", "lab")}
     try:
-        server = LabServer(seed=arguments.seed, time_scale=arguments.time_scale, controller=arguments.controller, ports=ports)
+        server = LabServer(seed=arguments.seed, time_scale=arguments.time_scale, controller=arguments.controller, ports=ports, errors=arguments.errors)
+    except ValueError as wrong:
+        print(f"--errors: {wrong}", file=sys.stderr)
+        return 2
     except OSError as refused:
         print(f"the virtual lab cannot open its links: {refused}; choose other ports, or 0 for any free one", file=sys.stderr)
         return 3

@@ -14,6 +14,7 @@ from .interferometer import Optics
 from .machine import Machine
 from .parameters import AXES, Parameters
 from .sensors import Sensors
+from .tracker import Tracker
 from .workshop import Workshop
 
 
@@ -23,6 +24,7 @@ class Twin:
     mechanics : moved by a controller's simulator.
     optics : read by an interferometer's simulator.
     sensors : read by a multimeter's simulator.
+    tracker : read by a second interferometer's simulator.
     """
 
     def __init__(self, seed: int, parameters: Parameters | None = None) -> None:
@@ -33,6 +35,7 @@ class Twin:
         self.mechanics = Machine(self.parameters, seed, self.clock, workshop)
         self.optics = Optics(self.parameters, seed, self.mechanics, workshop)
         self.sensors = Sensors(self.parameters, seed, self.mechanics, workshop)
+        self.tracker = Tracker(self.parameters, seed, self.mechanics, workshop)
 
     def truth(self) -> dict[str, Any]:
         """All that the lab holds, as plain JSON types in SI units.
@@ -40,7 +43,8 @@ class Twin:
         `instrument_bounds` : what may be stated in an uncertainty budget. `parameters` : the particular values behind them. `axes` : the error
         functions, as (amplitude, period, phase) of sinusoids of the machine coordinate (the lead error has `lead_slope` besides). `readings` : beside each reading of the interferometer that was
         taken standing still, the true displacement of the tool point since the same reset: as it was (`true_displacement_m`), and with everything at
-        20 °C and no drift of the structure (`true_displacement_20c_m`), which is what a test after ISO 230-2 asks for.
+        20 °C and no drift of the structure (`true_displacement_20c_m`), which is what a test after ISO 230-2 asks for. `tracker` : where its stations and
+        reflectors really were.
         """
         parameters = asdict(self.parameters)
         bounds = parameters.pop("bounds")
@@ -53,6 +57,7 @@ class Twin:
             "axes": {name: self._shape(index) for index, name in enumerate(AXES)},
             "structural_drift_range_m": _ranges(readings),
             "readings": readings,
+            "tracker": self.tracker.truth(),
         }
 
     def _shape(self, index: int) -> dict[str, Any]:

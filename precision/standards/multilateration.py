@@ -62,6 +62,7 @@ class Station:
     name : of its own. position_m : (3, n) positions of X, Y, Z. distance_m : (n,) change of distance since the zero, longer is positive; NaN: not read.
     tool_m : reflector as a tool offset. near_m : roughly where the station is (machine coordinates), or None: found from the readings.
     zeroing : (n,) which zero a reading counts from, 0, 1, …, where the beam was interrupted; None: one.
+    known_m : (3, n) displacement of the tool that is known otherwise and is not to be found as an error: growth of the scales away from 20 °C; None: none.
 
     Raises
     ------
@@ -74,6 +75,7 @@ class Station:
     tool_m: tuple[float, float, float] = NO_TOOL
     near_m: tuple[float, float, float] | None = None
     zeroing: Array | None = None
+    known_m: Array | None = None
 
     def __post_init__(self) -> None:
         points = np.array(self.position_m, dtype=np.float64)
@@ -83,12 +85,16 @@ class Station:
         zeroing = np.zeros(distances.size) if self.zeroing is None else np.array(self.zeroing, dtype=np.float64)
         if zeroing.shape != distances.shape:
             raise DataError(f"station {self.name}: zeroing has shape {zeroing.shape}; expected ({distances.size},)")
+        known = np.zeros(points.shape) if self.known_m is None else np.array(self.known_m, dtype=np.float64)
+        if known.shape != points.shape:
+            raise DataError(f"station {self.name}: known displacements have shape {known.shape}; expected {points.shape}")
         read = ~np.isnan(distances)
         if read.sum() < 8:
             raise DataError(f"station {self.name}: {int(read.sum())} readings; at least 8 are needed for its place, dead length and a check")
         object.__setattr__(self, "position_m", table(f"positions of station {self.name}", points[:, read], (3, None)))
         object.__setattr__(self, "distance_m", vector(f"distances of station {self.name}", distances[read]))
         object.__setattr__(self, "zeroing", vector(f"zeroing of station {self.name}", zeroing[read]))
+        object.__setattr__(self, "known_m", table(f"known displacements of station {self.name}", known[:, read], (3, None)))
 
     @property
     def zero_number(self) -> Array:
@@ -97,8 +103,9 @@ class Station:
 
     @property
     def reflector_m(self) -> Array:
-        """(3, n) where the reflector is nominally."""
-        return self.position_m + np.array(self.tool_m, dtype=np.float64)[:, None]
+        """(3, n) where the reflector is nominally, with what is known otherwise."""
+        known = np.zeros((3, 1)) if self.known_m is None else self.known_m
+        return np.asarray(self.position_m + np.array(self.tool_m, dtype=np.float64)[:, None] + known)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
