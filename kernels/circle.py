@@ -258,10 +258,12 @@ def _numba(name: str, x: Array, y: Array, *, xp: Any, results: int) -> Array:
     count, n = x.shape
     parallel = compiled.parallel_pays(x.size)
     threads = max(1, min(count, compiled.numba_or_none().get_num_threads())) if parallel else 1  # type: ignore[union-attr]
-    body, scratch, out = getattr(circle_compiled, name)(parallel), xp.empty((threads, 3, n)), xp.empty((count, results))
+    body, out = getattr(circle_compiled, name)(parallel), xp.empty((count, results))
     if name == "least_squares_circle":
-        body(x, y, scratch, MOST_STEPS, out)
-    elif name == "maximum_inscribed_circle":
+        body(x, y, threads, MOST_STEPS, out)
+        return out.T
+    scratch = xp.empty((threads, 3, n))
+    if name == "maximum_inscribed_circle":
         body(x, y, scratch, MOST_STEPS, TOLERANCE, out)
     elif name == "minimum_circumscribed_circle":
         body(x, y, scratch, xp.empty((threads, 3, 2)), MOST_STEPS, TOLERANCE, out)
