@@ -101,7 +101,7 @@ class RunDirectory:
         )
         manifest.to_dict()  # nothing is made on the disk for a manifest that cannot be written
         try:
-            Path(out).mkdir(parents=True, exist_ok=True)
+            durable.make_folder(Path(out))
             path.mkdir()
             log = events.EventLog(path / "events.jsonl")
             manifest.write(path / "manifest.json")

@@ -73,6 +73,14 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it that are missing, their names on the disk; none of it is an error where it is there already."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for folder in reversed(missing):
+        sync_directory(folder.parent)
+
+
 def replace(path: Path, data: bytes) -> None:
     """Put `data` at `path`: after a crash at any moment there is the old file or the new one, whole. Raises `DataError` for a device, pipe or folder."""
     refuse_to_replace(path)
