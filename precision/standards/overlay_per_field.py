@@ -1,6 +1,6 @@
 """Overlay corrections per exposure (CPE): what the wafer model left over, fitted field by field, held towards the wafer model.
 
-    min ‖e_f − A_f·δ_f‖² + λ·Σ_j (ℓ_j·δ_fj)²         ℓ_j² = mean square of column j of A_f
+    min ‖e_f − A_f·δ_f‖² + λ·Σ_j (ℓ_j·δ_fj)²         ℓ_j² = mean square of column j of A_f over the readings of its component
 
 δ_f is the field's departure from the wafer model. λ = 0 fits each field by itself; λ counts in readings of each component: with λ as large as the number of
 marks in the field, half of a departure is believed.
@@ -89,7 +89,9 @@ def per_field(fit: Fit, *, terms: OverlayModel = PER_FIELD, regularisation: floa
         used = read.T.ravel()
         values = e[inside].T.ravel()[used]
         index = [terms.keys.index(key) for key in kept.keys]
-        solution, left, hat = _ridge(kept.design(part)[used], values, regularisation)
+        read_x, read_y = read.sum(axis=0).tolist()
+        moved = np.array([(read_x if term.dx else 0) + (read_y if term.dy else 0) for term in kept.terms])
+        solution, left, hat = _ridge(kept.design(part)[used], values, moved, regularisation)
         coefficients[row, index] = solution
         cost += float(hat.sum())
         left_here, out_here = np.full((2, 2 * inside.size), np.nan)
@@ -121,9 +123,9 @@ def _determined(part: OverlayMarks, terms: OverlayModel, read: NDArray[np.bool_]
     return None, f"{missing}{part.count} marks determine none of {', '.join(terms.keys)}; the wafer model stays"
 
 
-def _ridge(design: Array, values: Array, regularisation: float) -> tuple[Array, Array, Array]:
-    """δ, residual and leverage, from the QR of the readings with λ's rows below."""
-    size = np.sqrt((design * design).mean(axis=0))
+def _ridge(design: Array, values: Array, moved: NDArray[np.int64], regularisation: float) -> tuple[Array, Array, Array]:
+    """δ, residual and leverage, from the QR of the readings with λ's rows below. moved : (p,) how many readings each term moves."""
+    size = np.sqrt((design * design).sum(axis=0) / moved)
     unit = design / size
     q, r = np.linalg.qr(np.vstack([unit, math.sqrt(regularisation) * np.eye(unit.shape[1])]) if regularisation else unit)
     top = q[: unit.shape[0]]

@@ -1,0 +1,54 @@
+"""U of overlay terms covers the truth in 95 % of simulated wafers."""
+
+import numpy as np
+import pytest
+
+from precision.models.overlay import TEN_PARAMETER, WAFER_CUBIC
+from precision.models.overlay_marks import field_grid, full_fields, layout
+from precision.standards.overlay import fit
+from precision.standards.overlay_lot import fit_lot
+from precision.standards.overlay_robust import robust_fit
+
+WAFERS = 2000
+P = 1e-9 * np.array([5, -3, 100, -50, 200, 250, 1000, -500, 800, 400])
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.05])
+def test_coverage_on_two_thousand_wafers(missing: float) -> None:
+    marks = layout(full_fields(), field_grid(2, 2))
+    model = TEN_PARAMETER.with_terms(WAFER_CUBIC.terms[6:], "10 parameters and k7 … k20")
+    truth = np.concatenate([P, np.random.default_rng(1).normal(0, 1e-7, 14)])
+    random = np.random.default_rng(2)
+    overlay = model.overlay(marks, truth) + random.normal(0, 1.3e-9, (WAFERS, marks.count, 2))
+    overlay[random.random(overlay.shape) < missing] = np.nan
+    lot = fit_lot(marks, overlay, model)
+    covered = (np.abs(lot.coefficients - truth) <= lot.uncertainty).mean(axis=0)
+    # k is for 95.45 %; of 2000 wafers a share is known to 0.47 %, the largest departure of 24 terms is some 2.6 of that.
+    assert (np.abs(covered - 0.95) <= 0.02).all() and covered.mean() == pytest.approx(0.95, abs=0.015)
+    assert np.nanmean(lot.sd_m) == pytest.approx(1.3e-9, rel=0.01)
+
+
+def test_few_marks_take_students_factor() -> None:
+    """Three fields with two marks: 2 degrees of freedom, for which k = 2 would cover 82 %."""
+    marks = layout([[0, 0], [0.1, 0.01], [-0.02, 0.1]], field_grid(2, 1))
+    random = np.random.default_rng(3)
+    model = TEN_PARAMETER.without("my", "rx")
+    overlay = random.normal(0, 1e-9, (WAFERS, marks.count, 2))
+    lot = fit_lot(marks, overlay, model)
+    assert (lot.degrees_of_freedom == 4).all()
+    covered = (np.abs(lot.coefficients) <= lot.uncertainty).mean()
+    assert covered == pytest.approx(0.9545, abs=0.01)
+    one = fit(marks, overlay[0], model)
+    assert one.figures["Tx"].coverage_factor == pytest.approx(2.87)  # GUM, table G.2: 4 degrees of freedom, 95.45 %
+
+
+def test_robust_uncertainty_covers_with_outliers_among_the_marks() -> None:
+    marks = layout(full_fields(), field_grid(2, 2))
+    random = np.random.default_rng(4)
+    hits = []
+    for _ in range(150):
+        overlay = TEN_PARAMETER.overlay(marks, P) + random.normal(0, 1e-9, (marks.count, 2))
+        overlay[random.choice(marks.count, 8, replace=False)] += random.normal(0, 40e-9, (8, 2))
+        hits.append(robust_fit(marks, overlay, TEN_PARAMETER).covers(P))
+    # 1500 terms; those of one wafer are nearly independent: 0.54 %, three of that.
+    assert np.mean(hits) == pytest.approx(0.9545, abs=0.016)
