@@ -11,5 +11,6 @@ from typing import Final
 ALL: Final = {
     "positioning": "precision.benchmarks.positioning_procedure",
     "spindle": "precision.benchmarks.spindle_procedure",
+    "thermal": "precision.benchmarks.thermal_procedure",
 }
 """Procedure -> the module whose `PROCEDURE` it is, imported when it is asked for."""

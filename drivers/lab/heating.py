@@ -49,7 +49,7 @@ class Heating:
             growth=(near(0, 4e-6), near(1, -9e-6), near(2, 28e-6), near(3, 12e-6), near(4, -6e-6)),
             time_constant_s=(near(5, 3000.0), near(6, 4200.0), near(7, 2400.0), near(8, 3600.0), near(9, 3300.0)),
             screw_strain=near(10, 35e-6), screw_time_constant_s=near(11, 2700.0), nose_rise_k=near(12, 14.0), ambient_k=293.15 + 2 * unit.uniform(13),
-            ambient_drift=Waves.drawn(Channel(seed, "heating/ambient"), bound=0.8, periods=(7 * _HOUR_S, 2.3 * _HOUR_S, 0.6 * _HOUR_S)),
+            ambient_drift=Waves.drawn(Channel(seed, "heating/ambient"), bound=0.4, periods=(7 * _HOUR_S, 2.3 * _HOUR_S, 0.6 * _HOUR_S)),
             room_per_k=(1.2e-6, -2.1e-6, 3.0e-6, 2e-6, -1.5e-6), gauge_noise_m=15e-9,
         )  # fmt: skip
 

@@ -7,7 +7,7 @@ with the measured correlation of the residuals. d_∞ is an extrapolation: a rec
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -33,6 +33,7 @@ class FirstOrder:
     start : d_0.
     fitted : (n,) float64, d(t).
     residual_rms : divisor n − 3.
+    disturbance_gain : most that d_∞ and ln τ can change by for a bounded disturbance of range 1 in the record (drift of the room), per unit of the record; linear.
     """
 
     final: float
@@ -42,6 +43,20 @@ class FirstOrder:
     start: float
     fitted: Array
     residual_rms: float
+    disturbance_gain: tuple[float, float]
+
+    def disturbed_by(self, spread: float) -> FirstOrder | str:
+        """The same response, with intervals that hold for any other drift in the record of range up to `spread` too; or why it is then not determined."""
+        gain_final, gain_log = self.disturbance_gain
+        u_final = self.final_uncertainty + gain_final * spread
+        u_log = math.log(self.time_constant_interval_s[1] / self.time_constant_s) + gain_log * spread
+        if u_final > LARGEST_RELATIVE_U * abs(self.final) or u_log > math.log(2):
+            return (
+                f"the drift does not stand out of what the room may add: d_∞ would be known to {u_final / abs(self.final) * 100:.0f} %, "
+                f"τ to a factor of {math.exp(min(u_log, 20)):.2g}"
+            )
+        interval = (self.time_constant_s * math.exp(-u_log), self.time_constant_s * math.exp(u_log))
+        return replace(self, final_uncertainty=u_final, time_constant_interval_s=interval)
 
     @property
     def time_constant_uncertainty_s(self) -> float:
@@ -98,7 +113,14 @@ def fit(time_s: Array, drift: Array) -> FirstOrder | str:
         start=float(start + drift[0]),
         fitted=frozen(drift[0] + y - residual),
         residual_rms=float(np.sqrt(residual @ residual / (t.size - 3))),
+        disturbance_gain=_disturbance_gain(jacobian),
     )
+
+
+def _disturbance_gain(jacobian: Array) -> tuple[float, float]:
+    """½·Σ|rows of the pseudo-inverse|: errors anywhere within ±½, of whatever course. A constant is the start's."""
+    rows = np.linalg.pinv(jacobian)
+    return float(np.abs(rows[1]).sum() / 2), float(np.abs(rows[2]).sum() / 2)
 
 
 def _duration(seconds: float) -> str:

@@ -35,6 +35,7 @@ HOUR_S: Final = 3600.0
 SHORTEST_RECORD_S: Final = 4 * HOUR_S
 STEADY_SHARE: Final = 0.15
 RESPONSE: Final = "first-order response d_∞·(1 − exp(−t/τ)); its U is from the scatter about it, without the calibration of the sensors"
+ROOM: Final = "and with the most that a drift of the room, of the stated range, can change it"
 SENSORS: Final = ("X1", "Y1", "Z", "X2", "Y2")
 
 
@@ -130,12 +131,15 @@ def environmental(record: Record, *, window_s: float = HOUR_S, readings: Reading
     )
 
 
-def spindle_heating(record: Record, *, stop_s: float | None = None, readings: Readings | None = None) -> Result:
+def spindle_heating(
+    record: Record, *, stop_s: float | None = None, readings: Readings | None = None, room: Mapping[str, float] | None = None
+) -> Result:
     """(b) Distortion by the rotating spindle: "X1_end", "X1_60", "X1_cooling", "X1_final" (d_∞), "X1_tau", and so on for each sensor and tilt.
 
     Parameters
     ----------
     stop_s : time at which the spindle was stopped; None: it ran to the end of the record, and there is no cooling
+    room : unit ("m", "rad") -> range of the drift that the room alone may cause meanwhile (an ETVE test shows it); U of the responses then holds with it
 
     Raises
     ------
@@ -163,7 +167,7 @@ def spindle_heating(record: Record, *, stop_s: float | None = None, readings: Re
         if not isinstance(values, str) and running < time.size:
             cooling = float(values[-1] - values[running - 1])
         figures.append(figure(f"{name}_cooling", f"drift of {what} while cooling down", cooling, unit, u, symbol=f"d({name},cool)"))
-        figures += _response(name, what, unit, heat, values if isinstance(values, str) else values[:running], responses)
+        figures += _response(name, what, unit, heat, values if isinstance(values, str) else values[:running], responses, room)
         if not isinstance(values, str):
             state = _steady(heat, values[:running])
             worst += [state] if state is not None else []
@@ -176,7 +180,7 @@ def spindle_heating(record: Record, *, stop_s: float | None = None, readings: Re
         flags = [flag for flag in flags if "at least 4 h" not in flag]
     return Result(
         title=f"ISO 230-3 distortion by the rotating spindle, {_hours(heat)} running",
-        stated=(RESPONSE,),
+        stated=(f"{RESPONSE}, {ROOM}" if room else RESPONSE,),
         figures=keyed([*figures, *_temperatures(record)]),
         flags=tuple(flags),
         time_s=time,
@@ -188,7 +192,7 @@ def spindle_heating(record: Record, *, stop_s: float | None = None, readings: Re
 
 def axis_heating(
     time_s: ArrayLike, near_m: ArrayLike, far_m: ArrayLike, *, axis: str = "X", distance_m: float | None = None, temperature_k: Mapping[str, Any] | None = None,
-    readings: Readings | None = None,
+    readings: Readings | None = None, room: Mapping[str, float] | None = None,
 ) -> Result:  # fmt: skip
     """(c) Distortion by a moving axis: deviations at two targets in one direction of approach, over time.
 
@@ -197,6 +201,7 @@ def axis_heating(
     time_s : (n,) ascending
     near_m, far_m : (n,) m, deviation at the target nearer to the axis's zero, and at the farther one
     distance_m : of the targets, for the expansion as a ratio
+    room : as in `spindle_heating`
 
     Returns
     -------
@@ -214,7 +219,7 @@ def axis_heating(
         gain = 2.0 if name == "expansion" else 1.0
         u = None if readings is None else readings.of_range(time.size, bounded=gain, random=math.sqrt(2) if name == "expansion" else 1.0)
         figures.append(figure(name, words[name], float(np.ptp(values)), "m", u))
-        figures += _response(name, words[name], "m", time, values, responses)
+        figures += _response(name, words[name], "m", time, values, responses, room)
     strain: float | str = "the distance of the targets was not given"
     strain_u: float | str | None = None
     if distance_m is not None:
@@ -227,7 +232,7 @@ def axis_heating(
     flags = [] if time[-1] - time[0] >= SHORTEST_RECORD_S * (1 - 1e-9) or _steady(time, series["expansion"]) else [f"the record of {_hours(time)} is shorter than 4 h and not steady: near, far and expansion are not the final ones"]
     return Result(
         title=f"ISO 230-3 distortion by the moving axis {axis}, {_hours(time)}",
-        stated=(RESPONSE,),
+        stated=(f"{RESPONSE}, {ROOM}" if room else RESPONSE,),
         figures=keyed(figures),
         flags=tuple(flags),
         time_s=time,
@@ -265,8 +270,12 @@ def _steady(time: Array, values: Array) -> bool | None:
     return bool(last < STEADY_SHARE * change.max()) if change.max() > 0 else None
 
 
-def _response(name: str, what: str, unit: str, time: Array, values: Array | str, responses: dict[str, FirstOrder]) -> list[Figure]:
+def _response(
+    name: str, what: str, unit: str, time: Array, values: Array | str, responses: dict[str, FirstOrder], room: Mapping[str, float] | None
+) -> list[Figure]:
     found = values if isinstance(values, str) else fit(time, values)
+    if room is not None and not isinstance(found, str):
+        found = found.disturbed_by(room[unit]) if unit in room else f"the {'tilt' if unit == 'rad' else 'drift'} that the room may cause is not stated"
     if isinstance(found, str):
         return [
             figure(f"{name}_final", f"final drift of {what}", found, unit, symbol=f"d_∞({name})"),
