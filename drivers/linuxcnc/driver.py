@@ -87,6 +87,10 @@ class LinuxCnc:
         """The program beside the controller, for questions that roles do not ask."""
         return self._beside
 
+    def another_beside(self) -> Beside:
+        """One more connection to the program beside the controller, for a stream; whoever asks closes it."""
+        return self._place.beside(timeout_s=self._timeout_s)
+
     def close(self) -> None:
         """Let go of the links. Does not stop a motion; `stop` does."""
         self._shell.close()
