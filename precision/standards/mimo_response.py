@@ -1,0 +1,184 @@
+"""Frequency responses of plants with several inputs and outputs.
+
+    P = Y U⁻¹       from n_u experiments or more whose inputs differ, line by line (least squares with more), uncertainty from the scatter of the periods
+    P = S_yu S_uu⁻¹ from one record in which all inputs are moved independently
+
+The condition number of U (or S_uu) says by how much noise grows in the inversion: 1 for orthogonal multisines. The multiple coherence of an output is the share of
+its power that all inputs together explain; the partial coherence of a pair, what the input explains of what the others leave.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import DataError
+from ..kernels.spectrum import cross_spectrum
+from .arrays import Array, frozen, positive
+from .frequency_response import Complex, averaged, excited_lines, in_band, spectra_of_periods
+from .reported import Reported, figure, keyed
+from .sampling import samples
+
+ILL: Final = 100.0
+"""Condition number above which the inputs hardly differ: noise grows a hundredfold."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Response(Reported):
+    """Figures: "condition_max", "condition_median", "averages", "multiple_coherence_min".
+
+    frequency_hz : (m,).  response : (m, outputs, inputs) complex128.  sd : the same shape, standard deviation of the complex entries.
+    condition : (m,) condition number of the inputs.  multiple_coherence : (m, outputs).  partial_coherence : (m, outputs, inputs), NaN for periodic experiments.
+    """
+
+    frequency_hz: Array
+    response: Complex
+    sd: Array
+    condition: Array
+    multiple_coherence: Array
+    partial_coherence: Array
+    averages: int
+
+    @property
+    def singular_values(self) -> Array:
+        """(m, min(outputs, inputs)), largest first."""
+        return np.asarray(np.linalg.svd(self.response, compute_uv=False))
+
+
+def from_experiments(inputs: ArrayLike, outputs: ArrayLike, /, *, rate_hz: float, period: int, drop: int = 1, lines: ArrayLike | None = None) -> Response:
+    """Response from periodic experiments.
+
+    Parameters
+    ----------
+    inputs : (experiments, inputs, n) float64.  outputs : (experiments, outputs, n)
+    period, drop, lines : as for `frequency_response.from_periods`
+
+    Raises
+    ------
+    DataError       fewer experiments than inputs; inputs that are the same in all experiments at some line (no rank)
+    """
+    u, y = _stack("inputs", inputs), _stack("outputs", outputs)
+    rate = positive("rate_hz", rate_hz, "samples a second")
+    experiments, n_u, n = u.shape
+    if y.shape[0] != experiments or y.shape[2] != n:
+        raise DataError(f"inputs has shape {u.shape} and outputs {y.shape}; expected (experiments, inputs, n) and (experiments, outputs, n)")
+    if experiments < n_u:
+        raise DataError(f"{experiments} experiments for {n_u} inputs; expected at least {n_u}, with the inputs in other proportions each time (excitation.orthogonal)")
+    spectra, rest = spectra_of_periods([*u.reshape(-1, n), *y.reshape(-1, n)], period=period, drop=drop)
+    count = spectra[0].shape[0]
+    whole = np.stack(spectra)  # (signal, period, line)
+    used = excited_lines(np.abs(whole[: experiments * n_u].mean(axis=1)).max(axis=0), lines)
+    # (line, period, signal, experiment)
+    a = whole[: experiments * n_u, :, used].reshape(experiments, n_u, count, used.size).transpose(3, 2, 1, 0)
+    b = whole[experiments * n_u :, :, used].reshape(experiments, y.shape[1], count, used.size).transpose(3, 2, 1, 0)
+    mean_a, mean_b = a.mean(axis=1), b.mean(axis=1)
+    condition = np.linalg.cond(mean_a)
+    _refuse_singular(condition, used * rate / period)
+    inverse = np.linalg.pinv(mean_a)  # (line, experiment, input)
+    response = mean_b @ inverse
+    left = (b - mean_b[:, None]) - response[:, None] @ (a - mean_a[:, None])
+    scatter = np.sum(np.abs(left) ** 2, axis=1) / (count - 1) / count  # (line, output, experiment)
+    sd = np.sqrt(scatter @ np.abs(inverse) ** 2)
+    power = np.sum(np.abs(b) ** 2, axis=(1, 3))
+    unexplained = np.sum(np.abs(b - response[:, None] @ a) ** 2, axis=(1, 3))
+    multiple = np.clip(1 - unexplained / np.where(power > 0, power, 1), 0, 1)
+    flags = [f"{rest} samples at the end are no whole period and were left out"] if rest else []
+    how = f"{experiments} experiments, {count} periods of {period} samples each, {drop} dropped"
+    return _result(used * rate / period, response, sd, condition, multiple, np.full(response.shape, np.nan), count, how, flags)
+
+
+def from_signals(
+    inputs: ArrayLike, outputs: ArrayLike, /, *, rate_hz: float, segment: int, overlap: int | None = None, window: str = "hann", band_hz: tuple[float, float] | None = None
+) -> Response:
+    """Response from one record in which all inputs move independently.
+
+    Parameters
+    ----------
+    inputs : (inputs, n) float64.  outputs : (outputs, n)
+
+    Raises
+    ------
+    DataError       fewer averages than inputs + 1, inputs that go together
+    """
+    u, y = _stack("inputs", inputs, ndim=2), _stack("outputs", outputs, ndim=2)
+    if u.shape[1] != y.shape[1]:
+        raise DataError(f"inputs has shape {u.shape} and outputs {y.shape}; expected the same number of samples")
+    signals = [*u, *y]
+    shared = averaged(u.shape[1], segment, overlap, window)
+    rate = positive("rate_hz", rate_hz, "samples a second")
+    n_u, total = u.shape[0], len(signals)
+    spectra = np.empty((total, total, segment // 2 + 1), dtype=np.complex128)
+    for i in range(total):
+        for k in range(i, total):
+            cross = cross_spectrum(signals[k], signals[i], rate_hz=rate, segment=segment, overlap=shared, window=window)
+            spectra[i, k] = np.asarray(cross.density)  # E[X_i X_k*]
+            spectra[k, i] = np.conj(spectra[i, k])
+    frequency, averages, effective = np.asarray(cross.frequency_hz), cross.averages, float(cross.effective_averages)
+    if effective <= n_u:
+        raise DataError(f"{effective:.3g} effective averages for {n_u} inputs; expected more than {n_u}: shorten the segments or record for longer")
+    keep = in_band(frequency, rate, band_hz)
+    matrix = spectra[:, :, keep].transpose(2, 0, 1)
+    s_uu, s_yu, s_yy = matrix[:, :n_u, :n_u], matrix[:, n_u:, :n_u], np.real(np.einsum("fii->fi", matrix[:, n_u:, n_u:]))
+    # Scaled by the power of each input, so that newtons and volts do not count as bad conditioning.
+    norm = np.sqrt(np.real(np.einsum("fii->fi", s_uu)))
+    condition = np.linalg.cond(s_uu / (norm[:, :, None] * norm[:, None, :]))
+    _refuse_singular(condition, frequency[keep])
+    inverse = np.linalg.inv(s_uu)
+    response = s_yu @ inverse
+    explained = np.real(np.einsum("fij,fij->fi", response, np.conj(s_yu)))
+    multiple = np.clip(explained / s_yy, 0, 1)
+    unexplained = np.clip(s_yy - explained, 0, None)
+    # Leaving an input out raises what is unexplained by |P|²/(S_uu⁻¹)_jj.
+    gain = np.abs(response) ** 2 / np.real(np.einsum("fii->fi", inverse))[:, None, :]
+    partial = gain / (gain + unexplained[:, :, None])
+    sd = np.sqrt(unexplained[:, :, None] * np.real(np.einsum("fii->fi", inverse))[:, None, :] / (effective - n_u + 1))
+    how = f"segments of {segment} overlapping by {shared}, window {window}, {averages} averages (effective {effective:.4g})"
+    return _result(frequency[keep], response, sd, condition, multiple, partial, averages, how, [])
+
+
+def _result(f: Array, response: Complex, sd: Array, condition: Array, multiple: Array, partial: Array, averages: int, how: str, flags: list[str]) -> Response:
+    worst = int(np.argmax(condition))
+    if condition[worst] > ILL:
+        flags = [*flags, f"the inputs hardly differ at {np.count_nonzero(condition > ILL)} lines: condition {condition[worst]:.3g} at {f[worst]:.5g} Hz, by which noise grows"]
+    response.flags.writeable = False
+    count = "a count"
+    return Response(
+        title=f"Frequency response, {response.shape[1]} outputs over {response.shape[2]} inputs: {f.size} lines, {f[0]:.5g} … {f[-1]:.5g} Hz",
+        stated=(how,),
+        figures=keyed([
+            figure("condition_max", f"largest condition number of the inputs, at {f[worst]:.5g} Hz", float(condition[worst]), "", "follows from the inputs as they were", symbol="κ_max"),
+            figure("condition_median", "median condition number of the inputs", float(np.median(condition)), "", "follows from the inputs as they were", symbol="κ_med"),
+            figure("averages", "segments or periods averaged", float(averages), "", count, symbol="n_d"),
+            figure("multiple_coherence_min", "lowest multiple coherence", float(multiple.min()), "", "biased upwards by about inputs/averages where there is none", symbol="γ²_min"),
+        ]),
+        flags=tuple(flags),
+        frequency_hz=frozen(np.asarray(f, dtype=np.float64)),
+        response=response,
+        sd=frozen(sd),
+        condition=frozen(condition),
+        multiple_coherence=frozen(multiple),
+        partial_coherence=frozen(partial),
+        averages=averages,
+    )  # fmt: skip
+
+
+def _refuse_singular(condition: Array, f: NDArray[np.float64]) -> None:
+    bad = np.flatnonzero(~(condition < 1e10))
+    if bad.size:
+        raise DataError(f"the inputs are the same but for a factor at {f[bad[0]]:.5g} Hz ({bad.size} lines): one cannot be told from the other; excite them independently")
+
+
+def _stack(name: str, values: ArrayLike, *, ndim: int = 3) -> Array:
+    array = np.array(values, dtype=np.float64)
+    if array.ndim != ndim or 0 in array.shape:
+        raise DataError(f"{name} has shape {array.shape}; expected {'(experiments, signals, n)' if ndim == 3 else '(signals, n)'}")
+    flat = array.reshape(-1, array.shape[-1])
+    for k, row in enumerate(flat):
+        samples(f"{name}, signal {k + 1}", row)
+    if math.prod(array.shape) > 2**28:
+        raise DataError(f"{name} has shape {array.shape}; expected at most {2**28} samples in all")
+    return array
