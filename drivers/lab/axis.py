@@ -11,6 +11,9 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .kinematics import SixErrors
 from .noise import Channel
 from .parameters import AxisParameters
@@ -48,6 +51,20 @@ class Axis:
     def backlash_m(self, position_m: float) -> float:
         """Width of the play between screw and nut."""
         return self.parameters.backlash_m * (1 + self.play_along(position_m))
+
+    def lead_errors_m(self, position_m: NDArray[np.float64]) -> NDArray[np.float64]:
+        """`lead_error_m` of many positions, (n,)."""
+        p = self.parameters
+        return p.lead_slope * (position_m - p.lowest_m) + self.lead.at(position_m) + self.periodic.at(position_m)
+
+    def backlashes_m(self, position_m: NDArray[np.float64]) -> NDArray[np.float64]:
+        """`backlash_m` of many positions, (n,)."""
+        return self.parameters.backlash_m * (1 + self.play_along.at(position_m))
+
+    def guideways(self, position_m: NDArray[np.float64], along_m: NDArray[np.float64]) -> NDArray[np.float64]:
+        """`guideway` of many positions: (n, 6), translations along X, Y, Z, then rotations about them."""
+        columns = [along_m if letter == self.name else self.straightness[letter].at(position_m) for letter in "XYZ"]
+        return np.stack([*columns, *(wave.at(position_m) for wave in self.angles)], axis=-1)
 
     def carried(self, load_m: float, commanded_m: float) -> float:
         """Where the carriage ends after the screw moved straight to `commanded_m`, from `load_m` (play operator)."""

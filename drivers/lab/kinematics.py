@@ -12,7 +12,11 @@ where û are the true directions of the axes (squareness) and t is the tool offs
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 Vector = tuple[float, float, float]
 Rotation = tuple[Vector, Vector, Vector]
@@ -77,3 +81,27 @@ def tool_point(position_m: Vector, errors: tuple[SixErrors, SixErrors, SixErrors
     )
     px, py, pz = turned(rotation(of_x.a_rad, of_x.b_rad, of_x.c_rad), (px + of_y.x_m + x, py + of_y.y_m, pz + of_y.z_m))
     return (px + of_x.x_m, py + of_x.y_m, pz + of_x.z_m)
+
+
+def rotations(angle_rad: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`rotation` of many: (n, 3) angles about X, Y, Z -> (n, 3, 3)."""
+    (ca, cb, cc), (sa, sb, sc) = np.cos(angle_rad.T), np.sin(angle_rad.T)
+    rows = [
+        [cc * cb, cc * sb * sa - sc * ca, cc * sb * ca + sc * sa],
+        [sc * cb, sc * sb * sa + cc * ca, sc * sb * ca - cc * sa],
+        [-sb, cb * sa, cb * ca],
+    ]
+    return np.moveaxis(np.array(rows), -1, 0)
+
+
+def tool_points(position_m: NDArray[np.float64], errors: Sequence[NDArray[np.float64]], tool_m: Vector, directions: Directions) -> NDArray[np.float64]:
+    """`tool_point` of many places: (n, 3) m.
+
+    position_m : (n, 3). errors : of X, Y, Z, (n, 6) each: translations, then rotations.
+    """
+    of_x, of_y, of_z = errors
+    at = rotations(of_z[:, 3:]) @ np.array(tool_m)
+    at = at + of_z[:, :3] + position_m[:, 2:3] * np.array(directions.z) + position_m[:, 1:2] * np.array(directions.y)
+    at = np.einsum("nij,nj->ni", rotations(of_y[:, 3:]), at) + of_y[:, :3]
+    at[:, 0] += position_m[:, 0]
+    return np.asarray(np.einsum("nij,nj->ni", rotations(of_x[:, 3:]), at) + of_x[:, :3])

@@ -128,7 +128,7 @@ class Machine:
         self.parameters = parameters
         self._clock, self._workshop = clock, workshop
         self.axes = tuple(Axis(name, axis, seed) for name, axis in zip(AXES, parameters.axes, strict=True))
-        self._directions = Directions.from_squareness(
+        self.directions = Directions.from_squareness(
             c0y_rad=parameters.squareness_c0y_rad, b0z_rad=parameters.squareness_b0z_rad, a0z_rad=parameters.squareness_a0z_rad)
         # Switched on in the middle of every axis: nobody knows where until it has been referenced.
         middles = [0.5 * (axis.lowest_m + axis.highest_m) for axis in parameters.axes]
@@ -287,7 +287,7 @@ class Machine:
                 along += axis.growth_m(position, self.screw_temperature_k(axis, carriage, stop.t_ns) - REFERENCE_TEMPERATURE_K, p.expansion_per_k)
             errors.append(axis.guideway(position, along))
             positions.append(position)
-        x, y, z = tool_point((positions[0], positions[1], positions[2]), (errors[0], errors[1], errors[2]), tool_m, self._directions)
+        x, y, z = tool_point((positions[0], positions[1], positions[2]), (errors[0], errors[1], errors[2]), tool_m, self.directions)
         if at_reference:
             return (x, y, z)
         dx, dy, dz = self._workshop.structure_m(stop.t_ns)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trapezoid:
@@ -36,3 +39,12 @@ class Trapezoid:
         if t_s > self.duration_s - ramp_s:
             return self.distance_m - 0.5 * self.acceleration_m_per_s2 * (self.duration_s - t_s) ** 2
         return self.peak_m_per_s * (t_s - 0.5 * ramp_s)
+
+    def travelled_at(self, t_s: NDArray[np.float64]) -> NDArray[np.float64]:
+        """`travelled_m` at many times, (n,)."""
+        if self.distance_m == 0:
+            return np.zeros_like(t_s)
+        a, ramp_s = self.acceleration_m_per_s2, self.peak_m_per_s / self.acceleration_m_per_s2
+        way = np.where(t_s > self.duration_s - ramp_s, self.distance_m - 0.5 * a * (self.duration_s - t_s) ** 2, self.peak_m_per_s * (t_s - 0.5 * ramp_s))
+        way = np.where(t_s < ramp_s, 0.5 * a * t_s**2, way)
+        return np.asarray(np.where(t_s <= 0, 0.0, np.where(t_s >= self.duration_s, self.distance_m, way)))

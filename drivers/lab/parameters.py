@@ -55,6 +55,13 @@ class AxisParameters:
     damping_ratio: float = 0.04
     settling_feed_m_per_s: float = 0.1
 
+    servo_lag_s: float = 4e-3
+    """1/K_v of the position loop, as an instrument sees it that samples during motion."""
+    spike_m: float = 2.5e-6
+    """Height of the spike that friction leaves after a reversal."""
+    spike_time_s: float = 12e-3
+    """From the reversal to its top."""
+
     screw_heating_k_s_per_m: float = 20.0
     """Rise of the screw above its surroundings in the steady state, per mean speed."""
     screw_time_constant_s: float = 2700.0
@@ -94,6 +101,13 @@ class InstrumentBounds:
     co2_range_ppm: float = 100.0
     structural_drift_range_m: float = 0.5e-6
     """E_VE: range of the drift between tool and workpiece on an axis that does not move, over any time."""
+    ball_bar_length_u: float = 0.5e-6
+    """Certificate of the ball bar's length at the machine's temperature: U (k = 2)."""
+    ball_bar_linearity_range_m: float = 0.1e-6
+    """Full range of the error of its sensor within its travel, beside noise and resolution."""
+    ball_bar_resolution_m: float = 0.1e-6
+    ball_bar_set_up_range_m: float = 30e-6
+    """Full range of each coordinate of the table ball's offset from where the tool ball was when it was set."""
     vacuum_wavelength_m: float = 1.53e-6
     """The instrument's infrared laser; air bends it less than red light, by 3 ppm."""
 
@@ -146,6 +160,12 @@ class Parameters:
     periodic_m: float = 1.5e-9
     """Non-linearity of the interferometer, once per half wavelength."""
 
+    ball_bar_length_error_m: float = 0.15e-6
+    """True length of the bar less that of its certificate."""
+    ball_bar_noise_m: float = 0.05e-6
+    ball_bar_travel_m: float = 1.25e-3
+    """Either way; beyond it the sensor shows its end."""
+
     material_sensor_offset_k: float = 0.04
     air_temperature_sensor_offset_k: float = -0.05
     air_pressure_sensor_offset_pa: float = 12.0
@@ -185,6 +205,8 @@ class Parameters:
                 scatter_m=near(f"{name}/scatter", nominal.scatter_m, 0.15),
                 creep_m=near(f"{name}/creep", nominal.creep_m, 0.3),
                 ringing_hz=near(f"{name}/ringing", nominal.ringing_hz, 0.2),
+                servo_lag_s=near(f"{name}/servo lag", nominal.servo_lag_s, 0.1),
+                spike_m=near(f"{name}/spike", nominal.spike_m, 0.4),
                 screw_heating_k_s_per_m=near(f"{name}/heating", nominal.screw_heating_k_s_per_m, 0.2),
             )
 
@@ -197,6 +219,7 @@ class Parameters:
             x=axis("X", reference.x), y=axis("Y", reference.y), z=axis("Z", reference.z),
             squareness_c0y_rad=15e-6 * unit("C0Y"), squareness_b0z_rad=15e-6 * unit("B0Z"), squareness_a0z_rad=15e-6 * unit("A0Z"),
             expansion_per_k=bounds.expansion_nominal_per_k + bounds.expansion_range_per_k / 2 * unit("expansion"),
+            ball_bar_length_error_m=max(-1.0, min(1.0, Channel(seed, "parameters/ball bar length").normal(0) / 2)) * bounds.ball_bar_length_u,
             machine_temperature_k=294.65 + 1.5 * unit("machine temperature"),
             air_temperature_k=294.45 + 1.2 * unit("air temperature"),
             air_pressure_pa=100_600.0 + 1500.0 * unit("air pressure"),

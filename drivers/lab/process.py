@@ -26,7 +26,7 @@ _DEVICES = ("controller", "interferometer", "environment", "lab")
 class LabProcess:
     """A running lab. As a context manager it is closed at the end; it leaves by itself when this process dies.
 
-    addresses : "controller", "interferometer", "environment" and "lab" -> address.
+    addresses : "controller", "interferometer", "environment", "ballbar" and "lab" -> address.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], addresses: dict[str, str], said: IO[bytes]) -> None:
@@ -75,6 +75,10 @@ class LabProcess:
         ValueError      not three finite numbers each
         """
         self._asked({"do": "station", "place_m": list(place_m), "reflector_m": list(reflector_m)})
+
+    def mount_ball_bar(self, centre_m: Mapping[str, float], length_m: float) -> None:
+        """What an operator's hands do: the table ball where the tool ball is with the machine at `centre_m`, and a bar of `length_m` between the two."""
+        self._asked({"do": "mount", "device": "ballbar", "centre_m": dict(centre_m), "length_m": length_m})
 
     def set_time_scale(self, time_scale: float) -> None:
         """Lab seconds per wall second, from the next activity on."""

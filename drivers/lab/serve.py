@@ -1,9 +1,10 @@
 """`python -m precision.drivers.lab.serve`: the virtual lab as a process that speaks the real protocols.
 
-A controller (Grbl) on a pseudo terminal or TCP, an interferometer and a tracking one (IDS3010) on TCP, a multimeter with the sensors (SCPI) on a raw
-socket, all on 127.0.0.1. The first line on standard output is JSON with their addresses; under "lab" is a control channel of JSON lines:
+A controller (Grbl) on a pseudo terminal or TCP, an interferometer and a tracking one (IDS3010) on TCP, a ball bar (frames) on TCP, a multimeter with the
+sensors (SCPI) on a raw socket, all on 127.0.0.1. The first line on standard output is JSON with their addresses; under "lab" is a control channel of JSON lines:
 
     {"do": "state"}   {"do": "truth"}   {"do": "fault", "device": ..., "kind": ..., ...} (see `faults`)   {"do": "time-scale", "value": 10 | "inf"}
+    {"do": "mount", "device": "ballbar", "centre_m": {"X": ..., "Y": ..., "Z": ...}, "length_m": ...}: what an operator's hands do
     {"do": "station", "place_m": [x, y, z], "reflector_m": [x, y, z]}: the operator moves the tracking interferometer (see `tracker`)
 
 Each is answered by one line with "ok", and "error" where it was refused. The process leaves when its standard input ends, so that nobody has to
@@ -39,13 +40,18 @@ from .worse_machine import with_errors
 _LONGEST_WAIT_S = 0.5
 _CONTROL_LINE_BYTES = 65_536
 _TRUTH_BYTES = 1 << 30
+_STREAM_BYTES = 1 << 28
+"""What a stream keeps for a client that reads late."""
 
 
 class Endpoint:
     """One device of the lab: its listeners, its clients, and the faults that wait for it."""
 
-    def __init__(self, name: str, answer: Callable[[bytes, float], bytes], hang_up: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self, name: str, answer: Callable[[bytes, float], bytes], hang_up: Callable[[], None] | None = None, greeting: Callable[[], bytes] | None = None
+    ) -> None:
         self.name = name
+        self.greeting = greeting
         self.answer = answer
         self.hang_up = hang_up
         self.clients: list[Connection] = []
@@ -99,6 +105,7 @@ class LabServer:
         self.interferometer = Ids3010Simulator(self.twin.optics, starting_polls=1)
         self.tracker = Ids3010Simulator(self.twin.tracker, axes=1, starting_polls=1, serial_number="SIM-TRK-0001")
         self.multimeter = ScpiSimulator(self.twin.sensors, channels=CHANNELS)
+        bar = self.twin.ball_bar
         self._selector = selectors.DefaultSelector()
         self._stopping = False
         self._slave = -1
@@ -109,6 +116,7 @@ class LabServer:
             "interferometer": Endpoint("interferometer", self._seeing_the_machine(self.interferometer.receive), self.interferometer.hang_up),
             "environment": Endpoint("environment", self._seeing_the_machine(self.multimeter.receive), self.multimeter.hang_up),
             "tracker": Endpoint("tracker", self._seeing_the_machine(self.tracker.receive), self.tracker.hang_up),
+            "ballbar": Endpoint("ballbar", self._seeing_the_machine(bar.answer), bar.hang_up, bar.greeting),
         }
         self._control_lines: dict[Connection, bytes] = {}
         self._later = b""
@@ -124,6 +132,7 @@ class LabServer:
         self.addresses["tracker"] = f"tcp://127.0.0.1:{self._listen(ports.get('tracker', 0), self.endpoints['tracker'])}"
         # One scanner for all: whoever wants another screw's thermometer asks it for another channel.
         self.addresses |= {f"environment_{axis}": self.addresses["environment"] for axis in "yz"}
+        self.addresses["ballbar"] = f"tcp://127.0.0.1:{self._listen(ports.get('ballbar', 0), self.endpoints['ballbar'])}"
         self.addresses["lab"] = f"tcp://127.0.0.1:{self._listen(ports.get('lab', 0), None)}"
         self._wake, self._woken = socket.socketpair()
         self._wake.setblocking(False)
@@ -162,6 +171,8 @@ class LabServer:
         """What the controller sends by itself, and what has become due on any link."""
         later, self._later = self._later, b""
         self._say(self.controller, later + self.grbl.poll(time.monotonic()), self.controller.clients)
+        bar = self.endpoints["ballbar"]
+        self._say(bar, self.twin.ball_bar.poll(time.monotonic()), bar.clients)
         for connection in self._connections():
             connection.flush()
             if connection.closed:
@@ -207,7 +218,10 @@ class LabServer:
             self._control_lines[connection] = b""
             self._selector.register(connection, selectors.EVENT_READ, ("client", None))
         else:
-            self._add_client(endpoint, Connection(sock=sock))
+            connection = Connection(sock=sock) if endpoint.greeting is None else Connection(sock=sock, unread_bytes=_STREAM_BYTES)
+            self._add_client(endpoint, connection)
+            if endpoint.greeting is not None:
+                self._say(endpoint, endpoint.greeting(), [connection])
 
     def _add_client(self, endpoint: Endpoint, connection: Connection) -> None:
         endpoint.clients.append(connection)
@@ -289,11 +303,14 @@ class LabServer:
                 self._catch_up(time.monotonic())
                 self.twin.tracker.stand(place, reflector)
                 return {}
+            case {"do": "mount", "device": "ballbar", "centre_m": dict(centre_m), "length_m": length_m}:
+                self.twin.ball_bar.mount(centre_m, length_m)
+                return {}
             case {"do": "time-scale", "value": value}:
                 self.grbl.time_scale = _time_scale(value)
                 return {}
             case _:
-                raise ValueError('expected {"do": "truth" | "state" | "fault" | "station" | "time-scale", ...}')
+                raise ValueError('expected {"do": "truth" | "state" | "fault" | "station" | "mount" | "time-scale", ...}')
 
     def _state(self) -> dict[str, Any]:
         position_m = self._catch_up(time.monotonic())
@@ -345,7 +362,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--time-scale", type=_time_scale_argument, default=math.inf, help="lab seconds per wall second; inf (default) waits for nothing")
     parser.add_argument("--controller", choices=("pty", "tcp", "both"), default="pty" if os.name == "posix" else "tcp")
     parser.add_argument("--errors", type=float, default=1.0, help="factor of the machine's geometric errors (default 1, at most 100)")
-    for name in ("controller", "interferometer", "environment", "tracker", "lab"):
+    for name in ("controller", "interferometer", "environment", "tracker", "ballbar", "lab"):
         parser.add_argument(f"--{name}-port", type=int, default=0, help="0 (default): any free one")
     parser.add_argument("--stay", action="store_true", help="do not leave at the end of standard input")
     return parser.parse_args(argv)
@@ -364,7 +381,7 @@ def _leave_with_standard_input(server: LabServer) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Serve until told to leave; 0."""
     arguments = _arguments(argv)
-    ports = {name: getattr(arguments, f"{name}_port") for name in ("controller", "interferometer", "environment", "tracker", "lab")}
+    ports = {name: getattr(arguments, f"{name}_port") for name in ("controller", "interferometer", "environment", "tracker", "ballbar", "lab")}
     try:
         server = LabServer(seed=arguments.seed, time_scale=arguments.time_scale, controller=arguments.controller, ports=ports, errors=arguments.errors)
     except ValueError as wrong:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from .ball_bar import BallBar
 from .clock import NS_PER_S, LabClock
 from .interferometer import Optics
 from .machine import Machine
@@ -35,6 +36,7 @@ class Twin:
         self.mechanics = Machine(self.parameters, seed, self.clock, workshop)
         self.optics = Optics(self.parameters, seed, self.mechanics, workshop)
         self.sensors = Sensors(self.parameters, seed, self.mechanics, workshop)
+        self.ball_bar = BallBar(self.parameters, seed, self.mechanics, workshop)
         self.tracker = Tracker(self.parameters, seed, self.mechanics, workshop)
 
     def truth(self) -> dict[str, Any]:
@@ -57,6 +59,7 @@ class Twin:
             "axes": {name: self._shape(index) for index, name in enumerate(AXES)},
             "structural_drift_range_m": _ranges(readings),
             "readings": readings,
+            **({"ball_bar": bar} if (bar := self.ball_bar.truth()) is not None else {}),
             "tracker": self.tracker.truth(),
         }
 

@@ -10,6 +10,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .noise import Channel
 
 
@@ -47,4 +50,11 @@ class Waves:
         total = 0.0
         for amplitude, angular, phase in self._angular:
             total += amplitude * math.sin(angular * x + phase)
+        return total
+
+    def at(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The values at `x`, (n,)."""
+        total = np.zeros_like(x)
+        for amplitude, angular, phase in self._angular:
+            total += amplitude * np.sin(angular * x + phase)
         return total

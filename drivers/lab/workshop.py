@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from . import air_index
 from .clock import NS_PER_S
 from .kinematics import Vector
@@ -67,3 +70,8 @@ class Workshop:
         t_s = t_ns / NS_PER_S
         x, y, z = (drift(t_s) for drift in self._structure)
         return (x, y, z)
+
+    def structures_m(self, t_ns: NDArray[np.int64]) -> NDArray[np.float64]:
+        """`structure_m` at many lab times: (n, 3)."""
+        t_s = t_ns / NS_PER_S
+        return np.stack([drift.at(t_s) for drift in self._structure], axis=-1)
