@@ -11,7 +11,7 @@ motion x = R cosθ, y = R sinθ, v_x ∝ −d sinθ, v_y ∝ d cosθ, and checke
     lateral play p_x, p_y       −d (p_x/2) |sinθ|,  d (p_y/2) |cosθ|      of X (of Y): it moves sideways by p with the sign of its own motion
     straightness s_x, s_y       s_x cos²θ sinθ,  s_y sin²θ cosθ           bow of X (of Y): sagitta over the diameter 2R
     cyclic, amplitude A, pitch p   A cosθ sin(2πR cosθ/p + φ)             of X; of Y with sinθ
-    reversal spike              largest residual just after θ = 0, 90, 180, 270°
+    reversal spike              largest residual just after θ = 0, 90, 180, 270°, above the residual that follows, once the play is taken up
 
 Both runs are fitted together by linear least squares (the pitch by search), without the points in a window after each reversal, so that spikes do not bend
 the smooth model. A constant is not fitted: it is the sum of the scales. Equal lag of both axes makes the circle smaller by ½R(ωτ)² (second order): it shows
@@ -404,15 +404,20 @@ def _spikes(fit: _Fit, sizes: dict[str, Figure], curves: dict[str, tuple[Array, 
     """Largest residual after each reversal, where it stands out of the noise; one that does not is no error and is listed in `fit.missing`."""
     if not fit.window:
         return
-    noise = float(np.sqrt(np.mean(fit.residual[fit.kept] ** 2)))
+    noise = _local_noise(fit)
     places = [(axis, side, quarter) for quarter, (axis, side) in enumerate([(fit.axes[0], "plus"), (fit.axes[1], "plus"), (fit.axes[0], "minus"), (fit.axes[1], "minus")])]
     for sense in {path.sense.sign: path.sense for path in fit.paths}.values():
         for axis, side, quarter in places:
             key = f"spike_{axis.lower()}_{side}_{sense.name.lower()}"
             name = f"reversal spike of {axis} at its {'+' if side == 'plus' else '−'} end, {sense.value}"
             since = np.mod(sense.sign * (fit.angle - quarter * math.pi / 2), 2 * math.pi)
-            inside = (fit.sense == sense.sign) & (since <= fit.window)
-            values = fit.residual[inside]
+            of_path = fit.sense == sense.sign
+            # While the play is taken up, the carriage stands: what the step of the model says too much there is the backlash's own.
+            play = math.sqrt(2 * max(0.0, float(fit.coefficient[f"backlash_{axis.lower()}"])) / fit.radius)
+            inside = of_path & (since >= play) & (since <= play + fit.window)
+            after = of_path & (since > play + fit.window) & (since <= play + 2 * fit.window)
+            level = float(fit.residual[after].mean()) if after.any() else 0.0
+            values = fit.residual[inside] - level
             if values.size < 3:
                 fit.missing.append(figure(key, name, f"{values.size} points in the {math.degrees(fit.window):.1f}° after the reversal; at least 3 are needed", "m"))
                 continue
@@ -421,7 +426,24 @@ def _spikes(fit: _Fit, sizes: dict[str, Figure], curves: dict[str, tuple[Array, 
             if abs(height) <= 1.5 * limit or abs(height) < 1e-4 * float(np.ptp(fit.measured)):
                 fit.missing.append(figure(key, name, "no residual after this reversal stands out of the noise", "m"))
                 continue
-            wide = float((np.abs(values) > abs(height) / 2).sum() / values.size * fit.window)
+            whole = fit.residual[of_path & (since <= play + fit.window)] - level
+            step = float(np.median(np.diff(np.sort(since[of_path]))))
+            wide = float((whole * np.sign(height) > abs(height) / 2).sum()) * step
             details[key] = f"for {wide * fit.radius / fit.feed * 1e3:.3g} ms"
             sizes[key] = figure(key, name, height, "m", limit)
-            curves[key] = tuple(frozen(part) for part in fit.split(np.where(inside, fit.residual, 0.0)))
+            spike = of_path & (since <= play + fit.window) & (inside | ((fit.residual - level) * height > 0))
+            curves[key] = tuple(frozen(part) for part in fit.split(np.where(spike, fit.residual - level, 0.0)))
+
+
+def _local_noise(fit: _Fit) -> float:
+    """rms of the residual about its mean within pieces as long as the window: what a spike has to stand out of, whatever the model leaves over slowly."""
+    pieces = np.floor(fit.angle / fit.window).astype(np.int64)
+    noises = []
+    for path in {sign: fit.kept & (fit.sense == sign) for sign in np.unique(fit.sense)}.values():
+        _, number = np.unique(pieces[path], return_inverse=True)
+        values, count = fit.residual[path], np.bincount(number)
+        mean = np.bincount(number, weights=values) / count
+        free = values.size - count.size
+        if free > 0:
+            noises.append(float(((values - mean[number]) ** 2).sum() / free))
+    return math.sqrt(sum(noises) / len(noises)) if noises else float(np.sqrt(np.mean(fit.residual[fit.kept] ** 2)))
