@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("plan", shell_complete=plan_names)
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a value of the plan, for example --set cycle.runs=3.")
+@click.option("--machine", metavar="ADDRESS", help="Run it on the machine at linuxcnc://HOST, with the ready plan's variant for that controller.")
 @click.option("--seed", type=click.IntRange(0), help="Seed of the targets' random offsets and of the virtual lab (the same as --set seed=N).")
 @click.option("--time-scale", type=click.FloatRange(0), help="Virtual lab: lab seconds per second; 0 as fast as possible, 1 in real time.")
 @click.option("--out", type=click.Path(file_okay=False), default="runs", show_default=True, help="Folder that gets the run directory.")
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 @click.option("--resume", metavar="RUN", help="Go on with an interrupted run of this plan (name, path or 'last'), in a new run directory.")
 @click.option("--yes", is_flag=True, help="Do not ask before a real machine moves.")
 def run(
-    plan: str, settings: tuple[str, ...], seed: int | None, time_scale: float | None, out: str, dry_run: bool, sync: str, device: Choice, resume: str | None,
+    plan: str, settings: tuple[str, ...], machine: str | None, seed: int | None, time_scale: float | None, out: str, dry_run: bool, sync: str, device: Choice, resume: str | None,
     yes: bool,
 ) -> None:
     """Run PLAN: a ready plan's name (precision plan list) or a .toml file.
@@ -55,6 +56,11 @@ def run(
     from precision.benchmarks.plan_files import runnable
 
     extra = [*settings]
+    if machine is not None:
+        from precision.benchmarks.machine_address import at_machine
+
+        plan, found_there = at_machine(plan, machine)
+        extra = [*found_there, *extra]
     if seed is not None:
         extra.append(f"seed={seed}")
     if time_scale is not None:

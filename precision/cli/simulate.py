@@ -8,15 +8,27 @@ import click
 
 
 @click.command()
+@click.argument("what", type=click.Choice(["lab", "linuxcnc"]), default="lab")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Which machine: everything about it follows from the seed.")
 @click.option("--time-scale", type=click.FloatRange(0), default=1.0, show_default=True, help="Pace of motion and dwell, lab seconds per second; 0 as fast as possible. Standing still takes no lab time.")
 @click.option("--controller", type=click.Choice(["auto", "pty", "tcp"]), default="auto", show_default=True, help="Transport of the controller.")
 @click.option("--truth", type=click.Path(dir_okay=False), help="Write what the machine is made of, and every true position, here at the end.")
-def simulate(seed: int, time_scale: float, controller: str, truth: str | None) -> None:
+@click.option("--speed", type=click.FloatRange(0.1, 30), default=1.0, show_default=True, help="linuxcnc: times faster than the clock (other than 1 needs libfaketime).")
+@click.option("--rig", default="router", show_default=True, help="linuxcnc: the simulated mechanics, router or worn.")
+@click.option("--servo-period", default="1 ms", show_default=True, help="linuxcnc: of the controller, 50 µs … 10 ms.")
+def simulate(what: str, seed: int, time_scale: float, controller: str, truth: str | None, speed: float, rig: str, servo_period: str) -> None:
     """Serve the virtual lab: a GRBL controller, an IDS3010 interferometer and an SCPI environment instrument, one machine behind them.
 
     Prints their addresses, ready for a plan's [devices] or for any other program, and serves until Ctrl-C. Loopback only.
+
+    `precision simulate linuxcnc` starts a private LinuxCNC (Debian: linuxcnc-uspace) with simulated mechanics behind its servo output instead: the real
+    controller, for `precision run positioning --machine ADDRESS` and `precision capture --from ADDRESS`.
     """
+    if what == "linuxcnc":
+        from precision.cli.simulate_linuxcnc import serve
+
+        serve(rig=rig, speed=speed, servo_period=servo_period, truth=truth)
+        return
     import json
     import math
     import signal
