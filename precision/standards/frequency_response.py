@@ -187,6 +187,7 @@ def from_steps(
     *,
     rate_hz: float,
     settle_periods: int = 2,
+    settle_s: float = 0.0,
     input_unit: str = "N",
     output_unit: str = "m",
 ) -> Response:
@@ -195,7 +196,7 @@ def from_steps(
     Parameters
     ----------
     dwells : (frequency_hz, input, output) of each frequency, ascending; the samples of one dwell
-    settle_periods : periods at the beginning of each dwell that are not used
+    settle_periods, settle_s : at the beginning of each dwell, not used: whichever is longer
 
     Raises
     ------
@@ -215,7 +216,7 @@ def from_steps(
         if u.size != y.size:
             raise DataError(f"dwell at {f:g} Hz: input has {u.size} samples and output {y.size}; expected the same")
         notes += [*warnings_of(f"input at {f:g} Hz", u), *warnings_of(f"output at {f:g} Hz", y)]
-        blocks = _sine_blocks(np.stack([u, y]), f / rate, settle_periods)
+        blocks = _sine_blocks(np.stack([u, y]), f / rate, max(settle_periods, settle_s * f))
         if not np.abs(blocks[0].mean()) > 1e-12 * np.abs(u).max():
             raise DataError(f"dwell at {f:g} Hz: the input holds no sine of this frequency")
         fewest = min(fewest, blocks.shape[1])
@@ -223,7 +224,7 @@ def from_steps(
     response, sd, coherence = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return respond(
         frequencies, response, sd, coherence, averages=fewest, effective=float(fewest), units=(input_unit, output_unit), rate_hz=rate, estimator="stepped sine",
-        how=f"{len(dwells)} frequencies, {settle_periods} periods to settle, at least {fewest} blocks of whole periods each", flags=notes,
+        how=f"{len(dwells)} frequencies, {settle_periods} periods or {settle_s:g} s to settle, at least {fewest} blocks of whole periods each", flags=notes,
     )  # fmt: skip
 
 
@@ -359,7 +360,7 @@ def in_band(frequency_hz: Array, rate_hz: float, band_hz: tuple[float, float] | 
     return inside
 
 
-def _sine_blocks(x: Array, f: float, settle: int) -> Complex:
+def _sine_blocks(x: Array, f: float, settle: float) -> Complex:
     """(2, blocks) complex amplitudes of a sine of `f` cycles a sample in blocks of (nearly) whole periods; the fit does not need them whole."""
     start = math.ceil(settle / f)
     usable = x.shape[1] - start
@@ -367,7 +368,7 @@ def _sine_blocks(x: Array, f: float, settle: int) -> Complex:
     length = round(periods / f)
     count = usable // length if length > 0 else 0
     if count < 2 or length < 4:
-        raise DataError(f"a dwell of {x.shape[1]} samples at {f:.4g} cycles a sample leaves {max(count, 0)} blocks after settling: {ONE_AVERAGE}; dwell for {settle + 4} periods or more")
+        raise DataError(f"a dwell of {x.shape[1]} samples at {f:.4g} cycles a sample leaves {max(count, 0)} blocks after settling: {ONE_AVERAGE}; dwell for {math.ceil(settle) + 4} periods or more")
     j = np.arange(start, start + count * length)
     blocks = np.empty((2, count), dtype=np.complex128)
     for k in range(count):

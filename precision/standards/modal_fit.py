@@ -116,36 +116,26 @@ def half_power(frequency_hz: ArrayLike, response: ArrayLike, *, near_hz: float) 
 
 
 def circle(frequency_hz: ArrayLike, response: ArrayLike, *, band_hz: tuple[float, float]) -> tuple[float, float, float]:
-    """Frequency, damping ratio and diameter of the circle that a mode draws in the complex plane within `band_hz` (D. J. Ewins, structural damping).
+    """Frequency, damping ratio and diameter of the circle that a mode draws in the complex plane within `band_hz`, beside a constant rest (structural damping, D. J. Ewins).
 
-    With θ the angle from the place of resonance, tan(θ/2) = (ω²/ω_r² − 1)/η is a line in ω²; ζ = η/2.
+    G = B + A/(ω² − p) with p = ω_r²(1 + jη) is a circle for real ω²; G ω² = p G + B ω² + C is linear in its constants. ζ = η/2, diameter |A|/|Im p|.
+
+    Raises
+    ------
+    DataError       fewer than five lines in the band, or no circle there
     """
-    from ..kernels.circle import least_squares_circle
-
     f, g = _checked(frequency_hz, response)
     inside = (f >= band_hz[0]) & (f <= band_hz[1])
     if np.count_nonzero(inside) < 5:
         raise DataError(f"{np.count_nonzero(inside)} lines lie in {band_hz[0]:g} … {band_hz[1]:g} Hz; a circle needs at least 5 around the resonance")
-    f, g = f[inside], g[inside]
-    fitted = least_squares_circle(g.real, g.imag)
-    centre = complex(float(fitted.x), float(fitted.y))
-    # Resonance is where the curve runs fastest along the circle: there the angle from line to line is largest.
-    angle = np.unwrap(np.angle(g - centre))
-    speed = np.abs(np.diff(angle)) / np.diff(f**2)
-    k = int(np.argmax(speed))
-    omega2 = (2 * math.pi * f) ** 2
-    start = 0.5 * (angle[k] + angle[k + 1])
-    sign = np.sign(angle[-1] - angle[0])
-    for _ in range(50):
-        theta = np.clip(sign * (angle - start), -0.95 * math.pi, 0.95 * math.pi)
-        near = np.abs(theta) < 0.8 * math.pi
-        slope, offset = np.polyfit(omega2[near], np.tan(theta[near] / 2), 1)
-        resonance = -offset / slope
-        moved = float(np.interp(resonance, omega2, angle)) - start
-        start += moved
-        if abs(moved) < 1e-12:
-            break
-    return math.sqrt(resonance) / (2 * math.pi), float(1 / (2 * slope * resonance)), 2 * float(fitted.radius)
+    g = g[inside] / np.abs(g[inside]).max()
+    size = float(np.abs(np.array(response, dtype=np.complex128)[inside]).max())
+    squared = (f[inside] / f[inside].mean()) ** 2
+    p, rest, constant = np.linalg.lstsq(np.stack([g, squared, np.ones_like(g)], axis=1), g * squared, rcond=None)[0]
+    if not (p.real > 0 and p.imag != 0):
+        raise DataError(f"the response draws no circle in {band_hz[0]:g} … {band_hz[1]:g} Hz; choose a band around one resonance")
+    frequency = math.sqrt(p.real) * float(f[inside].mean())
+    return frequency, abs(float(p.imag / p.real)) / 2, float(abs(constant + p * rest) / abs(p.imag)) * size
 
 
 def fit(response: Response, *, modes: Sequence[float] | int, band_hz: tuple[float, float] | None = None, mass_line: bool = True, stiffness_line: bool = True) -> Result:

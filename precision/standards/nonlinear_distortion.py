@@ -60,9 +60,10 @@ def evaluate(input: ArrayLike, output: ArrayLike, /, *, rate_hz: float, period: 
         raise DataError(f"input has {u.size} samples and output {y.size}; expected the same, taken at the same times")
     rate = positive("rate_hz", rate_hz, "samples a second")
     (a, b), rest = spectra_of_periods((u, y), period=period, drop=drop)
+    wanted = np.asarray(lines)
+    if wanted.dtype.kind in "iu" and np.any(wanted % 2 == 0):
+        raise DataError(f"line {wanted[wanted % 2 == 0][0]} is even; expected odd lines only: else even distortion falls on them and nothing is left to see it at")
     used = excited_lines(a.mean(axis=0), lines)
-    if np.any(used % 2 == 0):
-        raise DataError(f"line {used[used % 2 == 0][0]} is even; expected odd lines only: else even distortion falls on them and nothing is left to see it at")
     all_lines = np.arange(used[0], used[-1] + 1)
     even = all_lines[all_lines % 2 == 0]
     odd = np.setdiff1d(all_lines[all_lines % 2 == 1], used)
