@@ -12,5 +12,6 @@ ALL: Final = {
     "positioning": "precision.benchmarks.positioning_procedure",
     "spindle": "precision.benchmarks.spindle_procedure",
     "thermal": "precision.benchmarks.thermal_procedure",
+    "volumetric": "precision.benchmarks.volumetric_procedure",
 }
 """Procedure -> the module whose `PROCEDURE` it is, imported when it is asked for."""

@@ -17,7 +17,7 @@ from typing import Final
 
 from ..recording import Kind
 from .lines import ascending, decimal, number, numbered, refuse
-from .parameters import Curve, Parameters, averaged, curve, error_unit, is_constant, is_curve
+from .parameters import Curve, Parameters, averaged, curve, error_unit, is_constant, is_curve, position_unit
 from .table import MOST_POINTS, Table
 
 FORMAT: Final = "Etalon exchange file"
@@ -32,6 +32,17 @@ def write(table: Table) -> str:
     rows = [f"  {decimal(at, 6)} {decimal(error, 12)}" for at, error in zip(table.nominal / table.file_unit, errors, strict=True)]
     name = f"E{table.axis}{table.axis}"
     return "\n".join(["// errors: actual - nominal", f"[{name}]", "Gridpoints = {", *rows, f"}}  // end of {name}", ""])
+
+
+def write_parameters(parameters: Parameters, *, chain: str = "") -> str:
+    """All error parameters, a block each; the chain they belong to as a comment."""
+    lines = ["// errors: actual - nominal, mm and rad, tool relative to workpiece (ISO 230-1)", *([f"// chain, workpiece to tool: {chain}"] if chain else [])]
+    for name, one in parameters.curves.items():
+        rows = zip(one.position / position_unit(name[2]), one.error / error_unit(name), strict=True)
+        lines += [f"[{name}]", "Gridpoints = {", *(f"  {decimal(at, 6)} {decimal(error, 12)}" for at, error in rows), f"}}  // end of {name}"]
+    for name, value in parameters.constants.items():
+        lines += [f"[{name}]", f"VALUE = {decimal(value / error_unit(name), 12)}"]
+    return "\n".join([*lines, ""])
 
 
 def read(text: str, *, axis: str | None = None, kind: Kind = "linear") -> Table:

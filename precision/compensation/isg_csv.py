@@ -10,10 +10,13 @@ from __future__ import annotations
 import itertools
 from typing import Final
 
+import numpy as np
+
+from ..errors import DataError
 from ..recording import Kind
 from .lines import ascending, decimal, number, numbered, refuse
-from .parameters import Curve, Parameters, averaged, curve, error_unit, is_constant, is_curve
-from .table import MOST_POINTS, Table
+from .parameters import Curve, Parameters, averaged, curve, error_unit, is_constant, is_curve, position_unit
+from .table import MOST_POINTS, Array, Table
 
 FORMAT: Final = "ISG CSV"
 
@@ -23,6 +26,33 @@ def write(table: Table) -> str:
     errors = averaged(table, FORMAT)
     rows = [f"{decimal(at, 6)} {decimal(error, 9)}" for at, error in zip(table.nominal / table.file_unit, errors, strict=True)]
     return "\n".join(["// errors: actual - nominal", f"{table.axis} E{table.axis}{table.axis}", *rows, ""])
+
+
+def write_parameters(parameters: Parameters, *, chain: str = "") -> str:
+    """All error parameters: a block for each axis, its errors at common positions, and one for the constants.
+
+    Raises
+    ------
+    DataError       curves of one axis at different positions, which a table cannot hold
+    """
+    lines = ["// errors: actual - nominal, mm and rad, tool relative to workpiece (ISO 230-1)", *([f"// chain, workpiece to tool: {chain}"] if chain else [])]
+    for axis in dict.fromkeys(name[2] for name in parameters.curves):
+        names = [name for name in parameters.curves if name[2] == axis]
+        at = parameters.curves[names[0]].position
+        for name in names:
+            if not np.array_equal(parameters.curves[name].position, at):
+                raise DataError(f"{FORMAT}: {name} has other positions than {names[0]}; the errors of one axis share their positions in a table")
+        columns = [decimal_column(at / position_unit(axis), 6), *(decimal_column(parameters.curves[name].error / error_unit(name), 12) for name in names)]
+        lines += [*(["#"] if lines[-1][0] != "/" else []), " ".join([axis, *names]), *(" ".join(row) for row in zip(*columns, strict=True))]
+    if parameters.constants:
+        values = [decimal(value / error_unit(name), 12) for name, value in parameters.constants.items()]
+        lines += [*(["#"] if lines[-1][0] != "/" else []), " ".join(parameters.constants), " ".join(values)]
+    return "\n".join([*lines, ""])
+
+
+def decimal_column(values: Array, places: int) -> list[str]:
+    """Numbers of one column."""
+    return [decimal(float(value), places) for value in values]
 
 
 def read(text: str, *, axis: str | None = None, kind: Kind = "linear") -> Table:
