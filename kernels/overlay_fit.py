@@ -23,8 +23,15 @@ MOST_PASSES = 50
 SETTLED = 1e-10
 """Reweighting ends when no weight moves by more."""
 
-AT_A_TIME = 16 * blocks.BLOCK
-"""Values of overlay in a block: measured; products want many rows, and steps over the terms many wafers."""
+AT_A_TIME = 8 * blocks.BLOCK
+"""Values of overlay in a block: products want many rows, what is between them a cache (measured)."""
+
+LEFT = 1e-3
+"""Where residuals hold more of the overlay's sum of squares, theirs is taken as a difference of sums, which costs 3 of 16 digits."""
+
+NEAR = 0.9
+"""A matrix that differs from a multiple of the identity by less, of that multiple, in the Frobenius norm has no eigenvalue below a
+tenth of it: any solver will do."""
 
 EPS = 2.0**-52
 
@@ -167,34 +174,68 @@ def _check_broadcast(name: str, array: Array, overlay: Array, fits: str) -> None
 def _blocked(
     basis: Array, to_terms: Array, overlay: Array, weight: Array | None, robust: str | None, reach: float, *, xp: Any
 ) -> OverlayFit:
-    """The definition over so many wafers at a time that their marks stay in the cache, BLAS on one thread.
-
-    Steps over the terms want all wafers at once, so the equations of all are formed, then solved, then the residuals taken.
-    """
+    """The definition over so many wafers at a time that their marks stay in the cache, BLAS on one thread."""
     with blocks.one_blas_thread():
         if overlay.ndim < 2 or overlay.size == 0:
             return _generic(basis, to_terms, overlay, weight, robust, reach, xp=xp)
         per_wafer = weight is not None and weight.ndim == overlay.ndim and weight.shape[0] > 1
         at_a_time = max(1, AT_A_TIME // math.prod(overlay.shape[1:]))
-        parts = [part for _, part in blocks.blocks(overlay.shape[0], at_a_time)]
-        weights = [weight[part] if per_wafer else weight for part in parts]  # type: ignore[index]
-        if weight is None or robust is not None:
-            fits = [
-                _generic(basis, to_terms, overlay[part], w, robust, reach, xp=xp)
-                for part, w in zip(parts, weights, strict=True)
-            ]
-            return OverlayFit(*(None if fits[0][k] is None else xp.concat([fit[k] for fit in fits]) for k in range(4)))
-        right = xp.concat([
-            _product(_weighted(_masked(overlay[part], w, xp), w, xp), basis, xp)
-            for part, w in zip(parts, weights, strict=True)
-        ])  # fmt: skip
-        triangles = [_normal_triangle(w, basis, xp) for w in (weights if per_wafer else weights[:1])]
-        coefficients = _cholesky_solve(xp.concat(triangles) if per_wafer else triangles[0], right, xp)
-        squares = xp.concat([
-            _residual(overlay[part], w, basis, coefficients[part], xp)[0]
-            for part, w in zip(parts, weights, strict=True)
-        ])  # fmt: skip
-        return OverlayFit(_product(coefficients, to_terms, xp), squares, _marks(overlay, weight, xp), None)
+        scratch = xp.empty((2, min(at_a_time, overlay.shape[0]), *overlay.shape[1:]))
+        products = None if weight is None or weight.dtype == xp.bool else _products(basis, xp)
+        normal = None if weight is None or per_wafer else _normal(weight, basis, xp, products)
+        fits = []
+        for _, part in blocks.blocks(overlay.shape[0], at_a_time):
+            some = weight[part] if per_wafer else weight  # type: ignore[index]
+            if robust is None:
+                here = scratch[:, : part.stop - part.start]
+                fits.append(_in_place(basis, to_terms, overlay[part], some, normal, products, here, xp=xp))
+            else:
+                fits.append(_generic(basis, to_terms, overlay[part], some, robust, reach, xp=xp))
+        return OverlayFit(*(None if column[0] is None else xp.concat(column) for column in zip(*fits, strict=True)))
+
+
+def _in_place(
+    basis: Array, to_terms: Array, overlay: Array, weight: Array | None, normal: Array | None, products: Array | None, scratch: Array,
+    *, xp: Any,
+) -> OverlayFit:  # fmt: skip
+    """The definition without a robust law, in buffers: a fresh array of a block costs as much as the product with the basis.
+
+    The few marks that are not used are set to 0 by their numbers. `normal` is Qᵀ W Q where all wafers share it.
+    """
+    n, p = basis.shape
+    kept, residual = scratch
+    if weight is None:
+        kept, marks = overlay, n
+        right = coefficients = _product(overlay, basis, xp)
+    else:
+        used = _used(weight, xp)
+        unused = xp.flatnonzero(~used)
+        every = (slice(None),) * (overlay.ndim - weight.ndim)
+        along = zip(weight.shape, xp.unravel_index(unused, weight.shape), strict=True)
+        gaps = *every, *(slice(None) if size == 1 else number for size, number in along)
+        xp.copyto(kept, overlay)
+        kept[gaps] = 0.0
+        if normal is None:
+            few = used is weight and 2 * unused.size < used.size
+            normal = _normal_of_most(unused, used, basis, xp) if few else _normal(weight, basis, xp, products)
+        right = _product(_weighted(kept, weight, xp), basis, xp)
+        coefficients = _solved(normal, right, xp)
+        marks = n - xp.diff(_edges(unused, weight, xp)).reshape(weight.shape[:-1])
+    total = xp.vecdot(kept if weight is None else _weighted(kept, weight, xp), kept)
+    squares = total - xp.vecdot(coefficients, right)
+    if not (squares > LEFT * total).all():
+        xp.matmul(coefficients.reshape(-1, p), basis.T, out=residual.reshape(-1, n))
+        xp.subtract(kept, residual, out=residual)
+        if weight is not None:
+            residual[gaps] = 0.0
+        squares = xp.vecdot(residual if weight is None else _weighted(residual, weight, xp), residual)
+    return OverlayFit(_product(coefficients, to_terms, xp), squares, marks + xp.zeros(overlay.shape[:-1], dtype=xp.int64), None)
+
+
+def _edges(numbers: Array, rows: Array, xp: Any) -> Array:
+    """Where those of each row begin among the sorted numbers of elements; and the end of the last."""
+    n = rows.shape[-1]
+    return xp.searchsorted(numbers, xp.arange(rows.size // n + 1) * n)
 
 
 def _generic(
@@ -241,7 +282,7 @@ def _solve(basis: Array, overlay: Array, weight: Array | None, xp: Any) -> tuple
         coefficients = _product(overlay, basis, xp)
     else:
         right = _product(_weighted(overlay, weight, xp), basis, xp)
-        coefficients = _cholesky_solve(_normal_triangle(weight, basis, xp), right, xp)
+        coefficients = _solved(_normal(weight, basis, xp), right, xp)
     return coefficients, *_residual(overlay, weight, basis, coefficients, xp)
 
 
@@ -254,30 +295,34 @@ def _residual(overlay: Array, weight: Array | None, basis: Array, coefficients: 
     return xp.vecdot(_weighted(counted, weight, xp), counted), residual
 
 
-def _normal_triangle(weight: Array, basis: Array, xp: Any) -> Array:
-    """The upper triangle of Qᵀ W Q, row by row, for each row of `weight`."""
+def _products(basis: Array, xp: Any) -> Array:
+    """Of every column with itself and those behind it."""
+    return xp.concat([basis[:, k : k + 1] * basis[:, k:] for k in range(basis.shape[1])], axis=1)
+
+
+def _normal(weight: Array, basis: Array, xp: Any, products: Array | None = None) -> Array:
+    """Qᵀ W Q, (..., p, p), for each row of `weight`. `products` are those of the basis, where they are known."""
     p = basis.shape[1]
-    if weight.dtype == xp.bool and is_numpy_namespace(xp):
-        return _triangle_of_used(weight, basis, xp)
-    products = xp.concat([basis[:, k : k + 1] * basis[:, k:] for k in range(p)], axis=1)
-    return _product(weight if weight.dtype == xp.float64 else xp.astype(weight, xp.float64), products, xp)
+    products = _products(basis, xp) if products is None else products
+    triangle = _product(weight if weight.dtype == xp.float64 else xp.astype(weight, xp.float64), products, xp)
+    begin = [k * p - k * (k - 1) // 2 for k in range(p)]  # of row k, from its diagonal on
+    place = [begin[min(i, j)] + abs(i - j) for i in range(p) for j in range(p)]
+    full = xp.take(triangle, xp.asarray(place, device=device(basis)), axis=-1)
+    return xp.reshape(full, (*weight.shape[:-1], p, p))
 
 
-def _triangle_of_used(used: Array, basis: Array, xp: Any) -> Array:
-    """The same for marks that are used or not: from the few that differ, as Qᵀ Q is the identity when all are used."""
+def _normal_of_most(unused: Array, used: Array, basis: Array, xp: Any) -> Array:
+    """The same where few marks are not used, and the others weigh 1: Qᵀ Q is the identity, less what those would have brought."""
     n, p = basis.shape
-    rows = xp.reshape(used, (-1, n))
-    count = rows.shape[0]
-    complement = 2 * xp.count_nonzero(rows) > rows.size
-    wafer, mark = (~rows if complement else rows).nonzero()
-    some, edges = basis.take(mark, axis=0), xp.searchsorted(wafer, xp.arange(count + 1))
-    normal = xp.empty((count, p, p))
-    for k in range(count):
-        part = some[edges[k] : edges[k + 1]]
-        xp.matmul(part.T, part, out=normal[k])
-    upper = xp.flatnonzero(xp.triu(xp.ones((p, p))))
-    triangle = xp.reshape(xp.eye(p) - normal if complement else normal, (count, p * p)).take(upper, axis=1)
-    return xp.reshape(triangle, (*used.shape[:-1], -1))
+    edges = _edges(unused, used, xp)
+    count = xp.diff(edges)
+    row = xp.repeat(xp.arange(count.size), count)
+    # Each row's marks side by side, filled up with one that counts nothing, so that one call takes all products
+    marks = xp.full((count.size, int(count.max(initial=0))), n)
+    marks[row, xp.arange(unused.size) - edges[row]] = unused - n * row
+    some = xp.concat([basis, xp.zeros((1, p))]).take(marks, axis=0)
+    normal = xp.matmul(some.transpose(0, 2, 1), some)
+    return xp.subtract(xp.eye(p), normal, out=normal).reshape(*used.shape[:-1], p, p)
 
 
 def _product(rows: Array, matrix: Array, xp: Any) -> Array:
@@ -285,18 +330,32 @@ def _product(rows: Array, matrix: Array, xp: Any) -> Array:
     return xp.reshape(xp.matmul(xp.reshape(rows, (-1, rows.shape[-1])), matrix), (*rows.shape[:-1], matrix.shape[1]))
 
 
-def _cholesky_solve(triangle: Array, right: Array, xp: Any) -> Array:
-    """Solve p equations for every wafer at once, from the upper triangle of the matrix, row by row; NaN where it is singular.
+def _solved(normal: Array, right: Array, xp: Any) -> Array:
+    """Solve p equations for every wafer; NaN where they are singular. Axes that share a matrix are columns of one system."""
+    p, batch = right.shape[-1], right.shape[:-1]
+    own = (1,) * (len(batch) + 2 - normal.ndim) + normal.shape[:-2]
+    last = next((k for k in range(len(own), 0, -1) if own[k - 1] != 1), 0)
+    normal = xp.reshape(normal, (*own[:last], p, p))
+    right = xp.reshape(right, (*batch[:last], math.prod(batch[last:]), p))
+    scale = xp.linalg.trace(normal) / p
+    flat = xp.reshape(normal, (*normal.shape[:-2], p * p))
+    near = xp.vecdot(flat, flat) - p * scale * scale < (NEAR * scale) ** 2  # ‖A − sI‖² = ‖A‖² − p s² with s the mean of the diagonal
+    if bool(xp.all(near)):
+        solution = xp.matrix_transpose(xp.linalg.solve(normal, xp.matrix_transpose(right)))
+    else:
+        solution = _cholesky_solve(normal[..., None, :, :], right, xp)
+    return xp.reshape(solution, (*batch, p))
+
+
+def _cholesky_solve(normal: Array, right: Array, xp: Any) -> Array:
+    """Solve p equations for every wafer at once; NaN where they are singular.
 
     Steps run over the few terms, each on the whole batch, which is the last axis here. A pivot counts as 0 below p units of
     rounding of its diagonal.
     """
     p = right.shape[-1]
-    triangle, right = (xp.moveaxis(part, -1, 0) for part in (triangle, right))
-    row, start = [], 0
-    for k in range(p):
-        row.append(triangle[start : start + p - k, ...])
-        start += p - k
+    row = [xp.moveaxis(normal[..., k, k:], -1, 0) for k in range(p)]
+    right = xp.moveaxis(right, -1, 0)
     solved: list[Array] = []
     for k in range(p):
         diagonal, value = row[k][:1, ...], right[k : k + 1, ...]
