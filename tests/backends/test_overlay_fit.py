@@ -92,6 +92,21 @@ def test_marks_on_a_line_do_not_determine_a_plane(xp: Any) -> None:
     assert np.isnan(xp.numbers(fit.coefficients)).all(axis=1).tolist() == [True, False]
 
 
+@pytest.mark.parametrize("missing", [False, True])
+def test_residuals_of_a_millionth_of_the_overlay_keep_their_digits(xp: Any, missing: bool) -> None:
+    """A difference of sums of squares would be off by 2⁻⁵² · 1e12 of it, 2e-4: every residual is taken by itself."""
+    design, noise = wafer()
+    design = design / np.linalg.norm(design, axis=0)
+    noise[4] *= 1e6  # one wafer of the block would do with the difference
+    overlay = noise + 1e6 * design @ np.arange(1.0, 7.0)
+    valid = np.random.default_rng(9).uniform(size=(7, 1, 60)) > (0.1 if missing else -1)
+    how = {"valid": xp.asarray(valid)} if missing else {}
+    squares = xp.numbers(overlay_fit(xp.asarray(design), xp.asarray(overlay), **how).residual_sum_of_squares)
+    expected = one_by_one(design, noise, valid.astype(float))[1]
+    # the model of size 2e6 is rounded to 2e-10 at a mark, where residuals are 1: a few times that of the sum
+    np.testing.assert_allclose(squares, expected, rtol=4e-9)
+
+
 @pytest.mark.parametrize("robust", ["huber", "tukey"])
 def test_wrong_marks_do_not_carry_a_robust_fit_away(xp: Any, robust: str) -> None:
     rng = np.random.default_rng(6)
