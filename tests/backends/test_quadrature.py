@@ -51,6 +51,35 @@ def test_all_angles_are_those_of_atan2(xp: Any) -> None:
     np.testing.assert_allclose(xp.numbers(phase), np.arctan2(y, x), rtol=0, atol=5e-16)
 
 
+def test_angles_are_good_to_two_units_in_the_last_place(xp: Any) -> None:
+    """Of angles up to π/8, which are those of the polynomial alone."""
+    theta = np.linspace(-math.pi, math.pi, 200_003)[1:-1]
+    x, y = np.cos(theta), np.sin(theta)
+    phase, _ = unwrapped_phase(xp.asarray(x), xp.asarray(y))
+    error = np.abs(xp.numbers(phase) - np.arctan2(y.astype(np.longdouble), x.astype(np.longdouble)))
+    small = np.abs(theta) < math.pi / 8
+    assert (error[small] <= 2 * np.spacing(np.abs(theta[small]))).all()
+    # elsewhere π/4, π/2 and π come in, each rounded once, and so does each sum: half a unit of π is 2.2e-16
+    assert error.max() <= 5e-16
+
+
+def test_signals_of_a_converter_cross_their_offsets_exactly(xp: Any) -> None:
+    """Whole numbers: cosine is 0 at many a sample, and now and then both signals are."""
+    theta = walk(70_000, seed=3)
+    s, c = np.round(3 * np.cos(theta)), np.round(3 * np.sin(theta))
+    s[[100, 33_000, 69_999]] = c[[100, 33_000, 69_999]] = 0.0
+    s, c = s + 2048.0, c + 2048.0
+    e = Ellipse(p=2048.0, q=2048.0, radius=3.0, ratio=1.0, alpha_rad=0.0)
+    angle = np.arctan2(c - 2048.0, s - 2048.0)
+    exact = np.abs(np.abs(np.diff(angle)) - math.pi) < 1e-9  # half a turn: either way is right
+    keep = np.concatenate(([True], np.cumsum(exact) == 0))
+    phase, _ = unwrapped_phase(xp.asarray(s), xp.asarray(c), ellipse=e)
+    np.testing.assert_allclose(xp.numbers(phase)[keep], np.unwrap(angle)[keep], rtol=0, atol=1e-9)
+    assert keep.sum() > 5
+    turned = (xp.numbers(phase) - angle) / (2 * math.pi)
+    np.testing.assert_allclose(turned, np.round(turned), rtol=0, atol=1e-9)
+
+
 @pytest.mark.parametrize(
     "axis",
     [
@@ -86,6 +115,7 @@ def test_after_a_lost_signal_there_is_no_phase(xp: Any, bad: float, at: int) -> 
 def test_blocks_give_the_whole_to_the_last_bit(tier: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(compiled.SWITCH, tier)
     s, c = signals(walk(200_001))
+    s[[69_999, 70_000, 120_000]], c[[69_999, 70_000, 120_000]] = TILTED.p, TILTED.q
     edges = [0, 1, 1, 3, 70_000, 140_001, 200_001]
     parts = [(s[a:b], c[a:b]) for a, b in itertools.pairwise(edges)]
     np.testing.assert_array_equal(
