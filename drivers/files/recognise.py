@@ -19,6 +19,7 @@ from . import (
     klipper_accelerometer,
     linuxcnc_log,
     nmm,
+    overlay_csv,
     positioning_csv,
     renishaw_rtl,
     renishaw_rtx,
@@ -66,6 +67,11 @@ def _about_nmm(path: Path) -> str:
     return f"the description of a nano-measuring machine's {nmm.read_description(path).procedure} measurement"
 
 
+def _about_overlay(path: Path) -> str:
+    table = overlay_csv.read(path)
+    return f"overlay of {table.wafer.size} marks on {len(set(table.wafer.tolist()))} wafers"
+
+
 RECORDINGS: Final[tuple[Recording, ...]] = (
     Recording(name="Renishaw dynamic capture (.rtx)", begins=lambda suffix, text: text.startswith("HEADER::") and bool(re.search(r"^Data:\s*$|CARTO-Dynamic", text, re.M)),
               about=_about_rtx, instead="precision.drivers.files.renishaw_rtx.read gives the samples; positioning figures need stops at targets"),
@@ -77,6 +83,8 @@ RECORDINGS: Final[tuple[Recording, ...]] = (
               about=_about_acceleration, instead="precision.drivers.files.klipper_accelerometer.read gives them in m/s²; positions are not in the file"),
     Recording(name="LinuxCNC stops", begins=lambda suffix, text: re.match(r"run,dir,target_mm,.*\btool_mm\b", text) is not None, positioning=_stops),
     Recording(name="LinuxCNC servo recording", begins=lambda suffix, text: re.match(r"sample,([a-z0-9_]+,)*x_cmd,", text) is not None, positioning=linuxcnc_log.positioning),
+    Recording(name="overlay readings (CSV)", begins=lambda suffix, text: overlay_csv.begins(text), procedure="overlay",
+              about=_about_overlay, instead="`precision analyze FILE --as overlay` evaluates it"),
     Recording(name="SIOS NMM description (.dsc)", begins=lambda suffix, text: any(words in text for words in nmm.PROCEDURES),
               about=_about_nmm, instead="precision.drivers.files.nmm reads it and the .pos beside it; the scan itself is not evaluated"),
 )  # fmt: skip
