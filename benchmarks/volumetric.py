@@ -126,6 +126,9 @@ def acquire(plan: Parameters, rig: Rig, sink: Sink, *, log: Callable[..., None],
     if plan.compensation is not None:
         log("software compensation", what=plan.compensation.sentence)
         controller = VolumetricallyCompensated(rig.controller, plan.compensation.machine(plan.volume.chain))
+    elif plan.axis_tables is not None:
+        log("software compensation", what=plan.axis_tables.sentence)
+        controller = plan.axis_tables.around(rig.controller)
     points = points_m(plan)
     check_envelope(plan, controller)
     averaging_s = rig.tracker.set_averaging(plan.cycle.averaging)

@@ -21,6 +21,8 @@ from precision.errors import DataError
 from precision.models.rigid_body import AXES, NO_TOOL, RigidBody
 from precision.plan import Strict
 
+from .software_compensation import Compensated, Compensation
+
 CORNERS: Final = 9
 """Points along each axis where the largest correction is looked for, for the soft limits."""
 
@@ -55,6 +57,34 @@ class VolumetricCompensation(Strict):
     def sentence(self) -> str:
         """What the report says of it."""
         return f"volumetric compensation in the plan ({self.format}{f', from {Path(self.file).name}' if self.file else ''}), taken off the commanded positions with the active tool"
+
+
+class AxisTables(Strict):
+    """Tables of single axes, as controllers without volumetric compensation have them; each corrects its own axis by its own position."""
+
+    x: Compensation | None = None
+    y: Compensation | None = None
+    z: Compensation | None = None
+
+    @property
+    def by_axis(self) -> dict[str, Compensation]:
+        """Axis -> its table, of those that are there."""
+        return {axis: table for axis, table in zip(AXES, (self.x, self.y, self.z), strict=True) if table is not None}
+
+    def read(self) -> AxisTables:
+        """The same with the points of the files."""
+        return self.model_copy(update={axis.lower(): table.read(axis) for axis, table in self.by_axis.items()})
+
+    def around(self, controller: MotionController) -> MotionController:
+        """The controller with the tables between it and the commands."""
+        for axis, table in self.by_axis.items():
+            controller = Compensated(controller, table.table(axis))
+        return controller
+
+    @property
+    def sentence(self) -> str:
+        """What the report says of it."""
+        return "tables of single axes: " + "; ".join(f"{axis}: {table.sentence}" for axis, table in self.by_axis.items())
 
 
 class VolumetricallyCompensated:

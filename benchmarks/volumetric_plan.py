@@ -22,7 +22,7 @@ from precision.plan import (
 )
 
 from .runnable import Runnable
-from .volumetric_compensation import VolumetricCompensation
+from .volumetric_compensation import AxisTables, VolumetricCompensation
 
 Point = tuple[Length, Length, Length]
 Span = tuple[Length, Length]
@@ -153,10 +153,13 @@ class Parameters(Runnable):
     uncertainty: Uncertainty = Uncertainty()
     limits: Limits = Limits()
     compensation: VolumetricCompensation | None = Field(None, description="added to every command: a file of error parameters")
+    axis_tables: AxisTables | None = Field(None, description="tables of single axes, added to the commands; instead of a compensation of all errors")
     virtual_machine: VirtualMachine = VirtualMachine()
 
     @model_validator(mode="after")
-    def _stations_are_told_apart(self) -> Self:
+    def _fits_together(self) -> Self:
+        if self.compensation is not None and self.axis_tables is not None:
+            raise ValueError("compensation and axis_tables both correct the commands; give one of them")
         names = [station.name for station in self.stations]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"stations: {twice[0]!r} is there twice; give each set-up its own name")

@@ -32,7 +32,7 @@ def _outlook(plan: Parameters) -> Outlook:
     points = points_m(plan)
     missing = lacking(plan)
     predicted = f"U of a deviation in the volume up to {(judged['U_volume'] or 0.0) * 1e6:.2g} µm" if not missing else "no U is stated"
-    remarks = [plan.compensation.sentence] if plan.compensation is not None else []
+    remarks = [one.sentence for one in (plan.compensation, plan.axis_tables) if one is not None]
     return Outlook(
         lines=(
             ("volume", ", ".join(f"{axis} {low * 1e3:g} … {high * 1e3:g} mm" for axis, (low, high) in plan.volume.spans.items()) + f", chain {plan.volume.chain}"),
@@ -70,7 +70,9 @@ def _connect(plan: Parameters) -> Iterator[Connected[Rig]]:
 
 
 def _with_file(plan: Parameters) -> Parameters:
-    """The plan with the text of the compensation file that it names, once it is known to hold a machine."""
+    """The plan with what its compensation files hold, once that is known to be a machine or tables."""
+    if plan.axis_tables is not None:
+        return plan.model_copy(update={"axis_tables": plan.axis_tables.read()})
     if plan.compensation is None:
         return plan
     compensation = plan.compensation.read()

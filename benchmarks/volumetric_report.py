@@ -42,7 +42,7 @@ def document(plan: Parameters, analysis: Analysis, manifest: Manifest) -> Docume
         ("Volume", f"{spans} mm"), ("Kinematic chain of the model", plan.volume.chain), ("Nodes", f"{' × '.join(map(str, plan.evaluation.nodes))}, {plan.evaluation.functions} between"),
         ("Tool of the map", f"{tool} mm"), ("Feed", f"{plan.volume.feed * 60e3:g} mm/min"), ("Approach", "positive direction of all axes"),
         ("Rank and condition", f"{found.rank} of {found.unknowns}, {found.condition:.3g}"),
-        ("Compensation in the plan", None if plan.compensation is None else plan.compensation.sentence),
+        ("Compensation in the plan", next((one.sentence for one in (plan.compensation, plan.axis_tables) if one is not None), None)),
     )  # fmt: skip
     climate = [(f"Screw of {axis}", f"{value - 273.15:.2f} °C on average") for axis, value in zip(AXES, analysis.material_k, strict=True)]
     return Document(

@@ -24,12 +24,13 @@ if TYPE_CHECKING:
 @click.option("--offset", metavar="LENGTH", help="Where the run's zero is in the controller's coordinates; 0 by default.")
 @click.option("--onto", type=click.Path(exists=True, dir_okay=False), help="The table that was active during the run, in the same format: it is added.")
 @click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="Of the format, for example machine_axis=X1, pulse=1µm.")
+@click.option("--axis", type=click.Choice(["X", "Y", "Z"]), help="Of a volumetric run, in a format of single axes: whose table.")
 @click.option("--experimental", is_flag=True, help="Write a format whose sign or header is not confirmed.")
 @click.option("--force", is_flag=True, help="Replace files that are there.")
 @click.option("--runs", "folder", type=click.Path(file_okay=False), default="runs", show_default=True, help="Folder of the runs.")
 def compensate(
     run: str, controller: str, file: str | None, averaged: bool | None, spacing: str | None, tolerance: str | None, reference: str | None, offset: str | None,
-    onto: str | None, options: tuple[str, ...], experimental: bool, force: bool, folder: str,
+    onto: str | None, options: tuple[str, ...], axis: str | None, experimental: bool, force: bool, folder: str,
 ) -> None:  # fmt: skip
     """Make the compensation table of the axis that RUN (name, part of a name, folder, or "last") has measured, in a controller's format.
 
@@ -37,6 +38,7 @@ def compensate(
     precision compensate last --for linuxcnc                 show what the controller would add
     precision compensate last --for linuxcnc --out x.comp         and write it
     precision compensate last --for sinumerik --out x.ini --spacing 25mm
+    precision compensate last --for etalon --out machine.etalon   all 21 errors, of a volumetric run
 
     The sign is said in words: deviation = actual − target; the controller adds the opposite. The file is read back before it is written, and the
     prediction is made with what was read. Beside FILE stand FILE.svg (measured and predicted) and FILE.json (where it comes from).
@@ -59,6 +61,16 @@ def compensate(
         raise PlanError(f"{chosen.title}: {chosen.experimental}; nothing was written. Give --experimental to write it all the same, and verify it on the machine")
     parsed = chosen.parsed(options)
     outcome = evaluated(found(run, folder))
+    if outcome.run.manifest.procedure == "volumetric":
+        from precision.cli import compensate_volume
+
+        given = {"--averaged": averaged, "--spacing": spacing, "--tolerance": tolerance, "--reference": reference, "--offset": offset, "--onto": onto}
+        if unused := [name for name, value in given.items() if value is not None]:
+            raise PlanError(f"{', '.join(unused)}: of no use for a volumetric run; its tables stand at the nodes of the errors")
+        compensate_volume.make(outcome, controller, chosen, axis=axis, options=parsed, file=file, force=force)
+        return
+    if axis is not None:
+        raise PlanError(f"--axis: {outcome.run.name} measured one axis; leave it out")
     recording = compensating.analysis_of(outcome).recording
     kind = recording.kind
     wishes = compensating.Wishes(
@@ -76,7 +88,7 @@ def compensate(
     metadata = target.with_name(f"{target.name}.json")
     from precision.runs.canonical import dumps
 
-    _write(
+    write_all(
         {
             target: proposal.text.encode("utf-8"),
             drawing: compensating.chart(proposal).svg.encode("utf-8"),
@@ -125,7 +137,7 @@ def _show(console: Any, proposal: Proposal) -> None:
         console.print(Text(f"note: {visible(note)}", "yellow"))
 
 
-def _write(files: dict[Path, bytes], *, force: bool) -> None:
+def write_all(files: dict[Path, bytes], *, force: bool) -> None:
     """All files, each whole or not there; none where one would be replaced without `force`."""
     from precision.errors import DataError
     from precision.runs import durable

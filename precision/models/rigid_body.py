@@ -159,6 +159,18 @@ class RigidBody:
         c0y, b0z, a0z = (value if name in names else 0.0 for name, value in self.constants.items())
         return replace(self, errors=GeometricErrors(x, y, z, c0y, b0z, a0z))
 
+    def plus(self, other: RigidBody) -> RigidBody:
+        """The machine whose errors are the sums of both, at the samples of both. Raises `DataError` where the chains differ, or a lever arm is not zero."""
+        if self.chain != other.chain:
+            raise DataError(f"machines of the chains {self.chain} and {other.chain} have no sum")
+        if any(value != 0.0 for machine in (self, other) for axis in machine.errors[:3] for value in axis.lever_m):
+            raise DataError("machines with lever arms have no sum; normalise them first")
+        curves = {}
+        for name in FUNCTIONS:
+            at = np.union1d(self.curve(name)[0], other.curve(name)[0])
+            curves[name] = (at, self.value(name, at) + other.value(name, at))
+        return RigidBody.from_curves(self.chain, curves, {name: self.constants[name] + other.constants[name] for name in SQUARENESS})
+
     def normalised(self, reference_m: Sequence[float] = NO_TOOL) -> RigidBody:
         """The same machine after the convention of this module: Δ differs by a rigid motion of the workpiece (first order), and a shift for each tool.
 
