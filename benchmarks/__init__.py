@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 ALL: Final = {
+    "overlay": "precision.benchmarks.overlay_procedure",
     "positioning": "precision.benchmarks.positioning_procedure",
     "spindle": "precision.benchmarks.spindle_procedure",
     "thermal": "precision.benchmarks.thermal_procedure",

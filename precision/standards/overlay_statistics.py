@@ -118,11 +118,12 @@ _NAMES: Final = {"x": "dx", "y": "dy", "vector": "√(dx² + dy²)"}
 def figures(found: OverlayStatistics, *, prefix: str, of: str) -> list[Figure]:
     """The figures of dx and dy, all four of each, and the vector's 99.7 % maximum.
 
-    prefix, of : of their keys ("raw_", giving "raw_mean_x") and of their names ("as measured").
+    prefix, of : of their keys and symbols ("raw_", giving "raw_mean_x" and "raw mean x") and of their names ("as measured").
 
     U of mean, 3σ and |mean| + 3σ takes the marks as a sample of independent normal readings: k·s/√n, 3·s·k/√(2(n − 1)), and their root sum of squares.
     """
     parts: list[Figure] = []
+    tag = prefix.replace("_", " ")
     for key, part in (("x", found.x), ("y", found.y)):
         k = 2.0
         none = "no mark has a valid reading of this component"
@@ -140,9 +141,9 @@ def figures(found: OverlayStatistics, *, prefix: str, of: str) -> list[Figure]:
             both, u_both = abs(part.mean) + 3 * part.sd, math.hypot(k * part.sd / math.sqrt(n), u_sigma)
         name = f"{_NAMES[key]}, {of}"
         parts += [
-            figure(f"{prefix}mean_{key}", f"mean of {name}", mean, "m", u_mean, symbol=f"mean {key}", coverage_factor=k),
-            figure(f"{prefix}3s_{key}", f"3σ of {name}", sigma, "m", u_sigma, symbol=f"3σ {key}", coverage_factor=k),
-            figure(f"{prefix}m3s_{key}", f"|mean| + 3σ of {name}", both, "m", u_both, symbol=f"|m|+3σ {key}", coverage_factor=k),
+            figure(f"{prefix}mean_{key}", f"mean of {name}", mean, "m", u_mean, symbol=f"{tag}mean {key}", coverage_factor=k),
+            figure(f"{prefix}3s_{key}", f"3σ of {name}", sigma, "m", u_sigma, symbol=f"{tag}3σ {key}", coverage_factor=k),
+            figure(f"{prefix}m3s_{key}", f"|mean| + 3σ of {name}", both, "m", u_both, symbol=f"{tag}|m|+3σ {key}", coverage_factor=k),
             _most(prefix, key, part, name),
         ]
     return [*parts, _most(prefix, "vector", found.vector, f"{_NAMES['vector']}, {of}")]
@@ -151,4 +152,4 @@ def figures(found: OverlayStatistics, *, prefix: str, of: str) -> list[Figure]:
 def _most(prefix: str, key: str, part: Spread | None, name: str) -> Figure:
     value: float | str = "no mark has a valid reading" if part is None else part.most
     why = "the quantile of a sample whose tail is not known; it describes these marks"
-    return figure(f"{prefix}most_{key}", f"99.7 % maximum of |{name.partition(',')[0]}|,{name.partition(',')[2]}", value, "m", why, symbol=f"99.7 % {key if key != 'vector' else 'r'}")
+    return figure(f"{prefix}most_{key}", f"99.7 % maximum of |{name.partition(',')[0]}|,{name.partition(',')[2]}", value, "m", why, symbol=f"{prefix.replace('_', ' ')}99.7 % {key if key != 'vector' else 'r'}")
