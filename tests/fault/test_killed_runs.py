@@ -41,13 +41,19 @@ def test_kill_9_of_a_run_loses_no_acknowledged_reading_and_leaves_the_machine_st
         environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
         with subprocess.Popen([sys.executable, str(VICTIM), json.dumps(settings)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, env=environment) as zygote:
             assert zygote.stdin is not None and zygote.stdout is not None
-            whole_s = duration_of_the_readings(zygote, tmp_path)
+            whole_s, reading_s = durations(zygote, tmp_path)
             until(lambda: lab.state()["clients"]["controller"] == 0, "the end of the first run")
             for number in range(kills):
                 out, said = tmp_path / f"{number}", tmp_path / f"{number}.said"
                 zygote.stdin.write(f"{out} {said}\n")
                 victim = int(zygote.stdout.readline())
-                time.sleep(chance.uniform(0.0, 1.1 * whole_s))
+                began = time.monotonic()
+                if number % 2:  # half of the kills while it reads, the others at any moment of the run
+                    while not (said.exists() and said.read_bytes()) and time.monotonic() < began + 1.1 * whole_s:
+                        time.sleep(0.001)
+                    time.sleep(chance.uniform(0.0, 1.1 * reading_s))
+                else:
+                    time.sleep(chance.uniform(0.0, 1.1 * whole_s))
                 os.kill(victim, signal.SIGKILL)
                 zygote.stdout.readline()
                 until(lambda: lab.state()["clients"]["controller"] == 0, "the supervisor's end")
@@ -58,7 +64,8 @@ def test_kill_9_of_a_run_loses_no_acknowledged_reading_and_leaves_the_machine_st
                 stopped += acted
                 amid.append(rows)
                 # The computer may have become faster or slower since: about one kill in eleven shall come too late.
-                whole_s *= 0.9 if rows == ROWS else 1.01
+                change = 0.9 if rows == ROWS else 1.01
+                reading_s, whole_s = (reading_s * change, whole_s) if number % 2 else (reading_s, whole_s * change)
             zygote.stdin.close()
     with capsys.disabled():
         print(f"\n{kills} runs killed: {acknowledged} acknowledged readings, {lost} lost; {stopped} stops by the supervisor; {sum(n > 0 for n in amid)} killed after the first reading")
@@ -69,20 +76,21 @@ def test_kill_9_of_a_run_loses_no_acknowledged_reading_and_leaves_the_machine_st
     seen(22, f"kill -9 of a whole run at a random moment, {kills} times", "machine at standstill every time", "see above", f"{lost} of {acknowledged}")
 
 
-def duration_of_the_readings(zygote: subprocess.Popen[str], folder: Path) -> float:
-    """Time from the start of a run to its last reading, here and now: kills are spread over it."""
+def durations(zygote: subprocess.Popen[str], folder: Path) -> tuple[float, float]:
+    """Time from the start of a run to its last reading, and from its first reading to the last, here and now: kills are spread over them."""
     assert zygote.stdin is not None and zygote.stdout is not None
     for number in range(2):  # the first is slower
         said = folder / f"whole{number}.said"
-        began = time.monotonic()
+        began = first = time.monotonic()
         zygote.stdin.write(f"{folder / f'whole{number}'} {said}\n")
         zygote.stdout.readline()
-        while not said.exists() or said.read_bytes().count(b"\n") < ROWS:
+        while (lines := said.read_bytes().count(b"\n") if said.exists() else 0) < ROWS:
             assert time.monotonic() < began + 60
-            time.sleep(0.005)
-        whole_s = time.monotonic() - began
+            first = first if lines else time.monotonic()
+            time.sleep(0.002)
+        ended = time.monotonic()
         assert zygote.stdout.readline() == "0\n"
-    return whole_s
+    return ended - began, ended - first
 
 
 def examined(out: Path, said: Path) -> tuple[int, int, bool]:
