@@ -81,12 +81,14 @@ def indirect(
 
 
 def loop_of_sensitivity(sensitivity: Response) -> Response:
-    """L = 1/S − 1 with |δL| = |δS|/|S|². DataError for a sensitivity with a unit."""
+    """L = 1/S − 1 with |δL| = |δS|/|S|²; its coherence is that of a direct measurement with this uncertainty, 1/(1 + n_d (sd/|L|)²). DataError for a sensitivity with a unit."""
     if sensitivity.unit:
         raise DataError(f"the sensitivity is in {sensitivity.unit}; expected one without a unit: excitation and input at the same place")
     s = sensitivity.response
+    loop, sd = 1 / s - 1, sensitivity.sd / np.abs(s) ** 2
+    coherence = np.abs(loop) ** 2 / (np.abs(loop) ** 2 + sensitivity.effective_averages * sd**2)
     return respond(
-        sensitivity.frequency_hz, 1 / s - 1, sensitivity.sd / np.abs(s) ** 2, sensitivity.coherence, averages=sensitivity.averages,
+        sensitivity.frequency_hz, loop, sd, np.where(np.isfinite(coherence), coherence, 0.0), averages=sensitivity.averages,
         effective=sensitivity.effective_averages, units=(sensitivity.input_unit, sensitivity.input_unit), rate_hz=sensitivity.rate_hz, estimator="L = 1/S − 1",
         how="from the sensitivity", flags=[flag for flag in sensitivity.flags if "coherence" not in flag],
     )  # fmt: skip

@@ -8,7 +8,7 @@ that reason.
     MM = min |1 + L| = 1/Ms              Mt = max |L/(1 + L)|                GM ≥ Ms/(Ms − 1), PM ≥ 2 asin(1/(2 Ms))
 
 U (k = 2) follows from the uncertainty of the measured response: with u = u(|L|)/|L| in each of the two directions, u(PM) = u √(1 + (dφ/d ln|L|)²),
-u(ln GM) = u √(1 + (d ln|L|/dφ)²), u(MM) = u·|L| at that place. Margins are of a loop that is stable when it is closed, as one that was measured closed is.
+u(ln GM) = u √(1 + (d ln|L|/dφ)²), u(MM) = u·|L| at that place; u holds what the two interpolations differ by. Margins are of a loop that is stable when it is closed, as one that was measured closed is.
 """
 
 from __future__ import annotations
@@ -148,13 +148,17 @@ class _Curve:
     def at(self, x: Array | float) -> Complex:
         """L at log f."""
         places = np.clip(np.atleast_1d(np.asarray(x, dtype=np.float64)), self.x[0], self.x[-1])
+        interval = np.clip(np.searchsorted(self.x, places, side="right") - 1, 0, self.x.size - 2)
+        direct, of_inverse = self.both(places)
+        return np.asarray(np.where(self.inverse[interval], of_inverse, direct))
+
+    def both(self, places: Array) -> tuple[Complex, Complex]:
+        """L at log f by the cubic of L, and by that of 1/L (where that is 0, by the former)."""
         other = 1 / self.loop
         rows = np.stack([self.loop.real, self.loop.imag, other.real, other.imag])
-        parts = np.asarray(resample(self.x, rows, places, method="cubic"))
-        interval = np.clip(np.searchsorted(self.x, places, side="right") - 1, 0, self.x.size - 2)
+        parts = np.asarray(resample(self.x, rows, np.clip(places, self.x[0], self.x[-1]), method="cubic"))
         direct, of_inverse = parts[0] + 1j * parts[1], parts[2] + 1j * parts[3]
-        chosen = self.inverse[interval] & (of_inverse != 0)
-        return np.asarray(np.where(chosen, 1 / np.where(chosen, of_inverse, 1.0), direct))
+        return direct, np.where(of_inverse != 0, 1 / np.where(of_inverse != 0, of_inverse, 1.0), direct)
 
     def value(self, x: float) -> complex:
         return complex(self.at(x)[0])
@@ -184,8 +188,11 @@ class _Curve:
         return (float(found.x), float(found.fun), False) if found.fun <= values[k] else (float(self.grid[k]), float(values[k]), False)
 
     def relative_u(self, x: float) -> float | None:
-        """u(|L|)/|L| at log f: between the lines, which are not taken as independent."""
-        return None if self.u is None else float(np.interp(x, self.x, self.u / np.abs(self.loop)))
+        """u(|L|)/|L| at log f: between the lines, which are not taken as independent, with what the cubics of L and of 1/L differ by, as half a range."""
+        if self.u is None:
+            return None
+        one, other = (complex(part[0]) for part in self.both(np.array([x])))
+        return math.hypot(float(np.interp(x, self.x, self.u / np.abs(self.loop))), abs(one - other) / abs(self.value(x)) / math.sqrt(3))
 
     def coherence_at(self, x: float) -> float | None:
         if self.coherence is None:

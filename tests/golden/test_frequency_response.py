@@ -15,7 +15,17 @@ import pytest
 from precision.drivers.lab.plants import disk_drive, eighth_order, nano_stage
 from precision.drivers.lab.plants.linear_plant import Noise
 from precision.errors import DataError
-from precision.standards import closed_loop, excitation, frequency_response, margins, mimo_response, modal_fit, nonlinear_distortion, sampling, transfer_function_fit
+from precision.standards import (
+    closed_loop,
+    excitation,
+    frequency_response,
+    margins,
+    mimo_response,
+    modal_fit,
+    nonlinear_distortion,
+    sampling,
+    transfer_function_fit,
+)
 
 MAT = Path(__file__).resolve().parents[3] / "shared" / "data" / "frf" / "MultisineTypeA.mat"
 TABLE = {  # Hz: motor |G|, phase in degrees, coherence; load |G|
@@ -171,7 +181,7 @@ def test_every_excitation_finds_the_nano_stage() -> None:
     for name, signal in signals.items():
         lines = signal.lines[(signal.frequencies_hz >= 4) & (signal.frequencies_hz <= 100)]
         # 14 periods of 0.5 s to settle: the slow pole of the loop is at −2.8 rad/s, e^−20
-        trace = stage.run(signal.repeated(int(14 + 6)))
+        trace = stage.run(signal.repeated(14 + 6))
         found = frequency_response.from_periods(trace.input, trace.output, rate_hz=rate, period=signal.period, drop=14, lines=lines)
         truth = stage.plant_response(found.frequency_hz)
         off = np.abs(found.response - truth) / np.abs(truth)
@@ -373,7 +383,7 @@ def test_uneven_time_stamps_are_quantified_and_refused_unless_resampled() -> Non
     gapped = np.delete(t, slice(500, 540))
     with pytest.raises(DataError, match="1 gaps, 40 samples missing"):
         sampling.even_record(gapped, np.sin(gapped))
-    with pytest.raises(DataError, match="40 samples are missing after 0.499 s"):
+    with pytest.raises(DataError, match=r"40 samples are missing after 0\.499 s"):
         sampling.even_record(gapped, np.sin(gapped), resample_to_even=True)
     with pytest.raises(DataError, match="ascending"):
         sampling.sampling([0.0, 1.0, 1.0, 2.0])
