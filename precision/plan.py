@@ -43,7 +43,7 @@ class Strict(BaseModel):
 
 _LARGEST: Final = {
     "length": "1000 m", "angle": "1000 rad", "time": "1000000 s", "speed": "100 m/s", "angular speed": "10000 rad/s", "temperature": "1000 K",
-    "temperature difference": "100 K", "pressure": "10000000 Pa", "ratio": "1", "expansion": "0.001 1/K",
+    "temperature difference": "100 K", "pressure": "10000000 Pa", "ratio": "1", "expansion": "0.001 1/K", "frequency": "100000 kHz",
 }
 """Dimension -> the largest size that any plan can mean. Beyond it something was mistyped; a field's own bounds are narrower."""
 
@@ -90,6 +90,7 @@ TemperatureDifference = Annotated[float, *_quantity("temperature difference", "K
 Pressure = Annotated[float, *_quantity("pressure", "Pa")]
 Ratio = Annotated[float, *_quantity("ratio", "")]
 Expansion = Annotated[float, *_quantity("expansion", "1/K")]
+Frequency = Annotated[float, *_quantity("frequency", "Hz")]
 def _text(value: object) -> object:
     """A serial number may be written without quotes."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
@@ -192,7 +193,7 @@ def read(source: Path | str, *, name: str = "") -> dict[str, Any]:
         except OSError as error:
             raise PlanError(f"{name}: cannot be read ({error.strerror}); `precision plan list` shows the ready plans") from error
     else:
-        data = source.encode()
+        data = source.encode("utf-8", "surrogatepass")  # refused below, as bytes that are not UTF-8 are
     if len(data) > MAX_BYTES:
         raise PlanError(f"{name}: larger than {MAX_BYTES // 1024} kB; a plan is a page of TOML")
     try:

@@ -28,6 +28,7 @@ DIMENSIONS: Final[dict[str, dict[str, float]]] = {
     "time": {"s": 1.0, "ms": 1e-3, "µs": 1e-6, "us": 1e-6, "min": 60.0, "h": 3600.0},
     "speed": {"m/s": 1.0, "mm/s": 1e-3, "µm/s": 1e-6, "mm/min": 1e-3 / 60, "m/min": 1 / 60},
     "angular speed": {"rad/s": 1.0, "deg/s": math.pi / 180, "deg/min": math.pi / 10_800, "rpm": math.pi / 30},
+    "frequency": {"Hz": 1.0, "kHz": 1e3, "mHz": 1e-3},
     "temperature difference": {"K": 1.0, "mK": 1e-3},
     "pressure": {"Pa": 1.0, "hPa": 100.0, "kPa": 1e3, "mbar": 100.0},
     "ratio": {"": 1.0, "1": 1.0, "%": 1e-2, "ppm": 1e-6, "ppb": 1e-9},
@@ -80,7 +81,7 @@ def si_unit_of(text: str) -> str:
 def example(dimension: str) -> str:
     """A quantity of this dimension as a person would write it: "0.5 mm"."""
     return {"length": "0.5 mm", "angle": "5 arcsec", "time": "2 s", "speed": "3000 mm/min", "angular speed": "5 deg/s", "temperature": "20 °C",
-            "temperature difference": "0.2 K", "pressure": "1013.25 hPa", "ratio": "50 %", "expansion": "11.7 µm/m/K"}[dimension]
+            "temperature difference": "0.2 K", "pressure": "1013.25 hPa", "ratio": "50 %", "expansion": "11.7 µm/m/K", "frequency": "50 Hz"}[dimension]
 
 
 _SCALES: Final[dict[str, tuple[tuple[float, str], ...]]] = {

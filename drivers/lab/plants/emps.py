@@ -54,28 +54,7 @@ class Emps:
 
     def run(self, reference_m: ArrayLike, *, excitation_v: ArrayLike | None = None, closed: bool = True) -> Trace:
         """Follow `reference_m` (n,) from rest, with `excitation_v` (n,) added to the voltage; `closed` False: the voltage is the excitation alone."""
-        r = np.array(reference_m, dtype=np.float64)
-        w = np.zeros_like(r) if excitation_v is None else np.array(excitation_v, dtype=np.float64)
-        if r.ndim != 1 or w.shape != r.shape:
-            raise ValueError(f"reference_m has shape {r.shape} and excitation_v {w.shape}; expected the same (n,)")
-        sensor = self.noise_m * generator(self.seed, "encoder").standard_normal(r.size)
-        q, v, before = float(r[0]) if closed else 0.0, 0.0, math.nan
-        position, velocity, voltage, output = (np.empty(r.size) for _ in range(4))
-        limited = np.zeros(r.size, dtype=np.bool_)
-        for k in range(r.size):
-            reading = q + sensor[k]
-            if self.resolution_m:
-                reading = self.resolution_m * round(reading / self.resolution_m)
-            wanted = float(w[k])
-            if closed:
-                # The drive differentiates its encoder; the first sample has none before it.
-                speed = 0.0 if math.isnan(before) else (reading - before) / STEP_S
-                wanted += self.velocity_gain_v_s_per_m * (self.position_gain_per_s * (float(r[k]) - reading) - speed)
-            before = reading
-            u = min(VOLTAGE_LIMIT, max(-VOLTAGE_LIMIT, wanted))
-            position[k], velocity[k], voltage[k], output[k], limited[k] = q, v, u, reading, u != wanted
-            q, v = self.moved(q, v, u, STEP_S)
-        return Trace(step_s=STEP_S, reference=r, excitation=w, voltage=voltage, output=output, position_m=position, velocity_m_per_s=velocity, limited=limited)
+        return Drive(self, closed=closed).advance(reference_m, excitation_v=excitation_v)
 
     def moved(self, q: float, v: float, voltage: float, time_s: float) -> tuple[float, float]:
         """Position and velocity `time_s` later under a constant voltage, exactly."""
@@ -101,3 +80,41 @@ class Emps:
     def truth(self) -> dict[str, Any]:
         """The parameters, as published with a run."""
         return truth_of(plant="EMPS", **{name: getattr(self, name) for name in self.__slots__})
+
+
+class Drive:
+    """An EMPS while it runs: what it did so far is kept, so that a run in pieces is the run in one. Begins at the first reference where the loop is closed, else at 0."""
+
+    def __init__(self, emps: Emps, *, closed: bool = True) -> None:
+        self._emps, self._closed = emps, closed
+        self._q, self._v, self._before = math.nan, 0.0, math.nan
+        self._noise = generator(emps.seed, "encoder")
+
+    def advance(self, reference_m: ArrayLike, *, excitation_v: ArrayLike | None = None) -> Trace:
+        """The next samples; as `Emps.run`."""
+        emps = self._emps
+        r = np.array(reference_m, dtype=np.float64)
+        w = np.zeros_like(r) if excitation_v is None else np.array(excitation_v, dtype=np.float64)
+        if r.ndim != 1 or w.shape != r.shape or not r.size:
+            raise ValueError(f"reference_m has shape {r.shape} and excitation_v {w.shape}; expected the same (n,)")
+        sensor = emps.noise_m * self._noise.standard_normal(int(r.size))
+        q, v, before = self._q, self._v, self._before
+        if math.isnan(q):
+            q = float(r[0]) if self._closed else 0.0
+        position, velocity, voltage, output = (np.empty(r.size) for _ in range(4))
+        limited = np.zeros(r.size, dtype=np.bool_)
+        for k in range(r.size):
+            reading = q + float(sensor[k])
+            if emps.resolution_m:
+                reading = emps.resolution_m * round(reading / emps.resolution_m)
+            wanted = float(w[k])
+            if self._closed:
+                # The drive differentiates its encoder; the first sample has none before it.
+                speed = 0.0 if math.isnan(before) else (reading - before) / STEP_S
+                wanted += emps.velocity_gain_v_s_per_m * (emps.position_gain_per_s * (float(r[k]) - reading) - speed)
+            before = reading
+            u = min(VOLTAGE_LIMIT, max(-VOLTAGE_LIMIT, wanted))
+            position[k], velocity[k], voltage[k], output[k], limited[k] = q, v, u, reading, u != wanted
+            q, v = emps.moved(q, v, u, STEP_S)
+        self._q, self._v, self._before = q, v, before
+        return Trace(step_s=STEP_S, reference=r, excitation=w, voltage=voltage, output=output, position_m=position, velocity_m_per_s=velocity, limited=limited)

@@ -107,10 +107,12 @@ def _pairs(roots: Complex, count: int) -> list[Array]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Noise:
-    """Standard deviations of white noise, drawn at each sample: disturbance at the plant's input, of the sensor at its output; and the sensor's step (0: none)."""
+    """Standard deviations of white noise, drawn at each sample: disturbance at the plant's input, of the sensor at its output, of the steps by which the sensor wanders;
+    and the sensor's resolution (0: none)."""
 
     input: float = 0.0
     output: float = 0.0
+    walk: float = 0.0
     resolution: float = 0.0
 
 
@@ -159,37 +161,54 @@ class Bench:
 
     def run(self, excitation: ArrayLike, *, reference: ArrayLike | None = None) -> Trace:
         """Add `excitation` (n,) to the plant's input while the loop follows `reference` (n,), 0 if none is given; all at rest before."""
+        return Loop(self).advance(excitation, reference=reference)
+
+
+class Loop:
+    """A bench while it runs: what it did so far is kept, so that a run in pieces is the run in one."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench, self._plant, self._law = bench, bench.sampled, bench.controller
+        if np.any(self._plant.d):
+            raise ValueError("the plant answers its input at once (D is not 0); a loop around it would have no order of events")
+        self._x = np.zeros(self._plant.a.shape[0])
+        self._state = np.zeros(self._law.a.shape[0] if self._law is not None else 0)
+        self._queue = [0.0] * bench.delay
+        self._drift = 0.0
+        self._sources = [generator(bench.seed, name) for name in ("input", "output", "walk")]
+
+    def advance(self, excitation: ArrayLike, *, reference: ArrayLike | None = None) -> Trace:
+        """The next samples; as `Bench.run`."""
         w = np.array(excitation, dtype=np.float64)
         r = np.zeros_like(w) if reference is None else np.array(reference, dtype=np.float64)
         if w.ndim != 1 or r.shape != w.shape:
             raise ValueError(f"excitation has shape {w.shape} and reference {r.shape}; expected the same (n,)")
-        disturbance = self.noise.input * generator(self.seed, "input").standard_normal(w.size)
-        sensor = self.noise.output * generator(self.seed, "output").standard_normal(w.size)
-        plant = self.sampled
-        if np.any(plant.d):
-            raise ValueError("the plant answers its input at once (D is not 0); a loop around it would have no order of events")
-        x, queue = np.zeros(plant.a.shape[0]), [0.0] * self.delay
-        law = self.controller
-        state = np.zeros(law.a.shape[0] if law is not None else 0)
-        a, b, c = plant.a, plant.b[:, 0], plant.c[0]
+        noise, limit, law = self._bench.noise, self._bench.limit, self._law
+        disturbance, sensor, walk = (sigma * source.standard_normal(int(w.size)) for sigma, source in zip((noise.input, noise.output, noise.walk), self._sources, strict=True))
+        walk = self._drift + np.cumsum(walk)
+        self._drift = float(walk[-1]) if w.size else self._drift
+        sensor = sensor + walk
+        a, b, c = self._plant.a, self._plant.b[:, 0], self._plant.c[0]
+        x, state, queue = self._x, self._state, self._queue
         u, y, clean = np.empty(w.size), np.empty(w.size), np.empty(w.size)
         limited = np.zeros(w.size, dtype=np.bool_)
         for k in range(w.size):
             clean[k] = c @ x
             y[k] = clean[k] + sensor[k]
-            if self.noise.resolution:
-                y[k] = self.noise.resolution * round(y[k] / self.noise.resolution)
+            if noise.resolution:
+                y[k] = noise.resolution * round(y[k] / noise.resolution)
             feedback = 0.0
             if law is not None:
                 error = r[k] - y[k]
                 feedback = float(law.c[0] @ state + law.d[0, 0] * error)
                 state = law.a @ state + law.b[:, 0] * error
             wanted = w[k] + feedback
-            u[k] = min(self.limit, max(-self.limit, wanted))
+            u[k] = min(limit, max(-limit, wanted))
             limited[k] = u[k] != wanted
             queue.append(u[k])
             x = a @ x + b * (queue.pop(0) + disturbance[k])
-        return Trace(step_s=self.step_s, excitation=w, input=u, output=y, noise_free=clean, limited=limited)
+        self._x, self._state = x, state
+        return Trace(step_s=self._bench.step_s, excitation=w, input=u, output=y, noise_free=clean, limited=limited)
 
 
 def generator(seed: int, channel: str) -> np.random.Generator:
