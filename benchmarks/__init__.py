@@ -11,6 +11,7 @@ from typing import Final
 ALL: Final = {
     "overlay": "precision.benchmarks.overlay_procedure",
     "positioning": "precision.benchmarks.positioning_procedure",
+    "self-calibration": "precision.benchmarks.self_calibration_procedure",
     "spindle": "precision.benchmarks.spindle_procedure",
     "thermal": "precision.benchmarks.thermal_procedure",
     "volumetric": "precision.benchmarks.volumetric_procedure",

@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import stdtrit
 
 from precision.kernels.overlay_fit import overlay_fit
 
@@ -22,7 +21,7 @@ from ..models.overlay_marks import OverlayMarks
 from .arrays import Array, frozen
 from .overlay import LARGEST_OVERLAY_M
 from .overlay_rank import rank_report, refuse_deficient
-from .overlay_statistics import TWO_SIGMA, OverlayStatistics, coverage_factor, statistics
+from .overlay_statistics import OverlayStatistics, coverage_factor, statistics
 from .reported import Reported, figure, keyed
 
 NEAR_SINGULAR: Final = 1e-10
@@ -96,7 +95,7 @@ def fit_lot(
     fitted = np.isfinite(coefficients).all(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         sd = np.where(fitted & (freedom > 0), np.sqrt(found.residual_sum_of_squares / np.maximum(freedom, 1)), np.nan)
-    k = np.where(freedom > 0, np.round(stdtrit(np.maximum(freedom, 1), TWO_SIGMA), 2), np.nan)
+    k = np.array([coverage_factor(one) if one > 0 else np.nan for one in freedom.tolist()])
     uncertainty = (k * sd)[:, None] * np.sqrt(variances)
     residual = stacked - coefficients @ design.T
     spatial = np.full((overlay.shape[0], 2 * marks.count), np.nan)

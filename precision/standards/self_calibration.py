@@ -147,8 +147,8 @@ def evaluate(
         stated=(f"views: {', '.join(map(str, views))}", f"{GAUGE} gauge constraints: sums and rotation of stage and plate are 0, mean scale of the stage "
                 + ("from a known length" if known_length else "is 0"), "stage error is what the stage adds; its correction is the opposite"),
         figures=keyed([
-            *_map_figures("stage", maps[0]), *_linear_figures("stage", maps[0], n, pitch, unit, k, covariance), length.figure(unit, k),
-            *_map_figures("plate", maps[1]), *_noise_figures(s, noise_m, freedom, k, gains[0], sampled),
+            *_map_figures("stage", maps[0], unit, k, covariance), *_linear_figures("stage", maps[0], n, pitch, unit, k, covariance), length.figure(unit, k),
+            *_map_figures("plate", maps[1], unit, k, covariance), *_noise_figures(s, noise_m, freedom, k, gains[0], sampled),
         ]),
         flags=tuple(_flags(present, there, s, noise_m, freedom)), pitch_m=pitch, views=tuple(views), stage_m=frozen(maps[0]), plate_m=frozen(maps[1]),
         stage_u_m=frozen(wide[0]), plate_u_m=frozen(wide[1]), placement=frozen(placement), residual_m=frozen(residual.reshape(len(views), n, n, 2)),
@@ -173,19 +173,15 @@ def _checked(views: Sequence[View], readings_m: ArrayLike) -> Array:
 
 def _factorised(views: Sequence[View], n: int, present: NDArray[np.bool_], *, factorise_of: Any) -> Factorised:
     """The factors of a system that the views determine; DataError with the reason where they do not."""
-    if n <= EXACT_RANK_UP_TO:
-        found = rank(views, n, present)
-        if not found.open:
-            return factorise(factorise_of)
-        why = found.reasons
-        count = f"{found.open} combinations of errors stay free ({found.rank} of {found.unknowns})"
+    try:
+        return factorise(factorise_of)
+    except Singular:
+        exact = rank(views, n, present) if n <= EXACT_RANK_UP_TO else rank(views, n)
+    why = exact.reasons or ("missing marks cut the stage or the plate into parts that no view connects",)
+    if exact.exact_for == n and exact.open:
+        count = f"{exact.open} combinations of errors stay free ({exact.rank} of {exact.unknowns})"
     else:
-        try:
-            return factorise(factorise_of)
-        except Singular:
-            small = rank(views, n)
-            why = small.reasons or ("missing marks cut the stage or the plate into parts that no view connects",)
-            count = "more stays free than the gauge" + (f" ({small.open} combinations of errors already on {small.exact_for} × {small.exact_for})" if small.open else "")
+        count = "more stays free than the gauge" + (f" ({exact.open} combinations of errors already on {exact.exact_for} × {exact.exact_for})" if exact.open else "")
     raise DataError(f"views {', '.join(map(str, views))}: {count}: {'; '.join(why)}. Add such a view: 0°, 90° and a shift by one pitch are enough") from None
 
 
@@ -236,19 +232,40 @@ class _Scale:
         return figure(key, name, value, "", math.hypot(k * math.sqrt(variance), self.known.uncertainty_m) / (self.distance * self.half), symbol="scale", coverage_factor=k)
 
 
-def _map_figures(which: str, errors: Array) -> list[Any]:
+def _map_figures(which: str, errors: Array, unit: float | None, k: float, covariance: Array | None) -> list[Any]:
+    """Sizes of a map. U by their derivatives with respect to the map, which holds while the map is above its noise."""
     flat = errors.reshape(-1, 2)
-    found = statistics(flat)
-    some = flat[np.isfinite(flat).all(axis=1)]
-    why = "a size of the whole map; U of each point stands beside the map"
-    largest = float(np.hypot(some[:, 0], some[:, 1]).max())
+    there: NDArray[np.bool_] = np.asarray(np.isfinite(flat).all(axis=1))
+    d = np.where(there[:, None], flat, 0.0)
+    length = np.hypot(d[:, 0], d[:, 1])
+    worst = int(np.argmax(length))
+    rms = float(np.sqrt((d * d).sum() / (2 * there.sum())))
+
+    def u_of(weight: Array) -> float | str:
+        if unit is None:
+            return "no noise is known"
+        if covariance is None:
+            return "the covariance is sampled; U of each point stands beside the map"
+        start = 0 if which == "stage" else flat.size
+        own = covariance[start : start + flat.size, start : start + flat.size]
+        u = k * unit * math.sqrt(max(0.0, float(weight.ravel() @ own @ weight.ravel())))
+        noise = unit * math.sqrt(float(np.diagonal(own).sum()) / (2 * there.sum()))
+        return u if rms > 2 * noise else "the map is hardly above the noise of the readings"
+
+    direction = np.zeros_like(d)
+    direction[worst] = d[worst] / (length[worst] or 1.0)
     made = [
-        figure(f"{which}_rms", f"{which} error, root mean square of a component", float(np.sqrt(np.mean(some**2))), "m", why, symbol=f"{which} rms"),
-        figure(f"{which}_max", f"{which} error, largest vector", largest, "m", why, symbol=f"{which} max"),
+        figure(f"{which}_rms", f"{which} error, root mean square of a component", rms, "m", u_of(d / (2 * there.sum() * (rms or 1.0))), symbol=f"{which} rms", coverage_factor=k),
+        figure(f"{which}_max", f"{which} error, largest vector", float(length[worst]), "m", u_of(direction), symbol=f"{which} max", coverage_factor=k),
     ]
-    for key, part in (("x", found.x), ("y", found.y)):
-        sigma = part.three_sigma if part is not None and part.three_sigma is not None else "one place was read"
-        made.append(figure(f"{which}_3s_{key}", f"{which} error, 3σ of {key}", sigma, "m", why, symbol=f"{which} 3σ {key}"))
+    found = statistics(flat)
+    for axis, (key, part) in enumerate((("x", found.x), ("y", found.y))):
+        if part is None or part.sd is None:
+            made.append(figure(f"{which}_3s_{key}", f"{which} error, 3σ of {key}", "one place was read", "m", symbol=f"{which} 3σ {key}"))
+            continue
+        weight = np.zeros_like(d)
+        weight[there, axis] = 3 * (d[there, axis] - part.mean) / ((part.count - 1) * (part.sd or 1.0))
+        made.append(figure(f"{which}_3s_{key}", f"{which} error, 3σ of {key}", 3 * part.sd, "m", u_of(weight), symbol=f"{which} 3σ {key}", coverage_factor=k))
     return made
 
 

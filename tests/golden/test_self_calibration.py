@@ -69,12 +69,9 @@ def test_noise_gains(n: int, row: int, views: tuple[View, ...]) -> None:
     assert result["gain_max"] == pytest.approx(GAINS[n][row][1], abs=0.51e-4)
 
 
-def simulated(
-    views: tuple[View, ...], stage: np.ndarray, plate: np.ndarray, placement: np.ndarray, *, pitch: float = 1e-3, noise: float = 0.0, seed: int = 0
-) -> np.ndarray:
+def simulated(views: tuple[View, ...], stage: np.ndarray, plate: np.ndarray, placement: np.ndarray, *, pitch: float = 1e-3) -> np.ndarray:
     """Readings by the definition, one mark after the other."""
     n = stage.shape[0]
-    random = np.random.default_rng(seed)
     readings = np.full((len(views), n, n, 2), np.nan)
     middle = (n - 1) / 2
     for v, view in enumerate(views):
@@ -86,7 +83,7 @@ def simulated(
                 if 0 <= i < n and 0 <= j < n:
                     t = placement[v]
                     readings[v, i, j] = stage[i, j] + turn @ plate[row, column] + t[:2] + t[2] * pitch * np.array([-y, x])
-    return readings + noise * random.standard_normal(readings.shape)
+    return readings
 
 
 def in_gauge(stage: np.ndarray, plate: np.ndarray, pitch: float = 1e-3) -> tuple[np.ndarray, np.ndarray]:
@@ -212,7 +209,9 @@ def test_half_of_the_marks_missing_is_refused() -> None:
 def test_predicted_uncertainty_is_what_noise_does() -> None:
     n, noise = 5, 2e-9
     zero = np.zeros((n, n, 2))
-    results = [evaluate(THREE_VIEWS, simulated(THREE_VIEWS, zero, zero, np.zeros((3, 3)), noise=noise, seed=seed), pitch_m=1e-3) for seed in range(300)]
+    without = simulated(THREE_VIEWS, zero, zero, np.zeros((3, 3)))
+    random = np.random.default_rng(6)
+    results = [evaluate(THREE_VIEWS, without + random.normal(0, noise, without.shape), pitch_m=1e-3) for _ in range(300)]
     errors = np.array([result.stage_m for result in results])
     # The spread of 300 × 50 values of which some 40 a run are independent: 1/√(2·300·40) = 0.65 %; 3 of that.
     assert np.sqrt(np.mean(errors**2)) == pytest.approx(0.8002 * noise, rel=0.02)
@@ -220,6 +219,22 @@ def test_predicted_uncertainty_is_what_noise_does() -> None:
     assert covered == pytest.approx(0.9545, abs=0.012)  # runs are independent: a run's mean varies by some 0.05, and 300 of them by 0.003
     orthogonality = [abs(result["stage_orthogonality"] or 0) <= (result.figures["stage_orthogonality"].uncertainty or 0) for result in results]
     assert np.mean(orthogonality) == pytest.approx(0.9545, abs=0.036)  # 3·√(p(1 − p)/300)
+
+
+def test_uncertainty_of_the_size_of_a_map() -> None:
+    n, noise = 5, 1e-9
+    random = np.random.default_rng(7)
+    stage, plate = random.normal(0, 40e-9, (2, n, n, 2))
+    true = evaluate(THREE_VIEWS, simulated(THREE_VIEWS, stage, plate, np.zeros((3, 3))), pitch_m=1e-3)
+    keys = ("stage_rms", "stage_max", "stage_3s_x", "plate_rms", "plate_max", "plate_3s_y")
+    hits = {key: 0 for key in keys}
+    without = simulated(THREE_VIEWS, stage, plate, np.zeros((3, 3)))
+    for _ in range(600):
+        found = evaluate(THREE_VIEWS, without + random.normal(0, noise, without.shape), pitch_m=1e-3)
+        for key in keys:
+            hits[key] += abs((found[key] or 0) - (true[key] or 0)) <= (found.figures[key].uncertainty or 0)
+    for key, count in hits.items():
+        assert count / 600 == pytest.approx(0.9545, abs=0.026), key  # 3·√(p(1 − p)/600)
 
 
 def test_a_map_in_positions_is_refused() -> None:
