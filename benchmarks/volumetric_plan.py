@@ -85,7 +85,7 @@ class Cycle(Strict):
 class Evaluation(Strict):
     """How the errors are looked for, and which corrections are made."""
 
-    nodes: tuple[int, int, int] = Field((11, 9, 9), description="of X, Y, Z: errors are followed from node to node", strict=False)
+    nodes: tuple[int, int, int] = Field((21, 15, 13), description="of X, Y, Z: errors are followed from node to node", strict=False)
     functions: Literal["linear", "cubic"] = Field("linear", description="between the nodes")
     assumed_zero: tuple[Annotated[str, StringConstraints(pattern=r"^(E[XYZABC][XYZ]|[ABC]0[YZ])$")], ...] = Field((), description="errors that are not looked for, as ECZ", max_length=20, strict=False)
     refractive_index: Literal["ciddor", "edlen", "off"] = "ciddor"

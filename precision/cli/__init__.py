@@ -18,6 +18,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "analyze": ("analyze", "Evaluate a recording (CSV) or a run again."),
     "report": ("report", "Write the report of a run: html, pdf, md, json, csv, xlsx or junit."),
     "compensate": ("compensate", "Make the table that corrects the axis, in a controller's format."),
+    "import": ("import_", "Read a file of error parameters (Etalon, ISG CSV): show, draw, convert."),
     "compare": ("compare", "Set two runs side by side: what changed, and whether that is more than U."),
     "reproduce": ("reproduce", "Run a simulated run again and compare every reading and result."),
     "runs": ("runs", "List, show, verify and recover runs."),
@@ -42,7 +43,7 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"precision.cli.{COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, COMMANDS[cmd_name][0])
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
