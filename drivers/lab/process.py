@@ -76,6 +76,16 @@ class LabProcess:
         """
         self._asked({"do": "station", "place_m": list(place_m), "reflector_m": list(reflector_m)})
 
+    def set_up(self, what: str, direction: Sequence[float] | None = None) -> None:
+        """What an operator's hands do: mount the interferometer for "reflectors", a "square", or a "line" along `direction` (x, y, z). Counts are zero after it.
+
+        Raises
+        ------
+        ValueError      there is no such set-up
+        """
+        request: dict[str, Any] = {"do": "set-up", "what": what}
+        self._asked(request if direction is None else {**request, "direction": list(direction)})
+
     def mount_ball_bar(self, centre_m: Mapping[str, float], length_m: float) -> None:
         """What an operator's hands do: the table ball where the tool ball is with the machine at `centre_m`, and a bar of `length_m` between the two."""
         self._asked({"do": "mount", "device": "ballbar", "centre_m": dict(centre_m), "length_m": length_m})

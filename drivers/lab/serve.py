@@ -5,6 +5,7 @@ sensors (SCPI) on a raw socket, all on 127.0.0.1. The first line on standard out
 
     {"do": "state"}   {"do": "truth"}   {"do": "fault", "device": ..., "kind": ..., ...} (see `faults`)   {"do": "time-scale", "value": 10 | "inf"}
     {"do": "mount", "device": "ballbar", "centre_m": {"X": ..., "Y": ..., "Z": ...}, "length_m": ...}: what an operator's hands do
+    {"do": "set-up", "what": "reflectors" | "square" | "line", "direction": [x, y, z]}: the operator mounts the interferometer (see `interferometer.Optics.set_up`)
     {"do": "station", "place_m": [x, y, z], "reflector_m": [x, y, z]}: the operator moves the tracking interferometer (see `tracker`)
 
 Each is answered by one line with "ok", and "error" where it was refused. The process leaves when its standard input ends, so that nobody has to
@@ -303,6 +304,10 @@ class LabServer:
                 self._catch_up(time.monotonic())
                 self.twin.tracker.stand(place, reflector)
                 return {}
+            case {"do": "set-up", "what": str(what), **rest}:
+                self._catch_up(time.monotonic())
+                self.twin.optics.set_up(what, _vector(rest.get("direction")))
+                return {}
             case {"do": "mount", "device": "ballbar", "centre_m": dict(centre_m), "length_m": length_m}:
                 self.twin.ball_bar.mount(centre_m, length_m)
                 return {}
@@ -310,7 +315,7 @@ class LabServer:
                 self.grbl.time_scale = _time_scale(value)
                 return {}
             case _:
-                raise ValueError('expected {"do": "truth" | "state" | "fault" | "station" | "mount" | "time-scale", ...}')
+                raise ValueError('expected {"do": "truth" | "state" | "fault" | "station" | "set-up" | "mount" | "time-scale", ...}')
 
     def _state(self) -> dict[str, Any]:
         position_m = self._catch_up(time.monotonic())
@@ -325,6 +330,15 @@ class LabServer:
             "messages": {name: endpoint.messages for name, endpoint in self.endpoints.items()},
             "faults_waiting": {name: len(endpoint.faults) for name, endpoint in self.endpoints.items()},
         }
+
+
+def _vector(value: object) -> list[float] | None:
+    """Numbers of a control line; None for none."""
+    if value is None:
+        return None
+    if not isinstance(value, list) or not all(isinstance(part, int | float) and not isinstance(part, bool) for part in value):
+        raise ValueError(f"{str(value)[:40]!r} is no list of numbers; expected [x, y, z]")
+    return [float(part) for part in value]
 
 
 def _settings(parameters: Parameters) -> dict[int, float]:

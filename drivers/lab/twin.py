@@ -46,7 +46,7 @@ class Twin:
         functions, as (amplitude, period, phase) of sinusoids of the machine coordinate (the lead error has `lead_slope` besides). `readings` : beside each reading of the interferometer that was
         taken standing still, the true displacement of the tool point since the same reset: as it was (`true_displacement_m`), and with everything at
         20 °C and no drift of the structure (`true_displacement_20c_m`), which is what a test after ISO 230-2 asks for. `tracker` : where its stations and
-        reflectors really were.
+        reflectors really were. `square` : normals of the mirrors, and by how much each pair is more than square.
         """
         parameters = asdict(self.parameters)
         bounds = parameters.pop("bounds")
@@ -61,6 +61,7 @@ class Twin:
             "readings": readings,
             **({"ball_bar": bar} if (bar := self.ball_bar.truth()) is not None else {}),
             "tracker": self.tracker.truth(),
+            "square": self.optics.truth(),
         }
 
     def _shape(self, index: int) -> dict[str, Any]:
