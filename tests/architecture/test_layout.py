@@ -95,7 +95,7 @@ def test_every_command_in_the_table_exists() -> None:
     from precision.cli import COMMANDS
 
     for name, (module, line) in COMMANDS.items():
-        command = getattr(importlib.import_module(f"precision.cli.{module}"), name)
+        command = getattr(importlib.import_module(f"precision.cli.{module}"), module)
         assert isinstance(command, click.Command), name
         assert command.help, name
         assert line.endswith(".")
