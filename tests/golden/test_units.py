@@ -13,7 +13,7 @@ from precision import units
 
 SI = {
     "length": "m", "angle": "rad", "time": "s", "speed": "m/s", "angular speed": "rad/s", "temperature difference": "kelvin", "pressure": "Pa",
-    "ratio": "", "expansion": "1/kelvin",
+    "ratio": "", "expansion": "1/kelvin", "frequency": "hertz",
 }  # fmt: skip
 # The same unit in pint's words where they differ from ours.
 PINT_NAMES = {"in": "inch", "rpm": "revolution/minute", "": "dimensionless", "1": "dimensionless", "%": "percent", "ppb": "1e-9", "K": "kelvin",
