@@ -19,6 +19,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "report": ("report", "Write the report of a run: html, pdf, md, json, csv, xlsx or junit."),
     "compensate": ("compensate", "Make the table that corrects the axis, in a controller's format."),
     "import": ("import_", "Read a file of error parameters (Etalon, ISG CSV): show, draw, convert."),
+    "improve": ("improve", "Measure an axis, correct the controller's table, measure again."),
     "compare": ("compare", "Set two runs side by side: what changed, and whether that is more than U."),
     "reproduce": ("reproduce", "Run a simulated run again and compare every reading and result."),
     "runs": ("runs", "List, show, verify and recover runs."),
