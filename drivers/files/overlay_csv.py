@@ -80,10 +80,11 @@ def read(path: Path, *, unit: str | None = None, columns: Mapping[str, str] | No
     for ours, theirs in (columns or {}).items():
         if ours not in NAMES:
             raise DataError(f"--column {ours}={theirs}: no such column; ours are {', '.join(NAMES)}")
-        if theirs not in table.columns:
-            raise DataError(f"--column {ours}={theirs}: {table.name} has no such column; it has {', '.join(table.columns)[:200]}")
-        place[ours] = table.columns.index(theirs)
-        match = _UNIT.search(theirs)
+        found = [index for index, name in enumerate(table.columns) if theirs in (name, _UNIT.sub("", name))]
+        if len(found) != 1:
+            raise DataError(f"--column {ours}={theirs}: {table.name} has {'no' if not found else 'more than one'} such column; it has {', '.join(table.columns)[:200]}")
+        place[ours] = found[0]
+        match = _UNIT.search(table.columns[found[0]])
         stated.pop(ours, None)
         if match:
             stated[ours] = match["bracket"] or match["suffix"]

@@ -158,9 +158,17 @@ def _printed(exposure: Exposure, centre: Array, inside: Array, up: NDArray[np.bo
     image = np.stack([x * math.cos(ry) - y * math.sin(rx), x * math.sin(ry) + y * math.cos(rx)], axis=1)
     radius2 = (inside * inside).sum(axis=1, keepdims=True) / FIELD_RADIUS_M**2
     lens = exposure.distortion_m * radius2 * inside / FIELD_RADIUS_M
-    stage = np.stack([sum(a * np.cos(kx * centre[:, 0] + ky * centre[:, 1] + phase) for a, kx, ky, phase in waves) for waves in exposure.grid], axis=1)
+    stage = np.stack([_waves(waves, centre) for waves in exposure.grid], axis=1)
     scan = np.where(up[:, None], 1.0, -1.0) * np.array(exposure.up_m)
     return np.asarray(centre + stage + scan + image + lens)
+
+
+def _waves(waves: tuple[tuple[float, float, float, float], ...], place: Array) -> Array:
+    """(n,) Σ a·cos(k·place + φ)."""
+    total = np.zeros(place.shape[0])
+    for amplitude, kx, ky, phase in waves:
+        total += amplitude * np.cos(kx * place[:, 0] + ky * place[:, 1] + phase)
+    return total
 
 
 def _turned(position: Array, angle: float) -> Array:
