@@ -32,10 +32,15 @@ def open_regular(path: Path) -> BufferedReader:
         raise
 
 
+def at_most(file: BufferedReader, most: int) -> int:
+    """How many bytes to ask for so that more than `most` are noticed, without memory for more than the file has."""
+    return min(most, max(os.fstat(file.fileno()).st_size, 1 << 16)) + 1
+
+
 def read_regular(path: Path, most: int) -> bytes:
     """The content of a regular file of at most `most` bytes. Raises as `open_regular`, and `DataError` for a larger file."""
     with open_regular(path) as file:
-        data = file.read(most + 1)
+        data = file.read(at_most(file, most))
     if len(data) > most:
         raise DataError(f"{path.parent.name}/{path.name} has more than {most} bytes; it is not what its name says")
     return data

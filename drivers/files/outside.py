@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from precision.errors import DataError
-from precision.regular_file import open_regular
+from precision.regular_file import at_most, open_regular
 
 MAX_BYTES: Final = 512 * 1024 * 1024
 """Of a recording, unpacked: a minute of 3 axes at 50 kHz in text."""
@@ -25,10 +25,10 @@ def read_bytes(path: Path, *, most: int = MAX_BYTES) -> bytes:
     """
     try:
         with open_regular(path) as file:
-            data = file.read(most + 1)
+            data = file.read(at_most(file, most))
             if data[:2] == b"\x1f\x8b":
                 file.seek(0)
-                data = gzip.GzipFile(fileobj=file).read(most + 1)
+                data = _unpacked(gzip.GzipFile(fileobj=file), most)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{path.name}: the packed data are damaged or end early ({error}); copy the file again") from error
     except OSError as error:
@@ -36,6 +36,14 @@ def read_bytes(path: Path, *, most: int = MAX_BYTES) -> bytes:
     if len(data) > most:
         raise DataError(f"{path.name}: more than {most / 1e6:.0f} MB; cut the recording into parts")
     return data
+
+
+def _unpacked(file: gzip.GzipFile, most: int) -> bytes:
+    """At most one byte more than `most`, piece by piece: a reader makes room at once for all that it is asked for."""
+    data = bytearray()
+    while len(data) <= most and (piece := file.read(min(1 << 20, most + 1 - len(data)))):
+        data += piece
+    return bytes(data)
 
 
 def beginning(path: Path, number: int = 4096) -> bytes:
