@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 ALL: Final = {
+    "frf": "precision.benchmarks.frf_procedure",
     "overlay": "precision.benchmarks.overlay_procedure",
     "positioning": "precision.benchmarks.positioning_procedure",
     "self-calibration": "precision.benchmarks.self_calibration_procedure",

@@ -1,0 +1,227 @@
+"""The frequency response of a plant: an excitation is handed to its controller, tried small, and measured over whole periods.
+
+`acquire` is the only code here that touches a device; `frf_evaluation.analyse` judges what it left behind.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from precision.drivers.frames.driver import FrameStream
+from precision.errors import DataError, PlanError, SafetyStop
+from precision.runs.capture import Column
+from precision.standards import excitation as signals
+
+from .frf_plan import Parameters
+from .procedure import Outlook, Sink, block
+
+Array = NDArray[np.float64]
+
+CHANNELS: Final = ("excitation", "input", "output")
+COLUMNS: Final = (Column("t_s", "f8", "s"), Column("excitation", "f8", ""), Column("input", "f8", ""), Column("output", "f8", ""))
+_UPLOAD: Final = 4000
+"""Samples of a control line."""
+_PROBE_PERIODS: Final = 3
+_QUIET_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rig:
+    """The plant, as a stream with channels excitation, input, output and perhaps state (not 0: switched off), that takes `limits` and `wave` as control lines."""
+
+    plant: FrameStream
+
+
+def period_samples(plan: Parameters, rate_hz: float) -> int:
+    """Samples of one period at a rate. PlanError where it does not fit."""
+    if plan.excitation.kind == "PRBS":
+        return signal(plan, rate_hz).period
+    wanted = rate_hz / plan.excitation.resolution
+    if not 8 <= round(wanted) <= signals.LONGEST:
+        raise PlanError(f"excitation.resolution of {plan.excitation.resolution:g} Hz at {rate_hz:g} samples a second is a period of {wanted:.4g} samples; 8 … {signals.LONGEST} are expected")
+    return round(wanted)
+
+
+def signal(plan: Parameters, rate_hz: float) -> signals.Excitation:
+    """One period of the plan's excitation at the device's rate. Pure.
+
+    Raises
+    ------
+    PlanError       a band that the rate does not carry
+    """
+    own = plan.excitation
+    if own.high >= rate_hz / 2:
+        raise PlanError(f"excitation.high is {own.high:g} Hz; the plant is sampled {rate_hz:g} times a second, so less than {rate_hz / 2:g} Hz is expected")
+    try:
+        if own.kind == "PRBS":
+            # The clock at 2.5 times the highest frequency: down to 0.8 of the power there; the order for at least the resolution.
+            hold = max(1, int(rate_hz / (2.5 * own.high)))
+            order = min(20, max(3, math.ceil(math.log2(rate_hz / hold / own.resolution + 1))))
+            return signals.prbs(order, rate_hz=rate_hz, peak=own.peak, hold=hold)
+        period = period_samples(plan, rate_hz)
+        if own.kind == "chirp":
+            return signals.chirp(own.low, own.high, period=period, rate_hz=rate_hz, peak=own.peak)
+        step = rate_hz / period
+        if own.kind == "odd-odd multisine":
+            lines = signals.odd_odd_lines(own.low, own.high, period=period, rate_hz=rate_hz)
+        else:
+            first, last = math.ceil(own.low / step - 1e-6), math.floor(own.high / step + 1e-6)
+            lines = np.unique(np.rint(np.geomspace(first, max(first, last), own.lines)).astype(np.int64))
+        # Schroeder's phases are small in crest for a band without holes only.
+        whole = own.kind == "multisine" and lines.size == lines[-1] - lines[0] + 1
+        return signals.multisine(lines, period=period, rate_hz=rate_hz, peak=own.peak, phases="schroeder" if whole else "random", seed=plan.seed)
+    except DataError as error:
+        raise PlanError(f"excitation: {error}") from error
+
+
+def preview(plan: Parameters) -> Outlook:
+    """What will be done. Pure."""
+    own, safety = plan.excitation, plan.safety
+    total_s = (own.periods + own.settle + _PROBE_PERIODS) / own.resolution
+    unit_in, unit_out = plan.units.input, plan.units.output
+    return Outlook(
+        lines=(
+            ("excitation", f"{own.kind}, {own.low:g} … {own.high:g} Hz, lines {own.resolution:g} Hz apart or more, peak {own.peak:g} {unit_in}".rstrip()),
+            ("measured", f"{own.periods} periods after {own.settle} to settle"),
+            ("first", f"{_PROBE_PERIODS} periods at {safety.probe:.0%} of the peak; the whole is refused where it would pass ±{safety.travel:g} {unit_out}".rstrip()),
+            ("limits", "those of the controller are asked for before anything moves"),
+            ("evaluation", f"response with coherence and U, loop {plan.evaluation.loop}" + (", margins" if plan.evaluation.loop == "closed" else "")),
+        ),
+        uncertainty="from the scatter of the periods",
+        envelope_m={},
+        duration_s=total_s,
+        points=own.periods + own.settle,
+        bytes=int(40 * 60_000 * total_s) + (1 << 20),
+        remarks=(f"{own.periods} periods: the uncertainty itself is known to {100 / math.sqrt(2 * (own.periods - 1)):.0f} %",) if own.periods < 6 else (),
+    )
+
+
+def check(plan: Parameters, rig: Rig) -> None:
+    """Refuse what the device cannot do, before anything is excited.
+
+    Raises
+    ------
+    PlanError       channels that lack, other units than the plan's, a peak or a travel beyond the device's own limits
+    """
+    channels = {channel.name: channel.unit for channel in rig.plant.channels}
+    if missing := [name for name in CHANNELS if name not in channels]:
+        raise PlanError(f"the stream has the channels {', '.join(channels)}; {', '.join(missing)} is missing")
+    for name, unit in zip(CHANNELS, (plan.units.input, plan.units.input, plan.units.output), strict=True):
+        if channels[name] != unit:
+            raise PlanError(f"channel {name} of the stream is in {channels[name] or 'no unit'}, the plan says {unit or 'no unit'}; correct [units], peak and travel are in them")
+    signal(plan, rig.plant.rate_hz)
+    peak, travel = _limits(rig)
+    if plan.excitation.peak > peak:
+        raise PlanError(f"excitation.peak is {plan.excitation.peak:g} {plan.units.input}; the device allows {peak:g}".rstrip())
+    if plan.safety.travel > travel:
+        raise PlanError(f"safety.travel is {plan.safety.travel:g} {plan.units.output}; the device allows {travel:g}".rstrip())
+
+
+def acquire(plan: Parameters, rig: Rig, sink: Sink, *, log: Callable[..., None], progress: Callable[[int, int], None]) -> None:
+    """Try the excitation small, then measure it.
+
+    Raises
+    ------
+    SafetyStop      the output would pass, or passed, the plan's travel, or the device switched off
+    DataError       the stream ended early
+    DeviceError     as the driver says
+    """
+    plant, own = rig.plant, plan.excitation
+    one = signal(plan, plant.rate_hz)
+    names = [channel.name for channel in plant.channels]
+    log("excitation", what=one.stated, period=one.period, crest_factor=one.crest_factor, rate_hz=plant.rate_hz)
+    try:
+        _upload(plant, plan.safety.probe * one.values)
+        seen = _Watch(plan, names)
+        for _, rows, _, _ in _streamed(plant, _PROBE_PERIODS * one.period):
+            seen.look(rows)
+        plant.stop()
+        predicted = abs(seen.middle) + seen.reach / plan.safety.probe
+        log("probe", part=plan.safety.probe, reach=seen.reach, middle=seen.middle, predicted=predicted)
+        if predicted > plan.safety.travel:
+            raise SafetyStop(
+                f"at {plan.safety.probe:.0%} of its peak the excitation moved the output by ±{seen.reach:.4g} {plan.units.output}; the whole would reach ±{predicted:.4g}, "
+                f"safety.travel is {plan.safety.travel:g}. Lower excitation.peak to {own.peak * plan.safety.travel / predicted:.3g} {plan.units.input}"
+            )
+        _upload(plant, one.values)
+        total = (own.settle + own.periods) * one.period
+        watch = _Watch(plan, names)
+        for first, rows, reason, lost in _streamed(plant, total):
+            if lost:
+                sink.gap(reason, lost)
+            if not len(rows):
+                continue
+            time_s = (first + np.arange(len(rows))) / plant.rate_hz
+            sink.append_and_wait(block(COLUMNS, t_s=time_s, **{name: rows[:, names.index(name)] for name in CHANNELS}))
+            watch.look(rows)
+            progress(min(own.settle + own.periods, (first + len(rows)) // one.period), own.settle + own.periods)
+    finally:
+        plant.stop()
+        plant.ask("wave clear")
+
+
+class _Watch:
+    """Looks at each block of rows: how far the output goes, and whether the device has switched off."""
+
+    def __init__(self, plan: Parameters, names: list[str]) -> None:
+        self._plan, self._output = plan, names.index("output")
+        self._state = names.index("state") if "state" in names else None
+        self._low, self._high = math.inf, -math.inf
+
+    @property
+    def middle(self) -> float:
+        return (self._low + self._high) / 2
+
+    @property
+    def reach(self) -> float:
+        return (self._high - self._low) / 2
+
+    def look(self, rows: Array) -> None:
+        if not len(rows):
+            return
+        output = rows[:, self._output]
+        self._low, self._high = min(self._low, float(output.min())), max(self._high, float(output.max()))
+        if max(-self._low, self._high) > self._plan.safety.travel:
+            raise SafetyStop(
+                f"the output reached {max(-self._low, self._high):.4g} {self._plan.units.output}, beyond safety.travel of {self._plan.safety.travel:g}; "
+                "the excitation was taken away. Lower excitation.peak"
+            )
+        if self._state is not None and np.any(rows[:, self._state] != 0):
+            raise SafetyStop("the device has switched the excitation off at a limit of its own; lower excitation.peak")
+
+
+def _limits(rig: Rig) -> tuple[float, float]:
+    """Peak of the excitation and travel of the output that the device allows, asked for now."""
+    said = rig.plant.ask("limits")
+    found = [said.get(name) for name in ("peak", "travel")]
+    if not all(isinstance(value, int | float) and not isinstance(value, bool) and value > 0 for value in found):
+        raise PlanError(f"the device says {str(said)[:120]} to `limits`; a positive peak and travel are expected. Without its limits nothing is excited")
+    return float(found[0] or 0), float(found[1] or 0)
+
+
+def _upload(plant: FrameStream, values: Array) -> None:
+    plant.ask("wave clear")
+    for start in range(0, values.size, _UPLOAD):
+        plant.ask("wave add " + base64.b64encode(values[start : start + _UPLOAD].astype("<f8").tobytes()).decode())
+
+
+def _streamed(plant: FrameStream, total: int) -> Iterator[tuple[int, Array, str, int]]:
+    """First sample number, rows, and what was lost before them with its reason, of the first `total` samples after a start."""
+    taken = 0
+    plant.start()
+    while taken < total:
+        got = plant.read(_QUIET_S)
+        if got is None:
+            raise DataError(f"the stream ended after {taken} of {total} samples; what was taken is kept. Start the device again")
+        lost = min(got.lost, total - taken)
+        rows = got.values[: total - taken - lost]
+        if lost or len(rows):
+            yield taken + lost, rows, got.reason or "lost", lost
+        taken += lost + len(rows)

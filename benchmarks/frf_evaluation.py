@@ -1,0 +1,156 @@
+"""From excitation, input and output of a plant to its response, its loop and the margins, each with its uncertainty. Pure."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from precision.errors import DataError
+from precision.figures import Figure
+from precision.standards import closed_loop, frequency_response, margins, modal_fit, nonlinear_distortion, sampling
+
+from . import frf
+from .frf_plan import Parameters, Recorded
+from .procedure import Readings
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Analysis:
+    """plant : its response.  loop, margin : None in open loop, or where no excitation was recorded; then `no_margins` says why.  extremes : resonances and
+    anti-resonances.  modes, distortion : where asked for, or an odd-odd multisine was used.  flags : sentences."""
+
+    plant: frequency_response.Response
+    loop: frequency_response.Response | None
+    margin: margins.Result | None
+    no_margins: str
+    extremes: tuple[modal_fit.Extreme, ...]
+    modes: modal_fit.Result | None
+    distortion: nonlinear_distortion.Result | None
+    flags: tuple[str, ...]
+
+    @property
+    def figures(self) -> dict[str, Figure]:
+        """All figures by key; those of the response, of the margins, of the modes and of the distortion have keys of their own."""
+        found: dict[str, Figure] = {}
+        for prefix, result in (("", self.plant), ("", self.margin), ("mode_", self.modes), ("distortion_", self.distortion)):
+            if result is not None:
+                for key, figure in result.figures.items():
+                    found[f"{prefix}{key}"] = replace(figure, key=f"{prefix}{key}")
+        return found
+
+
+def analyse(plan: Parameters | Recorded, readings: Readings) -> Analysis:
+    """Evaluate a frequency response.
+
+    Raises
+    ------
+    DataError       too little was recorded, uneven samples, no excitation at the lines asked for
+    """
+    record, names = _signals(plan, readings)
+    signals = dict(zip(names, record.values, strict=True))
+    period, drop, lines, segment = _periods(plan, record.rate_hz)
+    units: dict[str, Any] = {"input_unit": plan.units.input, "output_unit": plan.units.output}
+    closed = plan.evaluation.loop == "closed" and "excitation" in signals and float(np.ptp(signals["excitation"])) > 0
+    band = None
+    estimator: frequency_response.Estimator = "H1"
+    if isinstance(plan, Recorded):
+        estimator = plan.evaluation.estimator
+        band = (plan.evaluation.low, plan.evaluation.high) if plan.evaluation.low is not None and plan.evaluation.high is not None else None
+        lines = _lines_in_band(lines, period, record.rate_hz, band, signals)
+    loop: frequency_response.Response | None = None
+    if closed:
+        found = closed_loop.indirect(
+            signals["excitation"], signals["input"], signals["output"], rate_hz=record.rate_hz, segment=segment, period=period, drop=drop, lines=lines, band_hz=band, **units
+        )  # fmt: skip
+        plant, loop = found.plant, found.loop
+    elif period is not None:
+        plant = frequency_response.from_periods(signals["input"], signals["output"], rate_hz=record.rate_hz, period=period, drop=drop, lines=lines, **units)
+    else:
+        assert segment is not None
+        feedback = plan.evaluation.loop == "closed"
+        plant = frequency_response.from_signals(
+            signals["input"], signals["output"], rate_hz=record.rate_hz, segment=segment, estimator=estimator, band_hz=band, feedback=feedback, **units
+        )  # fmt: skip
+    margin, why = _margins(plan, loop)
+    modes = modal_fit.fit(plant, modes=plan.evaluation.modes) if plan.evaluation.modes else None
+    distortion = _distortion(plan, signals, record.rate_hz, period, drop, lines)
+    extremes = modal_fit.extremes(plant.frequency_hz, plant.response, prominence_db=6.0) if plant.frequency_hz.size >= 5 else ()
+    said = [*record.flags, *plant.flags, *(margin.flags if margin else ()), *(modes.flags if modes else ()), *(distortion.flags if distortion else ())]
+    return Analysis(
+        plant=plant, loop=loop, margin=margin, no_margins=why, extremes=extremes, modes=modes, distortion=distortion, flags=tuple(dict.fromkeys(said))
+    )
+
+
+def _signals(plan: Parameters | Recorded, readings: Readings) -> tuple[sampling.Record, list[str]]:
+    time = np.asarray(readings["t_s"], dtype=np.float64)
+    if time.size < 16:
+        raise DataError(f"the capture holds {time.size} samples; at least 16 are needed")
+    names = [name for name in frf.CHANNELS if np.isfinite(readings[name]).any()]
+    if missing := [name for name in ("input", "output") if name not in names]:
+        raise DataError(f"no {' and no '.join(missing)} was recorded; a response is the output over the input")
+    resample = isinstance(plan, Recorded) and plan.evaluation.resample
+    return sampling.even_record(time, np.stack([readings[name] for name in names]), resample_to_even=resample), names
+
+
+def _periods(plan: Parameters | Recorded, rate_hz: float) -> tuple[int | None, int, NDArray[np.int64] | None, int | None]:
+    """Period in samples, periods to drop, excited lines; or a segment."""
+    if isinstance(plan, Parameters):
+        one = frf.signal(plan, _nominal(rate_hz))
+        chosen = one.lines[(one.frequencies_hz >= plan.excitation.low * (1 - 1e-9)) & (one.frequencies_hz <= plan.excitation.high * (1 + 1e-9))]
+        return one.period, plan.excitation.settle, chosen, None
+    own = plan.evaluation
+    if own.period is not None:
+        period = own.period * rate_hz
+        if abs(period - round(period)) > 1e-3 * max(1.0, 1e-3 * period):
+            raise DataError(f"evaluation.period of {own.period:g} s is {period:.6g} samples at {rate_hz:.6g} Hz; a whole number is expected: was the excitation periodic in the samples?")
+        return round(period), own.drop, None, None
+    if own.segment is None:
+        raise DataError("evaluation: the log says nothing about its excitation; set evaluation.period (periodic) or evaluation.segment (noise, chirps), for example \"1 s\"")
+    return None, 0, None, max(8, round(own.segment * rate_hz))
+
+
+def _nominal(rate_hz: float) -> float:
+    """The device's rate, without the last digits that time stamps in float64 cost."""
+    return float(f"{rate_hz:.9g}")
+
+
+def _lines_in_band(
+    lines: NDArray[np.int64] | None, period: int | None, rate_hz: float, band: tuple[float, float] | None, signals: dict[str, Array]
+) -> NDArray[np.int64] | None:
+    """Of a recording with a period: the excited lines of its excitation (or input) within the band."""
+    if period is None or band is None:
+        return lines
+    drive = signals.get("excitation", signals["input"])
+    if drive.size < period:
+        raise DataError(f"the recording has {drive.size} samples and a period {period}; at least two periods are needed")
+    mean = np.fft.rfft(drive[: drive.size // period * period].reshape(-1, period).mean(axis=0))
+    found = frequency_response.excited_lines(np.asarray(mean), None)
+    at = found * rate_hz / period
+    inside = found[(at >= band[0] * (1 - 1e-9)) & (at <= band[1] * (1 + 1e-9))]
+    if not inside.size:
+        raise DataError(f"the excitation has no line in {band[0]:g} … {band[1]:g} Hz; it has {found.size}, {at.min(initial=math.inf):.4g} … {at.max(initial=0):.4g} Hz")
+    return np.asarray(inside, dtype=np.int64)
+
+
+def _margins(plan: Parameters | Recorded, loop: frequency_response.Response | None) -> tuple[margins.Result | None, str]:
+    if plan.evaluation.loop == "open":
+        return None, "the plan says that the loop was open: there is no loop to have margins"
+    if loop is None:
+        return None, "no excitation was recorded beside the plant's input: the loop cannot be told from the plant"
+    if loop.frequency_hz.size < 4:
+        return None, f"the loop was measured at {loop.frequency_hz.size} frequencies; margins need at least 4"
+    return margins.of_response(loop), ""
+
+
+def _distortion(
+    plan: Parameters | Recorded, signals: dict[str, Array], rate_hz: float, period: int | None, drop: int, lines: NDArray[np.int64] | None
+) -> nonlinear_distortion.Result | None:
+    if not isinstance(plan, Parameters) or plan.excitation.kind != "odd-odd multisine" or period is None or lines is None:
+        return None
+    return nonlinear_distortion.evaluate(signals["input"], signals["output"], rate_hz=rate_hz, period=period, lines=lines, drop=drop, unit=plan.units.output)

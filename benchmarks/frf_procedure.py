@@ -1,0 +1,72 @@
+"""The frequency response as a procedure: how the plant is opened, how a log becomes a run, and which functions do the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from precision.drivers.frames.driver import FrameStream
+from precision.errors import PlanError
+from precision.runs.directory import RunDirectory
+from precision.runs.manifest import Manifest
+
+from .frf import CHANNELS, COLUMNS, Rig, acquire, check, preview
+from .frf_evaluation import analyse
+from .frf_plan import Parameters, Recorded
+from .frf_report import document, result_dict
+from .importing_signals import Wanted, import_signals
+from .procedure import Connected, Evaluation, Procedure, Readings
+from .streaming_bench import opened
+
+
+@contextmanager
+def _connect(plan: Parameters) -> Iterator[Connected[Rig]]:
+    with opened(plan, "plant", "plant_serve", plan.bench.plant) as (stream, instruments, simulated):
+        if not isinstance(stream, FrameStream):
+            raise PlanError("devices.plant: a driver that takes an excitation is needed (driver = \"frames\"); this one only streams")
+        yield Connected(rig=Rig(plant=stream), instruments=instruments, moving=(), lab=simulated)
+
+
+def _evaluate(plan: Parameters | Recorded, readings: Readings, manifest: Manifest, *, standard: str | None = None, stopped: str | None = None) -> Evaluation:
+    analysis = analyse(plan, readings)
+    report = document(plan, analysis, manifest, stopped=stopped)
+    return Evaluation(document=report, result=result_dict(plan, analysis, report), analysis=analysis)
+
+
+def _read_file(
+    file: Path, out: Path, *, plan: str | None = None, settings: Sequence[str] = (), unit: str | None = None, columns: Mapping[str, str] | None = None
+) -> RunDirectory:
+    """A log with columns time, input, output, and excitation if there was one, into a new run. DataError, PlanError name what is wrong."""
+    if unit is not None:
+        raise PlanError("--unit: a log has several; write them in the column names, input [N]")
+    wanted = [Wanted(name="excitation", needed=False), Wanted(name="input"), Wanted(name="output")]
+
+    def units(found: Mapping[str, str]) -> dict[str, Any]:
+        if "excitation" in found and found["excitation"] != found["input"]:
+            raise PlanError(f"{file.name}: excitation is in {found['excitation'] or 'no unit'} and input in {found['input'] or 'no unit'}; it is added to the input, so they have the same")
+        return {"units": {"input": found["input"], "output": found["output"]}}
+
+    def rows(time_s: Any, signals: Mapping[str, Any]) -> dict[str, Any]:
+        return {"t_s": time_s, **{name: signals.get(name, np.full(time_s.size, np.nan)) for name in CHANNELS}}
+
+    return import_signals(file, out, Recorded, COLUMNS, wanted, units=units, rows=rows, plan=plan, settings=settings, columns=columns)
+
+
+PROCEDURE = Procedure(
+    name="frf",
+    title="frequency response of a plant, with coherence, margins and modes",
+    model=Parameters,
+    preview=preview,
+    columns=lambda plan: COLUMNS,
+    connect=_connect,
+    check=check,
+    acquire=acquire,
+    evaluate=_evaluate,
+    label=lambda plan: plan.bench.plant if plan.devices.simulated else None,
+    recorded=Recorded,
+    read_file=_read_file,
+)
