@@ -107,8 +107,8 @@ def _tables(analysis: Analysis) -> list[Table]:
         Table(
             title="Variance decomposition of the mean wafer",
             columns=[Column(name="after"), Column(name="terms"), Column(name="explained"), *metres, Column(name="s", unit="m", family="overlay"), Column(name="predicted", unit="m", family="overlay"), Column(name="p")],
-            rows=[[s.name, f"{s.terms:.4g}", f"{100 * s.explained:.2f} %", *_four(s.left), s.sd_m, s.predicted_m, "" if s.p_value is None else f"{s.p_value:.2g}"] for s in analysis.decomposition.steps],
-            note="explained: part of the sum of squares about 0. s: per degree of freedom. predicted: root mean square of fields (last row: marks) that were left out of the fit. p: F test against the row above.",
+            rows=[[s.name, f"{s.terms:.4g}", f"{100 * s.explained:.2f} %", *_four(s.left), s.sd_m, s.predicted_m, _probability(s.p_value)] for s in analysis.decomposition.steps],
+            note="explained: part of the sum of squares about 0. s: per degree of freedom. predicted: root mean square of fields (last row: marks) that were left out of the fit. p: F test against the row above, which takes what is left as independent.",
         ),
         Table(
             title="Wafers, after the model",
@@ -139,6 +139,10 @@ def _tables(analysis: Analysis) -> list[Table]:
     if analysis.rank.aliases:
         made.append(Table(title="Terms that this layout cannot tell apart", columns=[Column(name="term"), Column(name="why")], rows=[[alias.term.key, str(alias)] for alias in analysis.rank.aliases]))
     return made
+
+
+def _probability(p: float | None) -> str:
+    return "" if p is None else "< 1e-15" if p < 1e-15 else f"{p:.2g}"
 
 
 def _four(found: OverlayStatistics) -> list[float | None]:

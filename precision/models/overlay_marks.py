@@ -95,7 +95,7 @@ class OverlayMarks:
     def describe(self, index: int) -> str:
         """A mark as a message names it: "mark 12 (field 3, x = 12 mm, y = −15 mm)"."""
         x, y = self.in_field_m[index] * 1e3
-        return f"mark {index} (field {self.field[index]}, x = {x:g} mm, y = {y:g} mm)"
+        return f"mark {index} (field {self.field[index]}, x = {x:g} mm, y = {y:g} mm)".replace("-", "−")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""

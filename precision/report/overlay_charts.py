@@ -110,10 +110,12 @@ def component_maps(position_m: Array, values: Sequence[tuple[str, Array]], wafer
             limit = largest * scale or 1.0
             image = axes.scatter(position_m[there, 0], position_m[there, 1], c=part[there] * scale, cmap=_diverging(), vmin=-limit, vmax=limit, s=size, marker="s", linewidths=0, zorder=3)
             some = part[there]
-            _name(axes, name, f"mean {text(float(some.mean()), unit, unit=shown, digits=3)}, 3σ {text(3 * float(some.std(ddof=1)), unit, unit=shown, digits=3)}" if some.size > 1 else "")
+            numbers = f"mean {text(float(some.mean()), unit, unit=shown, digits=2)}, 3σ {text(3 * float(some.std(ddof=1)), unit, unit=shown, digits=3)}" if some.size > 1 else ""
+            _name(axes, name, numbers.replace("mean -", "mean −"))
         if image is not None:
-            bar = figure.colorbar(image, ax=figure.axes[: len(values)], orientation="horizontal", fraction=0.045, pad=0.03, aspect=45, extend="both")
-            bar.set_label(shown)
+            figure.subplots_adjust(bottom=0.13)
+            bar = figure.colorbar(image, cax=figure.add_axes((0.25, 0.085, 0.5, 0.022)), orientation="horizontal", extend="both")
+            bar.ax.set_xlabel(shown, labelpad=1)
             bar.outline.set_visible(False)
         svg = drawing.svg(figure, salt="component maps")
     return Chart(
@@ -133,6 +135,7 @@ def fingerprint_chart(in_field_m: Array, mean_m: Array, *, field_size_m: tuple[f
         width, height = field_size_m
         half = 0.68 * max(width, height)
         figure = _sheet(1, "Fingerprint of the field", numbers, size=(5.2, 5.9))
+        figure.subplots_adjust(top=0.9)
         axes = figure.axes[0]
         axes.add_patch(Rectangle((-width / 2, -height / 2), width, height, facecolor="none", edgecolor=SOFT, linewidth=1.0, zorder=1))
         uncertain = 0.0 if standard_error_m is None else 2 * _typical(standard_error_m) / math.sqrt(2)
@@ -156,7 +159,7 @@ def fingerprint_chart(in_field_m: Array, mean_m: Array, *, field_size_m: tuple[f
 def _sheet(panels: int, heading: str, below: str, *, size: tuple[float, float] | None = None) -> Figure:
     from matplotlib.figure import Figure
 
-    width, height = size or ((3.55 * panels, 4.75) if panels > 1 else (5.2, 5.9))
+    width, height = size or {1: (5.2, 5.9), 2: (10.6, 6.6)}.get(panels, (3.55 * panels, 4.75))
     figure = Figure(figsize=(width, height), dpi=72)
     figure.subplots(1, panels)
     top = 1 - 78 / (height * 72)

@@ -148,7 +148,7 @@ def test_nanometres_taken_for_metres_are_refused_with_the_mark() -> None:
     marks = LAYOUTS["57 fields × 4 corners"][0]
     moved = np.zeros((228, 2))
     moved[5] = 3.0
-    with pytest.raises(DataError, match=r"mark 5 \(field 1, x = 12 mm, y = -15 mm\).*correct the unit"):
+    with pytest.raises(DataError, match=r"mark 5 \(field 1, x = 12 mm, y = −15 mm\).*correct the unit"):
         fit(marks, moved, SIX_PARAMETER)
 
 
