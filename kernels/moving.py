@@ -196,7 +196,7 @@ def _window(window: Any) -> tuple[int, tuple[float, ...] | None]:
     return len(weights), tuple(weight / total for weight in weights)
 
 
-def _piece(count: int, shortest: int = 2048) -> int:
+def _piece(count: int, shortest: int = 4096) -> int:
     """Results in a block: a power of two that is not small against the window, whose overlap is computed twice."""
     return max(shortest, 1 << (2 * count - 1).bit_length())
 
