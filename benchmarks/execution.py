@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from precision import plan as plans
+from precision.drivers.supervisor import NO_SUPERVISOR
 from precision.errors import DataError, PlanError, PrecisionError
 from precision.report.document import Document
 from precision.report.writers import write
@@ -74,10 +75,13 @@ def execute(
     progress: Callable[[int, int], None] = lambda done, total: None,
     started: Callable[[RunDirectory], None] = lambda run: None,
     resume: RunDirectory | None = None,
+    remark: Callable[[str], None] = lambda sentence: None,
 ) -> Outcome:
     """Run a plan: connect, create the run directory in `out`, measure, evaluate, write result and report.
 
     resume : an interrupted run of this plan to go on with, where the procedure can; it stays as it is, and the new run holds its readings too.
+
+    remark : gets what the person should know before anything moves, a sentence each.
 
     Whatever fails or interrupts stops the machine, keeps the readings taken so far and marks the run ABORTED with the reason.
 
@@ -113,7 +117,7 @@ def execute(
             with ExitStack() as guards:
                 for number, controller in enumerate(connected.moving, start=1):
                     record = run.path / ("supervisor.json" if number == 1 else f"supervisor-{number}.json")
-                    guards.enter_context(machine_stops(controller, run.event, mask, record=record))
+                    guards.enter_context(machine_stops(controller, _telling(run, remark), mask, record=record))
                 going_on: dict[str, Any] = {} if beginning is None else {"beginning": beginning}
                 procedure.acquire(plan, connected.rig, capture, log=run.event, progress=progress, **going_on)
             if connected.lab is not None and beginning is None:  # this lab knows nothing of the first part
@@ -131,6 +135,20 @@ def execute(
             raise
     with _complete(made):
         return evaluate(run)
+
+
+def _telling(run: RunDirectory, remark: Callable[[str], None]) -> Callable[..., None]:
+    """The run's log, and the person too where nobody would stop the machine for a program that dies."""
+
+    def log(event: str, **details: Any) -> None:
+        run.event(event, **details)
+        if event == NO_SUPERVISOR:
+            remark(
+                f"no supervisor: {details.get('reason', '')}. Should this program die, nothing stops the machine but the end of the one motion that it was given: "
+                "keep the emergency stop in reach"
+            )
+
+    return log
 
 
 @contextmanager

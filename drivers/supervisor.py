@@ -31,6 +31,9 @@ from . import supervisor_process as process
 
 LATE_S: Final = 0.5
 """Without a sign of life for so long, with something moving, the machine is stopped."""
+NO_SUPERVISOR: Final = "no supervisor"
+"""The event that says that there is none, with the reason."""
+_LINKS_CAN_BE_SHARED: Final = os.name == "posix"
 _READY_S: Final = 10.0
 _STOP_S: Final = 10.0
 
@@ -225,7 +228,7 @@ def supervise(controller: object, *, record: Path | None = None, note: Callable[
     record : file that it writes when it had to act. note : gets an event's name and details.
     """
     reason = ""
-    if os.name != "posix":
+    if not _LINKS_CAN_BE_SHARED:
         reason = "this system cannot share an open link between processes"
     elif not isinstance(controller, Supervisable):
         reason = "the driver does not say how its controller is stopped by bytes alone"
@@ -236,5 +239,5 @@ def supervise(controller: object, *, record: Path | None = None, note: Callable[
         controller.watched_by(supervisor)
         note("supervisor", pid=supervisor.pid, late_s=LATE_S)
         return supervisor
-    note("no supervisor", reason=reason)
+    note(NO_SUPERVISOR, reason=reason)
     return None

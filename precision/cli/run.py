@@ -92,8 +92,14 @@ def run(
 
     with progress_line(console, ahead) as progress:
         with computing(device):
-            outcome = execute(good, Path(out), sync=pace, progress=progress, resume=first)
+            outcome = execute(good, Path(out), sync=pace, progress=progress, resume=first, remark=_remark)
     finish(outcome)
+
+
+def _remark(sentence: str) -> None:
+    from precision.report.visible_text import visible
+
+    click.echo(f"note: {visible(sentence)}", err=True)
 
 
 def _sync(text: str) -> float | Literal["block"]:

@@ -199,6 +199,8 @@ def _beginning(path: Path, number: int) -> bytes:
 @OUT
 def recover(run: str, out: str) -> None:
     """Copy what is whole in a run to a new run beside it, and say what was lost. The original is never changed."""
+    from precision.report.visible_text import visible
     from precision.runs.recover import recover as copy
 
-    click.echo(str(copy(folder_of(run, out))))
+    for line in str(copy(folder_of(run, out))).splitlines():
+        click.echo(visible(line))

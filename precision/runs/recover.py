@@ -174,9 +174,11 @@ def _new_name(path: Path) -> str:
 
 
 def _copy_texts(original: Path, copy: Path) -> list[str]:
-    """The manifest, events and truth of the original, as they are, beside the new ones; which of them cannot be copied."""
+    """The manifest, events, truth and what the supervisors did of the original, as they are, beside the new ones; what there is to say of it."""
     lines = []
-    for name, new in (("manifest.json", "original-manifest.json"), ("events.jsonl", "original-events.jsonl"), ("truth.json", "truth.json")):
+    kept = [("manifest.json", "original-manifest.json"), ("events.jsonl", "original-events.jsonl"), ("truth.json", "truth.json")]
+    kept += [(file.name, file.name) for file in sorted(original.glob("supervisor*.json"))[:100]]
+    for name, new in kept:
         try:
             data = read_regular(original / name, MOST_JSON_BYTES)
         except FileNotFoundError:
@@ -185,7 +187,19 @@ def _copy_texts(original: Path, copy: Path) -> list[str]:
             lines.append(f"{name} is not copied: {error}")
             continue
         durable.replace(copy / new, data)
+        if name.startswith("supervisor"):
+            lines.append(_said_by_supervisor(name, data))
     return lines
+
+
+def _said_by_supervisor(name: str, data: bytes) -> str:
+    """Why and how it stopped the machine."""
+    try:
+        told = canonical.loads(data, name)
+        stands = "its standstill was confirmed" if told["standstill_confirmed"] is True else "its standstill was NOT confirmed: home it before it moves again"
+        return f"{name}: the supervisor stopped the machine ({str(told['cause'])[:200]}); {stands}; copied"
+    except (DataError, KeyError, TypeError):
+        return f"{name}: the supervisor stopped the machine; its note is damaged, and copied as it is"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,8 +31,8 @@ from precision.runs import events
 from precision.runs.capture import Column, read, verify
 from precision.runs.directory import RunDirectory
 from precision.runs.manifest import Manifest
-from precision.runs.recover import recover, verify_run
 from precision.runs.records import Encoder, Record
+from precision.runs.recover import recover, verify_run
 
 Target = Callable[[bytes], None]
 COLUMNS: Final = [Column("n", "i8", ""), Column("x_m", "f8", "m")]

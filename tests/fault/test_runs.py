@@ -366,6 +366,29 @@ def test_a_run_whose_process_was_killed_is_recovered(tmp_path: Path) -> None:
     assert recover(tmp_path / "killed").run.readings().columns["x"].tolist() == list(range(200))
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b'{"cause": "the process that drove the machine ended", "standstill_confirmed": true}', "ended); its standstill was confirmed; copied"),
+        (b'{"cause": "late \\u001b[31m", "standstill_confirmed": false}', "late \\x1b[31m); its standstill was NOT confirmed: home it"),
+        (b"{", "its note is damaged, and copied as it is"),
+        (b'{"cause": [], "standstill_confirmed": 1}', "NOT confirmed"),
+    ],
+)
+def test_what_the_supervisor_did_is_recovered_with_the_run_and_said(tmp_path: Path, content: bytes, said: str, capfd: pytest.CaptureFixture[str]) -> None:
+    from precision.cli import _exit_code
+
+    with RunDirectory.create(tmp_path, "positioning", name="dead", columns=[Column("x_m", "f8", "m")]) as run:
+        run.start_capture().append_and_wait({"x_m": [1.0, 2.0]})
+        run.finish("ABORTED", "killed")
+    (run.path / "capture.arrows").write_bytes((run.path / "capture.arrows").read_bytes()[:-4])
+    (run.path / "supervisor.json").write_bytes(content)
+    assert _exit_code(["runs", "recover", "dead", "--out", str(tmp_path)]) == 0
+    told = capfd.readouterr().out
+    assert said in told and "supervisor.json: the supervisor stopped the machine" in told and "\x1b" not in told
+    assert (tmp_path / "dead-recovered" / "supervisor.json").read_bytes() == content
+
+
 def test_a_run_that_still_runs_is_not_recovered(tmp_path: Path) -> None:
     run = RunDirectory.create(tmp_path, "positioning", name="one", columns=COLUMNS)
     run.start_capture()

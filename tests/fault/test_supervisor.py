@@ -138,3 +138,17 @@ def test_what_cannot_be_supervised_is_said(lab: LabProcess) -> None:
     assert supervise(object(), note=lambda event, **details: said.append((event, details))) is None
     assert [event for event, _ in said] == ["no supervisor"] * 2
     assert "descriptor" in said[0][1]["reason"] and "bytes alone" in said[1][1]["reason"]
+
+
+def test_a_run_without_a_supervisor_says_so_before_anything_moves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    from precision.cli import _exit_code
+    from precision.runs.directory import RunDirectory, run_folders
+
+    monkeypatch.setattr("precision.drivers.supervisor._LINKS_CAN_BE_SHARED", False)  # as on Windows
+    settings = [part for setting in ("targets.count=2", "cycle.runs=2", "cycle.dwell=0 s") for part in ("--set", setting)]
+    assert _exit_code(["run", "positioning", "--out", str(tmp_path), *settings]) in (0, 1)
+    said = capfd.readouterr().err
+    assert "note: no supervisor: this system cannot share an open link between processes." in said and "emergency stop in reach" in said
+    (folder,) = run_folders(tmp_path)
+    names = [event["event"] for event in RunDirectory.open(folder).events()]
+    assert names.index("no supervisor") < next(number for number, name in enumerate(names) if "hom" in name)
