@@ -184,21 +184,20 @@ def volumetric_error_grid(
 
     Notes
     -----
-    No term joins more than two axes, so each component is a product of two thin matrices, (nx·ny, 5) · (5, nz):
-    Δ = P(x,y)·1 + Q(x,y)·z + 1·R(z) + x·S(z) + y·T(z); the last two only where Z has the lever arms x and y.
+    No term joins more than two axes: a function of one coordinate stands alone or is multiplied by another coordinate. So each
+    component is a product of two thin matrices, (nx·ny, 5) · (5, nz): Δ = P(x,y)·1 + Q(x,y)·z + 1·R(z) + x·S(z) + y·T(z); the
+    last two only where Z has the lever arms x and y.
     """
     x, xp = real_array("x_m", x_m, "(nx,)", ndim=1)
     y, _ = real_array("y_m", y_m, "(ny,)", ndim=1)
     z, _ = real_array("z_m", z_m, "(nz,)", ndim=1)
     one_library({"x_m": x, "y_m": y, "z_m": z})
     plan = _plan(errors, x, chain, tool_m, xp)
-    left, right = _factors(plan, x, y, z, xp)
+    along = _along_axes(plan, (x, y, z), xp)
     if is_numpy_namespace(xp) and compiled.numba_or_none():
-        delta = _numba_grid(left, right, xp=xp)
-    elif is_numpy_namespace(xp):
-        delta = _blocked_grid(left, right, xp=xp)
-    else:
-        delta = xp.matmul(left, right)
+        return _numba_grid(plan, x, y, z, along, xp=xp)
+    left, right = _factors(plan, x, y, z, along, xp)
+    delta = _blocked_grid(left, right, xp=xp) if is_numpy_namespace(xp) else xp.matmul(xp.matrix_transpose(left), right)
     return xp.reshape(delta, (3, x.shape[0], y.shape[0], z.shape[0]))
 
 
@@ -225,9 +224,7 @@ def _plan(errors: GeometricErrors, like: Any, chain: str, tool_m: Sequence[float
     levers = lever_arms(chain)
     tool = _three("tool_m", tool_m)
     squareness = _three("the squareness errors", (errors.c0y_rad, errors.b0z_rad, errors.a0z_rad))
-    axes = tuple(
-        _axis(f"errors.{letter}", axis, tool, like, xp) for letter, axis in zip("xyz", errors[:3], strict=True)
-    )
+    axes = [_axis(f"errors.{letter}", axis, tool, like, xp) for letter, axis in zip("xyz", errors[:3], strict=True)]
     return _Plan((axes[0], axes[1], axes[2]), levers, squareness)
 
 
@@ -262,13 +259,9 @@ def _axis(name: str, axis: AxisErrors, tool: tuple[float, ...], like: Any, xp: A
     move, _ = real_array(f"{name}.translation_m", axis.translation_m, f"(3, {k})", ndim=2)
     turn, _ = real_array(f"{name}.rotation_rad", axis.rotation_rad, f"(3, {k})", ndim=2)
     lever = [t + o for t, o in zip(tool, _three(f"{name}.lever_m", axis.lever_m), strict=True)]
-    one_library(
-        {"the points": like, f"{name}.position_m": node, f"{name}.translation_m": move, f"{name}.rotation_rad": turn}
-    )
+    one_library({"the points": like, f"{name}.position_m": node, f"{name}.translation_m": move, f"{name}.rotation_rad": turn})
     if k < 2 or not bool(xp.all(node[1:] > node[:-1])):  # a NaN compares false, so it is caught here too
-        raise ValueError(
-            f"{name}.position_m has shape {node.shape}; expected at least two positions, increasing, no NaN"
-        )
+        raise ValueError(f"{name}.position_m has shape {node.shape}; expected at least two positions, increasing, no NaN")
     for what, table in (("translation_m", move), ("rotation_rad", turn)):
         if table.shape != (3, k):
             raise ValueError(f"{name}.{what} has shape {table.shape}; expected (3, {k}), one column a position")
@@ -313,43 +306,45 @@ def _generic(plan: _Plan, p: Any, *, xp: Any) -> Any:
 
 def _interpolated(axis: _Axis, position: Any, xp: Any) -> list[Any]:
     held = xp.clip(position, axis.first, axis.last)
-    i = xp.searchsorted(
-        axis.node[1:-1], held, side="right"
-    )  # NaN sorts last: a valid interval, and NaN comes out of it
+    i = xp.searchsorted(axis.node[1:-1], held, side="right")  # NaN sorts last: a valid interval, and NaN comes out of it
     return [xp.take(axis.offset[q, :], i) + xp.take(axis.slope[q, :], i) * held for q in range(6)]
 
 
-def _factors(plan: _Plan, x: Any, y: Any, z: Any, xp: Any) -> tuple[Any, Any]:
-    """The two thin matrices of a grid: (3, nx·ny, r) and (3, r, nz), r = 3 or 5."""
-    px, py = xp.reshape(x, (-1, 1)), xp.reshape(y, (1, -1))
-    six_x = [xp.reshape(v, (-1, 1)) for v in _interpolated(plan.axes[0], x, xp)]
-    six_y = [xp.reshape(v, (1, -1)) for v in _interpolated(plan.axes[1], y, xp)]
-    six_z = _interpolated(plan.axes[2], z, xp)
-    level = [a + b for a, b in zip(six_x[:3], six_y[:3], strict=True)]
-    tilt = [xp.zeros_like(v) for v in level]
-    of_z, of_z_x, of_z_y = six_z[:3], [xp.zeros_like(z) for _ in range(3)], [xp.zeros_like(z) for _ in range(3)]
-    for arm, six in ((plan.levers[0], six_x), (plan.levers[1], six_y)):
+def _along_axes(plan: _Plan, coordinates: tuple[Any, Any, Any], xp: Any) -> list[Any]:
+    """For each axis a (3, 3, n_a): what is multiplied by x, by y and by z, or, in its own place, by 1; of every component."""
+    tables = []
+    for a, (axis, arm, p) in enumerate(zip(plan.axes, plan.levers, coordinates, strict=True)):
+        six = _interpolated(axis, p, xp)
+        by = [[xp.zeros_like(p) for _ in range(3)] for _ in range(3)]
+        by[a] = six[:3]
         for rotation, b, component, sign in CROSS:
-            if arm[b] and b == 2:
-                tilt[component] = tilt[component] + sign * six[3 + rotation]
-            elif arm[b]:
-                level[component] = level[component] + sign * six[3 + rotation] * (px, py)[b]
-    for rotation, b, component, sign in CROSS:
-        if plan.levers[2][b]:
-            table = (of_z_x, of_z_y, of_z)[b]
-            table[component] = table[component] + sign * six_z[3 + rotation] * (z if b == 2 else 1.0)
+            if arm[b]:
+                by[b][component] = by[b][component] + sign * six[3 + rotation] * (p if b == a else 1.0)
+        tables.append(by)
     c0y, b0z, a0z = plan.squareness
-    level[0] = level[0] - c0y * py
-    of_z = [of_z[0] + b0z * z, of_z[1] - a0z * z, of_z[2]]
-    one, flat = xp.ones_like(level[0]), (-1,)
-    left, right = [], []
-    for c in range(3):
-        columns, rows = [level[c], tilt[c], one], [xp.ones_like(z), z, of_z[c]]
-        if plan.levers[2][0] or plan.levers[2][1]:
-            columns, rows = [*columns, px * one, py * one], [*rows, of_z_x[c], of_z_y[c]]
-        left.append(xp.stack([xp.reshape(v, flat) for v in columns], axis=-1))
-        right.append(xp.stack(rows))
-    return xp.stack(left), xp.stack(right)
+    _, y, z = coordinates
+    of_y, of_z = tables[1][1], tables[2][2]
+    of_y[0] = of_y[0] - c0y * y
+    of_z[0], of_z[1] = of_z[0] + b0z * z, of_z[1] - a0z * z
+    return [xp.stack([xp.stack(rows) for rows in by]) for by in tables]
+
+
+def _factors(plan: _Plan, x: Any, y: Any, z: Any, along: list[Any], xp: Any) -> tuple[Any, Any]:
+    """The two thin matrices of a grid: (3, r, nx·ny) and (3, r, nz), r = 3 or 5."""
+    of_x, of_y, of_z = along
+    column = x[:, None]
+    level = of_x[0, ...][:, :, None] + of_y[1, ...][:, None, :] + of_x[1, ...][:, :, None] * y + of_y[0, ...][:, None, :] * column
+    tilt = of_x[2, ...][:, :, None] + of_y[2, ...][:, None, :]
+    one, ones = xp.ones_like(level), xp.ones_like(of_z[2, ...])
+    columns, rows = [level, tilt, one], [ones, z * ones, of_z[2, ...]]
+    if _joins_all(plan):
+        columns, rows = [*columns, column * one, y * one], [*rows, of_z[0, ...], of_z[1, ...]]
+    return xp.reshape(xp.stack(columns, axis=1), (3, len(columns), -1)), xp.stack(rows, axis=1)
+
+
+def _joins_all(plan: _Plan) -> bool:
+    """Whether Z has a lever arm x or y."""
+    return plan.levers[2][0] or plan.levers[2][1]
 
 
 # ---- NumPy, in blocks with reused buffers ---------------------------------------------------------------------------------
@@ -434,11 +429,11 @@ def _intervals(axis: _Axis, lookup: _Lookup | None, held: Any, scratch: Any, who
 
 
 def _blocked_grid(left: Any, right: Any, *, xp: Any) -> Any:
-    delta = xp.empty((3, left.shape[1], right.shape[2]))
+    delta = xp.empty((3, left.shape[2], right.shape[2]))
     with one_blas_thread():
         for c in range(3):
-            for _, at in blocks(left.shape[1], max(1, BLOCK * 8 // max(1, right.shape[2]))):
-                xp.matmul(left[c, at], right[c], out=delta[c, at])
+            for _, at in blocks(left.shape[2], max(1, BLOCK * 8 // max(1, right.shape[2]))):
+                xp.matmul(left[c, :, at].T, right[c], out=delta[c, at])
     return delta
 
 
@@ -447,16 +442,21 @@ def _blocked_grid(left: Any, right: Any, *, xp: Any) -> Any:
 
 def _numba(plan: _Plan, p: Any, *, xp: Any) -> Any:
     tables: list[Any] = []
+    even = True
     for axis, arm in zip(plan.axes, plan.levers, strict=True):
         lookup = _lookup(axis, xp)
         if lookup is None:  # samples that close together need a search, which NumPy does as fast
             return _blocked(plan, p, xp=xp)
+        even = even and lookup.end is None
         end = axis.node[1:] if lookup.end is None else lookup.end
         tables += [axis.first, axis.last, lookup.per_metre, lookup.start, xp.ascontiguousarray(end)]
         tables += [_in_fours(axis, arm, xp)]
     delta = xp.empty(p.shape)
-    body = volumetric_compiled.scattered(plan.levers, compiled.parallel_pays(p.shape[1]))
-    body(xp.ascontiguousarray(p), *tables, *plan.squareness, delta)
+    parallel = compiled.parallel_pays(p.shape[1])
+    threads = compiled.numba_or_none().get_num_threads() if parallel else 1  # type: ignore[union-attr]
+    scratch = xp.empty((threads, volumetric_compiled.SCRATCH, volumetric_compiled.POINTS))
+    body = volumetric_compiled.scattered(plan.levers, even, parallel)
+    body(xp.ascontiguousarray(p), *tables, *plan.squareness, scratch, delta)
     return delta
 
 
@@ -474,11 +474,10 @@ def _in_fours(axis: _Axis, arm: tuple[bool, bool, bool], xp: Any) -> Any:
     return xp.reshape(xp.stack(columns, axis=1), -1)
 
 
-def _numba_grid(left: Any, right: Any, *, xp: Any) -> Any:
-    delta = xp.empty((3, left.shape[1], right.shape[2]))
-    volumetric_compiled.grid(left.shape[2] == 5, compiled.parallel_pays(left.shape[1] * right.shape[2]))(
-        left, right, delta
-    )
+def _numba_grid(plan: _Plan, x: Any, y: Any, z: Any, along: list[Any], *, xp: Any) -> Any:
+    delta = xp.empty((3, x.shape[0], y.shape[0], z.shape[0]))
+    body = volumetric_compiled.grid(_joins_all(plan), compiled.parallel_pays(delta.size))
+    body(*(xp.ascontiguousarray(p) for p in (x, y, z)), *along, delta)
     return delta
 
 
