@@ -12,8 +12,13 @@ ALL: Final = {
     "frf": "precision.benchmarks.frf_procedure",
     "overlay": "precision.benchmarks.overlay_procedure",
     "positioning": "precision.benchmarks.positioning_procedure",
+    "circular": "precision.benchmarks.circular_procedure",
     "self-calibration": "precision.benchmarks.self_calibration_procedure",
+    "straightness": "precision.benchmarks.straightness_procedure",
+    "squareness": "precision.benchmarks.squareness_procedure",
+    "diagonals": "precision.benchmarks.diagonals_procedure",
     "spindle": "precision.benchmarks.spindle_procedure",
+    "stability": "precision.benchmarks.stability_procedure",
     "thermal": "precision.benchmarks.thermal_procedure",
     "volumetric": "precision.benchmarks.volumetric_procedure",
 }

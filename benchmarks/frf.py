@@ -20,7 +20,8 @@ from precision.runs.capture import Column
 from precision.standards import excitation as signals
 
 from .frf_plan import Parameters
-from .procedure import Outlook, Sink, block
+from .gathering import Gathered
+from .procedure import Outlook, Sink
 
 Array = NDArray[np.float64]
 
@@ -152,16 +153,17 @@ def acquire(plan: Parameters, rig: Rig, sink: Sink, *, log: Callable[..., None],
             )
         _upload(plant, one.values)
         total = (own.settle + own.periods) * one.period
-        watch = _Watch(plan, names)
+        watch, kept = _Watch(plan, names), Gathered(COLUMNS, sink)
         for first, rows, reason, lost in _streamed(plant, total):
             if lost:
-                sink.gap(reason, lost)
+                kept.gap(reason, lost)
             if not len(rows):
                 continue
             time_s = (first + np.arange(len(rows))) / plant.rate_hz
-            sink.append_and_wait(block(COLUMNS, t_s=time_s, **{name: rows[:, names.index(name)] for name in CHANNELS}))
+            kept.add(t_s=time_s, **{name: rows[:, names.index(name)] for name in CHANNELS})
             watch.look(rows)
             progress(min(own.settle + own.periods, (first + len(rows)) // one.period), own.settle + own.periods)
+        kept.flush()
     finally:
         plant.stop()
         plant.ask("wave clear")

@@ -79,9 +79,9 @@ def device(plant: str, seed: int) -> Device:
     """
     if plant == "nano-stage":
         stage = nano_stage.NanoStage()
-        bench = stage.bench(loop_gain=3e3, noise=Noise(input=5e-3, output=0.5e-9, walk=2e-12), seed=seed)
+        bench = stage.bench(loop_gain=3e3, noise=Noise(input=5e-5, output=0.5e-9, walk=2e-12), seed=seed)
         return Device(identity="virtual nano stage (University of Tokyo), P control 3000 N/m", input_unit="N", output_unit="m", rate_hz=1 / bench.step_s, peak=20.0,
-                      travel=5e-3, begin=_linear(bench), truth={**stage.truth(), "controller": {"kp": 3e3}, "noise": {"input_n": 5e-3, "output_m": 0.5e-9, "walk_m": 2e-12}})  # fmt: skip
+                      travel=5e-3, begin=_linear(bench), truth={**stage.truth(), "controller": {"kp": 3e3}, "noise": {"input_n": 5e-5, "output_m": 0.5e-9, "walk_m": 2e-12}})  # fmt: skip
     if plant == "eighth-order":
         bench = eighth_order.bench(noise=Noise(input=0.02, output=1e-6), seed=seed)
         return Device(identity="virtual drive of eighth order, PID", input_unit="N", output_unit="m", rate_hz=1 / bench.step_s, peak=50.0, travel=5.0,

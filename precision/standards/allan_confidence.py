@@ -17,6 +17,7 @@ from typing import Final, Literal
 import numpy as np
 
 from .arrays import Array
+from .noise_density import chi_square_quantile
 
 ALPHAS: Final = {
     2: "white phase noise",
@@ -112,9 +113,7 @@ def degrees_of_freedom(alpha: int, *, phases: int, samples: int, order: int = 2,
 
 def interval(deviation: float, edf: float, confidence: float) -> tuple[float, float]:
     """Ends of the confidence interval of a deviation: σ √(ν/χ²_{(1±p)/2}(ν))."""
-    from scipy.stats import chi2
-
-    low, high = (float(chi2.ppf(p, edf)) for p in ((1 + confidence) / 2, (1 - confidence) / 2))
+    low, high = (chi_square_quantile(p, edf) for p in ((1 + confidence) / 2, (1 - confidence) / 2))
     return deviation * math.sqrt(edf / low), deviation * math.sqrt(edf / high)
 
 

@@ -52,10 +52,15 @@ def confidence_factors(degrees_of_freedom: float, confidence: float = 0.95) -> t
     >>> [round(v, 4) for v in confidence_factors(2.0)]
     [0.2711, 39.4979]
     """
-    from scipy.stats import chi2
-
     if not 0 < confidence < 1:
         raise DataError(f"confidence is {confidence:g}; expected between 0 and 1, for example 0.95")
     nu = positive("degrees_of_freedom", degrees_of_freedom, "degrees of freedom")
-    low, high = (float(chi2.ppf(p, nu)) for p in ((1 + confidence) / 2, (1 - confidence) / 2))
+    low, high = (chi_square_quantile(p, nu) for p in ((1 + confidence) / 2, (1 - confidence) / 2))
     return nu / low, nu / high
+
+
+def chi_square_quantile(probability: float, degrees_of_freedom: float) -> float:
+    """χ²_p(ν): 2 P⁻¹(ν/2, p) with the regularised incomplete gamma function P."""
+    from scipy.special import gammaincinv  # scipy.stats would take a second to import
+
+    return 2 * float(gammaincinv(degrees_of_freedom / 2, probability))

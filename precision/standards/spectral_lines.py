@@ -21,6 +21,7 @@ from ..errors import DataError
 from ..kernels.cosine_window import cosine_window
 from . import psd
 from .arrays import Array, frozen, positive
+from .noise_density import chi_square_quantile
 from .reported import Reported, figure, keyed
 
 _HALF_LOBE: Final = {"hann": 2, "hamming": 2, "blackman-harris": 4, "hft70": 4, "hft95": 5, "hft116d": 6, "flattop": 5}
@@ -159,9 +160,7 @@ def _floor(spectrum: psd.Result, half: int) -> Array:
 
 
 def _quantile(nu: float, p: float) -> float:
-    from scipy.stats import chi2
-
-    return float(chi2.ppf(p, nu)) / nu
+    return chi_square_quantile(p, nu) / nu
 
 
 def _result(spectrum: psd.Result, lines: list[Line], floor: Array, false_alarm: float, fundamental: float | None) -> Result:
