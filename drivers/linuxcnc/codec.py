@@ -7,6 +7,7 @@
 
 Answers end in \\r\\n, acknowledgements in \\n\\r, refusals in \\r\\n\\r\\n: empty lines are nothing. A line is echoed until that is switched off. An
 acknowledgement says only that the line was read, neither that the controller took it nor that it is done: whoever sets something looks at the state after it.
+Of several connections only the one that was enabled last is obeyed; the others are refused without a reason (`get enable` says OFF).
 Positions have six decimals of the machine's unit, all axes in one answer (asked for one by its letter, it answers with the first).
 """
 

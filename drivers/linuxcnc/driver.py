@@ -19,7 +19,7 @@ from precision.errors import DeviceError, DeviceFault, LinkLost, PlanError, Safe
 from . import codec
 from .beside import Beside
 from .connection import Place
-from .shell import Shell, refused_connection
+from .shell import TAKEN, Shell, refused_connection
 
 _STATE_S: Final = 10.0
 """How long a change of state may take (wall time)."""
@@ -31,7 +31,7 @@ _STANDING_CYCLES: Final = 10
 _SETTLING_S: Final = 5.0
 _IDLE: Final = 1
 _EMERGENCY: Final = EmergencyStop(
-    hold=b"\r\nset abort\r\n", ask=b"get machine\r\n", standing=rb"MACHINE OFF", standstill_s=1.0, reset=b"set estop on\r\nget estop\r\n",
+    hold=b"\r\nset enable EMCTOO\r\nset abort\r\n", ask=b"get machine\r\n", standing=rb"MACHINE OFF", standstill_s=1.0, reset=b"set estop on\r\nget estop\r\n",
     restarted=rb"ESTOP ON", latch=b"set estop on\r\n",
 )  # fmt: skip
 """Abort decelerates on the path and keeps the position; emergency stop a second later takes the drives' enable away and latches."""
@@ -127,6 +127,7 @@ class LinuxCnc:
         """
         self._refuse_when_faulted()
         shell = self._shell
+        shell.take_control()
         shell.errors()
         for what, wanted in (("estop", "OFF"), ("machine", "ON")):
             if shell.get(what).text != wanted:
@@ -221,6 +222,7 @@ class LinuxCnc:
         )
 
     def _abort(self) -> None:
+        self._shell.take_control()
         self._shell.set("abort")
         self._beside.still(_STANDING_CYCLES, self._beside.cycles(_SETTLING_S), self._standstill_m)
 
@@ -315,6 +317,8 @@ class LinuxCnc:
 
     def _refuse_unless_ready(self) -> None:
         self._refuse_when_faulted()
+        if not self._shell.in_control():
+            raise SafetyStop(f"LinuxCNC: {TAKEN}. Nothing was sent")
         state = self._beside.state()
         if state["estop"] or not state["on"]:
             raise SafetyStop(f"LinuxCNC is {'in emergency stop' if state['estop'] else 'off'}; nothing was sent. Home it first")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from precision.drivers.transport import Transport
-from precision.errors import DeviceFault, LinkLost, ProtocolError
+from precision.errors import DeviceFault, LinkLost, ProtocolError, SafetyStop
 
 from . import codec
 
@@ -16,6 +16,7 @@ _SILENT: Final = ("set enable",)
 """What the server does not acknowledge before `set verbose on`."""
 _POLL_S: Final = 0.005
 _MOST_ERRORS: Final = 50
+TAKEN: Final = "another program has taken the controls since. End it, then connect again"
 
 
 class Shell:
@@ -46,6 +47,8 @@ class Shell:
         if not isinstance(message, codec.Acknowledged) or message.name not in ("", name):
             raise self._unexpected(message)
         if not message.taken:
+            if not self.in_control():
+                raise SafetyStop(f"LinuxCNC does not take {what[:80]!r}: {TAKEN}")
             said = "; ".join(self.errors()) or "it gives no reason: is it in emergency stop, off, or in another mode?"
             raise DeviceFault(f"LinuxCNC refuses {what[:80]!r}: {said}")
 
@@ -67,6 +70,15 @@ class Shell:
                 said = "; ".join(self.errors())
                 raise DeviceFault(f"LinuxCNC: {doing}: after {within_s:g} s it still says {answer.name} {answer.text[:60]!r}{f' ({said})' if said else ''}")
             self._sleep(_POLL_S)
+
+    def in_control(self) -> bool:
+        """Whether orders of this connection are taken: of several, only those of the last that was enabled."""
+        return codec.one_of(self.get("enable"), ("ON", "OFF")) == "ON"
+
+    def take_control(self) -> None:
+        """Make this connection the one whose orders are taken."""
+        if not self.in_control():
+            self.set(f"enable {codec.ENABLE}")
 
     def errors(self) -> list[str]:
         """What has waited on the controller's error channel, taken from it."""
