@@ -264,6 +264,10 @@ def _toml_value(text: str) -> Any:
         return text
 
 
+_MOST_FAULTS: Final = 50
+"""Of one plan that are told; nobody reads more."""
+
+
 def check(model: type[Model], plan: Mapping[str, Any], *, name: str, consequence: str = "nothing was moved") -> Model:
     """The checked plan. `consequence` ends the first line of the message.
 
@@ -274,8 +278,11 @@ def check(model: type[Model], plan: Mapping[str, Any], *, name: str, consequence
     try:
         return model.model_validate(dict(plan))
     except ValidationError as error:
-        faults = [_fault(detail, model, plan) for detail in error.errors(include_url=False)]
-        count = f"{len(faults)} fault" + ("s" if len(faults) != 1 else "")
+        found = error.errors(include_url=False)
+        faults = [_fault(detail, model, plan) for detail in found[:_MOST_FAULTS]]
+        if len(found) > _MOST_FAULTS:
+            faults.append(f"and {len(found) - _MOST_FAULTS} more")
+        count = f"{len(found)} fault" + ("s" if len(found) != 1 else "")
         raise PlanError(f"{name}: {count} in the plan; {consequence}", faults) from error
 
 
@@ -284,7 +291,7 @@ _BOUNDS: Final = {"greater_than": ("gt", "more than"), "greater_than_equal": ("g
 
 def _fault(detail: Any, model: type[BaseModel], plan: Mapping[str, Any]) -> str:
     """One line of a person's words for one of pydantic's."""
-    path = ".".join(str(part) for part in detail["loc"]) or "(plan)"
+    path = ".".join(str(part)[:80] for part in detail["loc"]) or "(plan)"
     message = str(detail["msg"]).removeprefix("Value error, ")
     if detail["type"] == "extra_forbidden":
         allowed = ", ".join(_section_keys(model, detail["loc"][:-1]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ from precision.drivers.grbl.simulator import GrblSimulator
 from precision.drivers.ids3010 import codec as ids_codec
 from precision.drivers.ids3010.driver import Ids3010
 from precision.drivers.ids3010.simulator import Ids3010Simulator
+from precision.drivers.linuxcnc import codec as linuxcnc_codec
 from precision.drivers.scpi import codec as scpi_codec
 from precision.drivers.scpi.driver import ScpiEnvironment
 from precision.drivers.scpi.simulator import ScpiSimulator
@@ -63,6 +65,23 @@ def test_a_scpi_line_is_numbers_or_an_error_of_ours(line: bytes) -> None:
         assert all(math.isfinite(value) and abs(value) < 9.9e37 for value in scpi_codec.numbers(line, ["a", "b"]))
     with contextlib.suppress(PrecisionError):
         scpi_codec.error(line)
+
+
+@pytest.mark.parametrize("text", ["1_000", "١٢", "１", "1e400", "nan", "NaN", "inf", "-Infinity", "0x10", "1,5,", "+-1", "1.2.3", "9.91E37", "9.9E+37", "", " "])
+def test_odd_numbers_are_no_readings(text: str) -> None:
+    said = text.encode()
+    with pytest.raises(PrecisionError):
+        scpi_codec.numbers(said + b",1", ["a", "b"])
+    with pytest.raises(PrecisionError):
+        status = grbl_codec.decode(b"<Idle|MPos:" + said + b",0.000,0.000>")
+        assert not isinstance(status, grbl_codec.Status)
+        raise PrecisionError("not taken for a status")
+    with pytest.raises(PrecisionError):
+        ids_codec.integer(ids_codec.decode_reply(b'{"id":1,"result":[0,' + said + b"]}").result, 1, "it")
+    with pytest.raises(PrecisionError):
+        answer = linuxcnc_codec.decode(b"ABS_ACT_POS " + said + b" 0.0 0.0")
+        assert isinstance(answer, linuxcnc_codec.Answer)
+        linuxcnc_codec.positions(answer, 3)
 
 
 class Babble:

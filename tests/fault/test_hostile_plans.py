@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import time
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -235,3 +237,32 @@ def test_a_signal_while_the_devices_are_closed_names_the_complete_run_too(tmp_pa
     with pytest.raises(guard.Interrupted) as caught:
         execution.execute(_plan("targets.count=2", "cycle.runs=1"), tmp_path)
     assert caught.value.exit_code == 143 and "the test itself is complete" in caught.value.__notes__[0]
+
+
+HANGS = {
+    "power": '[axis]\nstart = "9**9**9**9 mm"',
+    "word": "9" * 200_000,
+    "dotted": "a." * 100_000 + "b = 1",
+    "brackets": "a = " + "[" * 100_000,
+    "tables": "[" + "a." * 100 + "b]\n" * 1000,
+    "yaml": 'a: &a ["x","x"]\nb: &b [*a,*a]\nc: [*b,*b]',
+    "quoted": 'title = "' + "x" * 250_000 + '"',
+    "numbers": "seed = " + "9" * 200_000,
+    "key": f'"{"k" * 200_000}" = 1',
+    "keys": "\n".join(f"k{number} = 1" for number in range(20_000)),
+}
+
+
+@pytest.mark.parametrize("name", HANGS)
+def test_a_plan_made_to_hang_is_refused_at_once(name: str) -> None:
+    began = time.process_time()
+    with pytest.raises(PlanError) as refused:
+        plans.check(Parameters, plans.read(HANGS[name], name="hostile"), name="hostile")
+    assert time.process_time() - began < 3.0
+    assert len(str(refused.value)) < 20_000
+    tracemalloc.start()
+    with pytest.raises(PlanError):
+        plans.check(Parameters, plans.read(HANGS[name], name="hostile"), name="hostile")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 64e6
