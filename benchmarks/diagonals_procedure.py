@@ -1,0 +1,40 @@
+"""The diagonal test as a procedure."""
+
+from __future__ import annotations
+
+from precision.runs.manifest import Manifest
+
+from .diagonals_evaluation import analyse, lacks
+from .diagonals_plan import Parameters
+from .diagonals_report import document, result_dict
+from .lines import COLUMNS, acquire, check
+from .lines_outlook import outlook
+from .lines_rig import connected
+from .procedure import Evaluation, Outlook, Procedure, Readings
+
+
+def _outlook(plan: Parameters) -> Outlook:
+    sides = " × ".join(f"{side * 1e3:g}" for side in plan.diagonals.sides_m)
+    said = (("volume", f"{sides} mm, {plan.diagonals.kind} diagonals {', '.join(plan.names)}"), ("standard", "ISO 230-6, each diagonal by ISO 230-2:2014"))
+    remarks = [] if plan.cycle.runs == 5 else [f"{plan.cycle.runs} runs; ISO 230-2 asks for 5"]
+    return outlook(plan.lines, plan.cycle.manner, said=said, lacking=lacks(plan), remarks=remarks)
+
+
+def _evaluate(plan: Parameters, readings: Readings, manifest: Manifest, *, standard: str | None = None, stopped: str | None = None) -> Evaluation:
+    analysis = analyse(plan, readings)
+    report = document(plan, analysis, manifest, stopped=stopped)
+    return Evaluation(document=report, result=result_dict(plan, analysis, report), analysis=analysis)
+
+
+PROCEDURE = Procedure(
+    name="diagonals",
+    title="positioning on body and face diagonals (ISO 230-6)",
+    model=Parameters,
+    preview=_outlook,
+    columns=lambda plan: COLUMNS,
+    connect=lambda plan: connected(plan, plan.lines),
+    check=lambda plan, rig: check(plan.lines, plan.cycle.manner, rig.controller),
+    acquire=lambda plan, rig, sink, *, log, progress: acquire(plan.lines, plan.cycle.manner, rig, sink, log=log, progress=progress),
+    evaluate=_evaluate,
+    label=lambda plan: plan.diagonals.kind,
+)
