@@ -105,8 +105,9 @@ def fit_ellipse(cosine: Array, sine: Array, /, *, short_arc: bool = False) -> El
     fit = EllipseFit()
     fit.add(cosine, sine)
     ellipse = fit.result(short_arc=True)
-    if ellipse.octants < 8:  # judged while the ellipse was not known well: look again
-        fit.cover(cosine, sine, ellipse)
+    if ellipse.octants == 8:
+        return ellipse
+    fit.cover(cosine, sine, ellipse)  # judged while the ellipse was not known well: look again
     return fit.result(short_arc=short_arc)
 
 
@@ -180,8 +181,10 @@ class EllipseFit:
                 return
             self._add_held(xp)
         while n - start >= chunk:
-            self._add_chunk(s[start : start + chunk], c[start : start + chunk], xp)
-            start += chunk
+            many = (n - start) // chunk if self._octants == 0xFF else 1  # until then, looked at one by one
+            stop = start + many * chunk
+            self._add_chunks(s[start:stop], c[start:stop], chunk, xp)
+            start = stop
         if start < n:
             self._held = [(xp.asarray(s[start:], copy=True), xp.asarray(c[start:], copy=True))]
 
@@ -231,19 +234,20 @@ class EllipseFit:
         s = xp.concat([part for part, _ in self._held])
         c = xp.concat([part for _, part in self._held])
         self._held = []
-        self._add_chunk(s, c, xp)
+        self._add_chunks(s, c, s.shape[0], xp)
 
-    def _add_chunk(self, s: Array, c: Array, xp: Any) -> None:
+    def _add_chunks(self, s: Array, c: Array, chunk: int, xp: Any) -> None:
+        """Chunks of so many samples, added one after the other; one of them while octants are still looked for."""
         if self._frame is None:
             low_s, high_s, low_c, high_c = (float(v) for v in (xp.min(s), xp.max(s), xp.min(c), xp.max(c)))
             half = max(high_s - low_s, high_c - low_c) / 2
             self._frame = ((low_s + high_s) / 2, (low_c + high_c) / 2, half if half > 0 else 1.0)
-        sums = _sums(s, c, self._frame, xp=xp)
-        if not all(map(math.isfinite, sums)):
-            raise ValueError(
-                f"cosine and sine have shape {s.shape} and hold NaN or infinities; expected finite samples: leave the others out"
-            )
-        self._sums = [a + b for a, b in zip(self._sums, sums, strict=True)]
+        for sums in _sums(s, c, chunk, self._frame, xp=xp):
+            if not all(map(math.isfinite, sums)):
+                raise ValueError(
+                    f"cosine and sine have shape {s.shape} and hold NaN or infinities; expected finite samples: leave the others out"
+                )
+            self._sums = [a + b for a, b in zip(self._sums, sums, strict=True)]
         if self._octants != 0xFF:
             try:
                 ellipse = self._ellipse()
@@ -332,8 +336,9 @@ def _about(mean: tuple[float, float], moments: dict[tuple[int, int], float]) -> 
         [0, 0, 0, 0, 0, 1],
     ]
     gram = [[moments[i + k, j + m] for k, m in _MONOMIALS] for i, j in _MONOMIALS]
-    half = [[math.fsum(row[k] * gram[k][j] for k in range(6)) for j in range(6)] for row in shift]
-    return [[math.fsum(line[k] * row[k] for k in range(6)) for row in shift] for line in half]
+    terms = [[(k, factor) for k, factor in enumerate(row) if factor] for row in shift]
+    half = [[math.fsum(factor * gram[k][j] for k, factor in row) for j in range(6)] for row in terms]
+    return [[math.fsum(line[k] * factor for k, factor in row) for row in terms] for line in half]
 
 
 def _solved(matrix: Sequence[Sequence[float]], right: Sequence[float]) -> list[float]:
@@ -368,23 +373,28 @@ def _undetermined() -> ValueError:
 # --- sums -----------------------------------------------------------------------------------------------------------
 
 
-def _sums(s: Array, c: Array, frame: tuple[float, float, float], *, xp: Any) -> list[float]:
-    """The sums of u^i v^j in the order of `_POWERS`, of u = (s − centre)/scale and v likewise."""
+def _sums(s: Array, c: Array, chunk: int, frame: tuple[float, float, float], *, xp: Any) -> list[list[float]]:
+    """Of each chunk, the sums of u^i v^j in the order of `_POWERS`, of u = (s − centre)/scale and v likewise."""
+    chunks = [slice(start, start + chunk) for start in range(0, s.shape[0], chunk)]
     if is_cupy_namespace(xp):
-        return _cuda(s, c, frame, xp=xp)
-    if is_numpy_namespace(xp) and compiled.numba_or_none():
-        out = xp.zeros(len(_POWERS))
-        _compiled()(xp.ascontiguousarray(s), xp.ascontiguousarray(c), *frame, out)
-        return [float(value) for value in out]
-    return _generic(s, c, frame, xp=xp)
+        return [_cuda(s[part], c[part], frame, xp=xp) for part in chunks]
+    if is_numpy_namespace(xp):
+        if compiled.numba_or_none():
+            out = xp.empty((len(chunks), len(_POWERS)))
+            body = _compiled(len(chunks) > 1 and compiled.parallel_pays(s.shape[0]))
+            body(xp.ascontiguousarray(s), xp.ascontiguousarray(c), *frame, chunk, out)
+            found: list[list[float]] = out.tolist()
+            return found
+        with _blocks.one_blas_thread():
+            return [_blocked(s[part], c[part], frame, xp=xp) for part in chunks]
+    return [_generic(s[part], c[part], frame, xp=xp) for part in chunks]
 
 
 def _generic(s: Array, c: Array, frame: tuple[float, float, float], *, xp: Any) -> list[float]:
     """All sums as one product of the six monomials with themselves."""
     u, v = (s - frame[0]) / frame[2], (c - frame[1]) / frame[2]
     monomials = xp.stack((u * u, v * v, u * v, u, v, xp.ones_like(u)))
-    with _blocks.one_blas_thread():
-        gram = xp.matmul(monomials, monomials.T)
+    gram = xp.matmul(monomials, monomials.T)
     found = {}
     for a, (i, j) in enumerate(_MONOMIALS):
         for b, (k, m) in enumerate(_MONOMIALS):
@@ -392,8 +402,44 @@ def _generic(s: Array, c: Array, frame: tuple[float, float, float], *, xp: Any) 
     return [found[power] for power in _POWERS]
 
 
+def _blocked(s: Array, c: Array, frame: tuple[float, float, float], *, xp: Any) -> list[float]:
+    """Each sum as one product of two of the five monomials u², uv, v², u, v."""
+    centre_s, centre_c, per = frame[0], frame[1], 1.0 / frame[2]
+    scratch = xp.empty((5, min(s.shape[0], _blocks.BLOCK)))
+    found = xp.zeros(len(_POWERS))
+    with xp.errstate(invalid="ignore", over="ignore"):  # NaN and infinities come out, and are refused, in the sums
+        for read, _ in _blocks.blocks(s.shape[0]):
+            uu, uv, vv, u, v = scratch[:, : read.stop - read.start]
+            for signal, centre, out in ((s, centre_s, u), (c, centre_c, v)):
+                xp.subtract(signal[read], centre, out=out)
+                xp.multiply(out, per, out=out)
+            xp.multiply(u, u, out=uu)
+            xp.multiply(u, v, out=uv)
+            xp.multiply(v, v, out=vv)
+            pairs = (
+                (uu, uu),
+                (uu, uv),
+                (uu, vv),
+                (uv, vv),
+                (vv, vv),
+                (uu, u),
+                (uu, v),
+                (u, vv),
+                (vv, v),
+                (u, u),
+                (u, v),
+                (v, v),
+            )
+            found += [*(xp.dot(a, b) for a, b in pairs), xp.sum(u), xp.sum(v), u.shape[0]]
+    result: list[float] = found.tolist()
+    return result
+
+
 @functools.cache
-def _compiled() -> Callable[..., None]:
+def _compiled(parallel: bool) -> Callable[..., None]:
+    from numba import prange
+
+    @compiled.inline
     def sums(s, c, centre_s, centre_c, scale, out):  # type: ignore[no-untyped-def]
         per = 1.0 / scale
         s40 = s31 = s22 = s13 = s04 = s30 = s21 = s12 = s03 = s20 = s11 = s02 = s10 = s01 = 0.0
@@ -418,10 +464,17 @@ def _compiled() -> Callable[..., None]:
             out[i] = value
         out[14] = s.shape[0]
 
-    frozen, number = compiled.frozen, compiled.scalar("float64")
+    def sums_of_chunks(s, c, centre_s, centre_c, scale, chunk, out):  # type: ignore[no-untyped-def]
+        for i in prange(out.shape[0]):
+            a, b = i * chunk, min((i + 1) * chunk, s.shape[0])
+            sums(s[a:b], c[a:b], centre_s, centre_c, scale, out[i])
+
+    frozen, number, integer = compiled.frozen, compiled.scalar("float64"), compiled.scalar("int64")
     return compiled.jit(
-        sums, (frozen(1), frozen(1), number, number, number, compiled.writable(1)), fastmath={"reassoc", "contract"}
-    )
+        sums_of_chunks,
+        (frozen(1), frozen(1), number, number, number, integer, compiled.writable(2)),
+        parallel=parallel, fastmath={"reassoc", "contract"},
+    )  # fmt: skip
 
 
 _THREADS = 256
