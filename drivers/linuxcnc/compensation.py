@@ -6,6 +6,7 @@ restart the axis is swept over it in both directions, with the difference of mot
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -89,9 +90,9 @@ def verify(controller: LinuxCnc, axis: str, table: Table) -> Verified:
     low, high = controller.soft_limits()[axis]
     low = max(low, float(table.nominal[0]) - _BEYOND_M)
     high = min(high, float(table.nominal[-1]) + _BEYOND_M)
-    feed = controller.max_feed()[axis]
-    command, motor = _sweep(controller, axis, low, high, feed)
-    offset_m = float(controller.beside.pin(f"joint.{controller.beside.axes.index(axis)}.motor-offset")) * 1e-3
+    joint = controller.beside.axes.index(axis)
+    command, motor = _sweep(controller, axis, low, high, min(controller.max_feed()[axis], _followed_feed(controller, joint, table)))
+    offset_m = float(controller.beside.pin(f"joint.{joint}.motor-offset")) * 1e-3
     direction, steady = _sides(command, round(_SLEW_S * controller.beside.frames.rate_hz))
     difference = np.abs(motor - command - offset_m - table.correction(command, direction))[steady]
     covered = command[steady]
@@ -104,6 +105,20 @@ def verify(controller: LinuxCnc, axis: str, table: Table) -> Verified:
             "read all of it, or another compensation is active. See [JOINT_n] COMP_FILE, COMP_FILE_TYPE and BACKLASH in the INI file"
         )
     return Verified(worst_m=float(difference[worst]), cycles=int(steady.sum()), low_m=low, high_m=high)
+
+
+def _followed_feed(controller: LinuxCnc, joint: int, table: Table) -> float:
+    """The feed, m/s, up to which the controller's correction follows the table without a lag.
+
+    The controller slews the correction with half of the joint's acceleration a, from rest to rest in each servo cycle T: what the table asks for within a
+    cycle has to be well below a T² / 2; a fifth of that is taken.
+    """
+    if table.nominal.size < 2:
+        return math.inf
+    spacing = np.diff(table.nominal)
+    slope = max(float(np.abs(np.diff(side) / spacing).max()) for side in (table.forward, table.reverse))
+    acceleration = 0.5e-3 * float(controller.beside.pin(f"ini.{joint}.max_acceleration"))
+    return 0.1 * acceleration / controller.beside.frames.rate_hz / slope if slope > 0 else math.inf
 
 
 def _sweep(controller: LinuxCnc, axis: str, low_m: float, high_m: float, feed_m_per_s: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

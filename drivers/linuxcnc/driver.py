@@ -21,7 +21,7 @@ from .beside import Beside
 from .connection import Place
 from .shell import TAKEN, Shell, refused_connection
 
-_STATE_S: Final = 10.0
+_STATE_S: Final = 5.0
 """How long a change of state may take (wall time)."""
 _STALLED_S: Final = 15.0
 """A move whose command has not changed for so long (wall time) will not arrive."""

@@ -90,9 +90,9 @@ def test_a_computer_that_stalls_costs_no_servo_cycle(cell: launch.Cell, controll
 
 
 def test_a_table_is_installed_proven_and_put_back_where_it_fails(cell: launch.Cell, controller: LinuxCnc) -> None:
-    nominal = np.linspace(-0.1, 0.1, 256)
+    nominal = np.linspace(-0.02, 0.02, 256)
     random = np.random.default_rng(1)
-    table = Table(axis="X", nominal=nominal, forward=random.normal(size=256) * 1e-6, reverse=random.normal(size=256) * 1e-6)
+    table = Table(axis="X", nominal=nominal, forward=random.normal(size=256) * 0.2e-6, reverse=random.normal(size=256) * 0.2e-6)
     text = format_.write(table)
     installed = compensation.install(controller, "X", text)
     assert installed.verified.worst_m < 1e-11  # float32 trims of some µm
