@@ -58,7 +58,7 @@ def drift_chart(drift: Drift, *, heading: str, key_numbers: str) -> Chart:
         if drift.temperature_k:
             below: Any = axes[1]
             _running(below, drift, hours)
-            for color, (name, kelvin) in zip((SOFT, DOWN_COLOR, UP_COLOR), drift.temperature_k.items(), strict=False):
+            for color, kelvin in zip((SOFT, DOWN_COLOR, UP_COLOR), drift.temperature_k.values(), strict=False):
                 below.plot(hours, kelvin - CELSIUS_ZERO_K, color=color, linewidth=1.3)
             ends = {name: float(kelvin[-1]) - CELSIUS_ZERO_K for name, kelvin in drift.temperature_k.items()}
             _names(below, ends, apart=0.2, colors=(SOFT, DOWN_COLOR, UP_COLOR))
