@@ -27,12 +27,13 @@ if TYPE_CHECKING:
 @click.option("--column", "columns", multiple=True, metavar="OURS=THEIRS", help="Map a column: target, actual, deviation, direction or run.")
 @click.option("--plan", metavar="PLAN", help="Take machine, limits and uncertainty from this plan (name or .toml).")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help='Change a value, for example --set limits.A="20 µm".')
+@click.option("--fix", "fixes", multiple=True, metavar="ERROR", help="Also say what would remain without this error (circular: backlash_x, squareness ...).")
 @click.option("--as", "procedure", metavar="PROCEDURE", help="Read FILE for this procedure (precision plan procedures); by default the one of --plan, or what the file holds.")
 @DEVICE
 @click.option("--out", type=click.Path(file_okay=False), default="runs", show_default=True, help="Folder of the runs.")
 def analyze(
-    file: str, standard: str | None, unit: str | None, columns: tuple[str, ...], plan: str | None, settings: tuple[str, ...], procedure: str | None, device: Choice,
-    out: str
+    file: str, standard: str | None, unit: str | None, columns: tuple[str, ...], plan: str | None, settings: tuple[str, ...], fixes: tuple[str, ...],
+    procedure: str | None, device: Choice, out: str
 ) -> None:
     """Evaluate FILE, a CSV of readings, or a run (its name, a part of it, its folder, or "last").
 
@@ -55,9 +56,10 @@ def analyze(
     from pathlib import Path
 
     from precision.benchmarks.execution import evaluate
-    from precision.cli.run import finish
+    from precision.cli.run import finish, fix_settings
     from precision.errors import DataError, PlanError
 
+    settings = (*settings, *fix_settings(fixes))
     mapping = {}
     for column in columns:
         ours, equals, theirs = column.partition("=")

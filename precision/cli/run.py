@@ -31,10 +31,11 @@ if TYPE_CHECKING:
               help="When readings are forced to the disk: after each block, or at most TIME apart (for SD cards), for example 1s.")  # fmt: skip
 @DEVICE
 @click.option("--resume", metavar="RUN", help="Go on with an interrupted run of this plan (name, path or 'last'), in a new run directory.")
+@click.option("--fix", "fixes", multiple=True, metavar="ERROR", help="Also say what would remain without this error (circular: backlash_x, squareness ...).")
 @click.option("--yes", is_flag=True, help="Do not ask before a real machine moves.")
 def run(
     plan: str, settings: tuple[str, ...], machine: str | None, seed: int | None, time_scale: float | None, out: str, dry_run: bool, sync: str, device: Choice, resume: str | None,
-    yes: bool,
+    fixes: tuple[str, ...], yes: bool,
 ) -> None:
     """Run PLAN: a ready plan's name (precision plan list) or a .toml file.
 
@@ -65,6 +66,7 @@ def run(
         extra.append(f"seed={seed}")
     if time_scale is not None:
         extra.append(f"simulation.time_scale={time_scale!r}")
+    extra += fix_settings(fixes)
     pace = _sync(sync)
     good, ahead = runnable(plan, extra)
     first = None
@@ -100,6 +102,13 @@ def _remark(sentence: str) -> None:
     from precision.report.visible_text import visible
 
     click.echo(f"note: {visible(sentence)}", err=True)
+
+
+def fix_settings(fixes: tuple[str, ...]) -> list[str]:
+    """`--fix` as a setting of the plan: `evaluation.fix`, of a procedure that has it."""
+    import json
+
+    return [f"evaluation.fix={json.dumps(list(fixes))}"] if fixes else []
 
 
 def _sync(text: str) -> float | Literal["block"]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_INDEXED: Final = re.compile(r"(?<![A-Za-z0-9_.\-/\\])([^\W\d_][\u0300-\u036f]?)_(∞|[A-Za-z0-9]+(?:,[a-z]+\b| (?:max|mean|min)\b)?)(?![A-Za-z0-9_])")
-"""One letter, the underscore, and its index: a word or number, "∞", "XY,max", "s max"."""
+_INDEXED: Final = re.compile(r"(?<![A-Za-z0-9_.\-/\\])([^\W\d_][\u0300-\u036f]?(?:\([a-z]\))?)_(∞|[A-Za-z0-9]+(?:,[a-z]+\b| (?:max|mean|min)\b)?)(?![A-Za-z0-9_])")
+"""One letter, as in G(b) with another in brackets, the underscore, and its index: a word or number, "∞", "XY,max", "s max"."""
 _SUBSCRIPTS: Final = dict(zip("0123456789aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ", strict=True))
 
 

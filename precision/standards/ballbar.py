@@ -430,7 +430,7 @@ def _spikes(fit: _Fit, sizes: dict[str, Figure], curves: dict[str, tuple[Array, 
             step = float(np.median(np.diff(np.sort(since[of_path]))))
             wide = float((whole * np.sign(height) > abs(height) / 2).sum()) * step
             details[key] = f"for {wide * fit.radius / fit.feed * 1e3:.3g} ms"
-            sizes[key] = figure(key, name, height, "m", limit)
+            sizes[key] = figure(key, name, height, "m", limit, symbol=f"h_{axis}{'+' if side == 'plus' else '−'} {sense.name}")
             spike = of_path & (since <= play + fit.window) & (inside | ((fit.residual - level) * height > 0))
             curves[key] = tuple(frozen(part) for part in fit.split(np.where(spike, fit.residual - level, 0.0)))
 

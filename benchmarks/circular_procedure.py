@@ -1,0 +1,58 @@
+"""The circular test as a procedure: how its devices are opened, and which functions do the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from precision.drivers import open_controller, open_stream
+from precision.drivers.roles import PathController
+from precision.errors import PlanError
+from precision.runs.manifest import Manifest
+
+from .circular import COLUMNS, Rig, acquire, check, operator_at_the_machine, preview
+from .circular_evaluation import analyse
+from .circular_import import read_file
+from .circular_plan import Evaluated, Imported, Parameters
+from .circular_report import document, result_dict
+from .connection import opened
+from .procedure import Connected, Evaluation, Procedure, Readings
+
+
+@contextmanager
+def _connect(plan: Parameters) -> Iterator[Connected[Rig]]:
+    openers: dict[str, Callable[..., Any]] = {"controller": open_controller, "ballbar": open_stream}
+    with opened(plan, openers) as devices:
+        controller, lab = devices.by_role["controller"], devices.lab
+        if not isinstance(controller, PathController):
+            raise PlanError(f"devices.controller: driver {plan.devices.controller.driver!r} cannot drive arcs; a circular test needs one that can")
+
+        def simulated_hands(what: str, position_m: Mapping[str, float], length_m: float) -> None:
+            if lab is not None and position_m:
+                lab.mount_ball_bar(position_m, length_m)
+
+        operator = operator_at_the_machine if lab is None else simulated_hands
+        yield devices.connected(Rig(controller, devices.by_role["ballbar"], operator), moving=(controller,))
+
+
+def _evaluate(plan: Evaluated, readings: Readings, manifest: Manifest, *, standard: str | None = None, stopped: str | None = None) -> Evaluation:
+    analysis = analyse(plan, readings)
+    report = document(plan, analysis, manifest, stopped=stopped)
+    return Evaluation(document=report, result=result_dict(plan, analysis, report), analysis=analysis)
+
+
+PROCEDURE = Procedure(
+    name="circular",
+    title="circles with a ball bar, and what makes them not round (ISO 230-4)",
+    model=Parameters,
+    recorded=Imported,
+    preview=preview,
+    columns=lambda plan: COLUMNS,
+    label=lambda plan: plan.circle.plane.lower(),
+    connect=_connect,
+    check=check,
+    acquire=acquire,
+    evaluate=_evaluate,
+    read_file=read_file,
+)
