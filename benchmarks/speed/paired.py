@@ -34,7 +34,7 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from importlib import import_module, metadata
@@ -43,6 +43,9 @@ from typing import Any
 
 SHORTEST_S = 0.02
 """A sample is repeated inside its clock readings until it lasts at least this long."""
+
+LONG_S = 1.0
+"""Whatever takes longer is not called once more to find out how often to repeat it."""
 
 ROUND_BUDGET_S = 20.0
 """No new round is begun after this much time, once `FEWEST_ROUNDS` are done."""
@@ -124,7 +127,9 @@ def measure(
     with threadpool_limits(limits=1, user_api="blas"), _no_collection():
         candidate()
         candidate_peak, ours = _peak_memory(candidate)
+        begun = time.perf_counter()
         reference_peak, theirs = _peak_memory(reference)
+        reference_is_long = time.perf_counter() - begun > LONG_S
         if agree is not None:
             agree(ours, theirs)
         del ours, theirs
@@ -132,7 +137,7 @@ def measure(
         with contextlib.ExitStack() as stack:
             if floor_bytes is not None:
                 runs["floor"] = stack.enter_context(_copy_of(floor_bytes))
-            samples, others = _interleave(runs, rounds)
+            samples, others = _interleave(runs, rounds, once={"reference"} if reference_is_long else set())
     ratios = [r.cpu_s / c.cpu_s for c, r in zip(samples["candidate"], samples["reference"], strict=True)]
     wall = {name: min(s.wall_s for s in taken) for name, taken in samples.items()}
     cpu = {name: statistics.median(s.cpu_s for s in taken) for name, taken in samples.items()}
@@ -198,9 +203,9 @@ class _Sample:
     cpu_s: float
 
 
-def _interleave(runs: Mapping[str, Callable[[], object]], rounds: int) -> tuple[dict[str, list[_Sample]], float]:
+def _interleave(runs: Mapping[str, Callable[[], object]], rounds: int, once: Set[str]) -> tuple[dict[str, list[_Sample]], float]:
     names = list(runs)
-    repeats = {name: _repeats(runs[name]) for name in names}
+    repeats = {name: 1 if name in once else _repeats(runs[name]) for name in names}
     samples: dict[str, list[_Sample]] = {name: [] for name in names}
     begun, own, busy = time.perf_counter(), time.process_time(), _machine_busy_s()
     for turn in range(rounds):
