@@ -152,6 +152,14 @@ def test_nothing_is_acknowledged_before_the_names_are_on_the_disk(tmp_path: Path
         run.finish("COMPLETE")
 
 
+def test_the_guarantee_is_printed_in_these_words() -> None:
+    page = Path(__file__).parents[2] / "docs" / "reliability.md"
+    assert (
+        "process death loses no acknowledged block; power loss loses at most what followed the last fdatasync (nothing with per-block sync, the default; "
+        "at most 1 s with `--sync 1s`); a torn tail is detected and dropped, never interpolated; gaps are explicit; recovery never changes the original."
+    ) in page.read_text(encoding="utf-8")
+
+
 # -- a real file system on a disk that stops ------------------------------------------------------------------------------------------------------------
 
 
