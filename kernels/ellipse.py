@@ -214,7 +214,10 @@ class EllipseFit:
         """Note which octants of `ellipse` these samples reach."""
         s, c, xp = signal_pair(cosine, sine)
         p, q, gain, tangent = ellipse.correction()
-        for read, _ in _blocks.blocks(s.shape[0], 4096 if is_numpy_namespace(xp) else max(1, s.shape[0])):
+        start, size = 0, 1024 if is_numpy_namespace(xp) else max(1, s.shape[0])  # a turn is often soon around
+        while start < s.shape[0] and self._octants != 0xFF:
+            read = slice(start, min(start + size, s.shape[0]))
+            start, size = start + size, min(4 * size, max(size, _blocks.BLOCK))
             x = s[read] - p
             y = (c[read] - q) * gain + x * tangent
             if self.samples < FEW:
@@ -227,8 +230,6 @@ class EllipseFit:
             for octant in range(8):
                 if not self._octants >> octant & 1 and bool(xp.any(code == octant)):
                     self._octants |= 1 << octant
-            if self._octants == 0xFF:
-                return
 
     def _add_held(self, xp: Any) -> None:
         s = xp.concat([part for part, _ in self._held])
