@@ -13,7 +13,7 @@ from precision.cli import _exit_code
 from precision.drivers.linuxcnc.cell import launch, mechanics
 from precision.runs.directory import RunDirectory, run_folders
 
-SHORT = ("--set", "cycle.runs=2", "--set", "targets.count=9")
+SHORT = ("--set", "cycle.runs=2", "--set", "targets.count=7")
 
 
 def results(folder: Path) -> list[dict[str, Any]]:
@@ -21,8 +21,7 @@ def results(folder: Path) -> list[dict[str, Any]]:
 
 
 def figure(result: dict[str, Any], symbol: str) -> float:
-    found = result["figures"][symbol]
-    return float(found["value"] if isinstance(found, dict) else found)
+    return float(result["result"]["figures"][symbol]["value"])
 
 
 @pytest.mark.parametrize("rig", sorted(mechanics.RIGS))

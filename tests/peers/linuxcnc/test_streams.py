@@ -65,7 +65,8 @@ def test_the_velocity_is_the_derivative_of_the_command(cell: launch.Cell) -> Non
     x, vel, feedback, error = (values[:, stream.names.index(name)] for name in ("x_cmd", "vel", "x_fb", "x_ferr"))
     steady = np.flatnonzero(vel > 0.05 - 1e-9)
     assert len(steady) > 200
-    assert np.diff(x)[steady[:-1]] == pytest.approx(50e-6, abs=1e-9)
+    # The joint follows the path through its interpolator, some cycles of it at either end.
+    assert np.diff(x)[steady[10:-10]] == pytest.approx(50e-6, abs=1e-9)
     # The following error is the command of the cycle before, less the feedback: as the controller computes it.
     assert error[1:] == pytest.approx(x[:-1] - feedback[1:], abs=60e-6)
     assert np.abs(feedback - x).max() < 1e-3
