@@ -23,6 +23,7 @@ from . import (
     positioning_csv,
     renishaw_rtl,
     renishaw_rtx,
+    signal_csv,
 )
 from .outside import beginning
 from .positioning_csv import Imported
@@ -77,7 +78,8 @@ RECORDINGS: Final[tuple[Recording, ...]] = (
               about=_about_rtx, instead="precision.drivers.files.renishaw_rtx.read gives the samples; positioning figures need stops at targets"),
     Recording(name="Renishaw linear recording (.rtl), experimental", begins=lambda suffix, text: text.lstrip().upper().startswith("HEADER::"), positioning=renishaw_rtl.read),
     Recording(name="Renishaw ball bar (.b5r)", begins=lambda suffix, text: suffix == ".b5r" or (text.lstrip("\ufeff \r\n").startswith("<") and "RUN_DIRECTION" in text),
-              about=_about_ballbar, instead="precision.drivers.files.ballbar_b5r.read gives the radial readings; their unit, radius and start angle are not in the file"),
+              about=_about_ballbar, instead="precision.drivers.files.ballbar_b5r.read gives the radial readings; their unit, radius and start angle are not in the file",
+              procedure="circular"),
     Recording(name="ISO 230-2 readings of ecmc (.dat)", begins=lambda suffix, text: "TGT_DATA[" in text, positioning=iso230_dat.read),
     Recording(name="Klipper accelerometer", begins=lambda suffix, text: text.replace(" ", "").startswith(klipper_accelerometer.HEADER),
               about=_about_acceleration, instead="precision.drivers.files.klipper_accelerometer.read gives them in m/s²; positions are not in the file"),
@@ -85,6 +87,8 @@ RECORDINGS: Final[tuple[Recording, ...]] = (
     Recording(name="LinuxCNC servo recording", begins=lambda suffix, text: re.match(r"sample,([a-z0-9_]+,)*x_cmd,", text) is not None, positioning=linuxcnc_log.positioning),
     Recording(name="overlay readings (CSV)", begins=lambda suffix, text: overlay_csv.begins(text), procedure="overlay",
               about=_about_overlay, instead="`precision analyze FILE --as overlay` evaluates it"),
+    Recording(name="log of signals (CSV)", begins=lambda suffix, text: signal_csv.begins(text), about=signal_csv.about,
+              instead="`precision analyze FILE --as frf` evaluates a frequency response (columns input, output, perhaps excitation), --as stability noise and drift (column reading)"),
     Recording(name="SIOS NMM description (.dsc)", begins=lambda suffix, text: any(words in text for words in nmm.PROCEDURES),
               about=_about_nmm, instead="precision.drivers.files.nmm reads it and the .pos beside it; the scan itself is not evaluated"),
 )  # fmt: skip

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import base64
-import binascii
 import json
 import math
 import os
@@ -167,7 +166,7 @@ class PlantSession:
         elif word == "add":
             try:
                 raw = base64.b64decode(text, validate=True)
-            except binascii.Error:
+            except ValueError:
                 raise ValueError("wave add: base64 of float64 samples is expected") from None
             if not raw or len(raw) % 8:
                 raise ValueError(f"wave add: {len(raw)} bytes; whole float64 samples are expected")

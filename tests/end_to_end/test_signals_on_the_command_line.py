@@ -1,0 +1,139 @@
+"""Logs of signals, as they come from a controller: responses and stability from a CSV, what is wrong with it named, and the ready plans."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+
+def _written(path: Path, header: str, *columns: np.ndarray, separator: str = ",", decimal: str = ".") -> Path:
+    lines = [header] + [separator.join(f"{value:.9g}".replace(".", decimal) for value in row) for row in zip(*columns, strict=True)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def _result(tmp_path: Path, name: str) -> dict[str, Any]:
+    (run,) = (tmp_path / "runs").glob(f"*{name}*")
+    whole = json.loads((run / "result.json").read_text(encoding="utf-8"))
+    return whole.get("result", whole)
+
+
+def _loop(n: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """P = 0.5 z⁻¹/(1 − 0.8 z⁻¹) with C = 0.6 at 1 kHz, excited by 20 lines a period of 500 samples."""
+    rng = np.random.default_rng(seed)
+    k = np.arange(n)
+    w = sum(np.cos(2 * math.pi * line * k / 500 + phase) for line, phase in zip(range(2, 200, 8), rng.uniform(0, 6, 25), strict=True))
+    u, y, x = np.empty(n), np.empty(n), 0.0
+    noise = 1e-3 * rng.normal(size=n)
+    for i in range(n):
+        y[i] = x + noise[i]
+        u[i] = w[i] - 0.6 * y[i]
+        x = 0.8 * x + 0.5 * u[i]
+    return k / 1000.0, np.asarray(w), u, y
+
+
+def test_a_log_gives_the_response_and_the_margins(precision, tmp_path: Path) -> None:
+    t, w, u, y = _loop(5000, 1)
+    _written(tmp_path / "log.csv", "t_s,excitation [N],input [N],output_mm", t, w, u, 1e3 * y)
+    out = precision("analyze", "log.csv", "--as", "frf", "--set", 'evaluation.period="0.5 s"', "--set", "title=Axis").stdout
+    assert "Margins of the loop" in out
+    result = _result(tmp_path, "frf-imported")
+    f = np.array(result["response"]["frequency_hz"])
+    z = np.exp(2j * math.pi * f / 1000)
+    found = np.array(result["response"]["real"]) + 1j * np.array(result["response"]["imaginary"])
+    assert f.tolist() == pytest.approx([2.0 * line for line in range(2, 200, 8)])
+    np.testing.assert_allclose(found, 0.5 / (z - 0.8), rtol=5e-3)  # noise of 1e-3 beside lines of 1, 9 periods
+    assert result["figures"]["PM"]["value"] is not None or "1 over" in result["figures"]["PM"]["reason"]
+
+
+def test_a_noise_log_needs_a_segment_and_units_that_fit(precision, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    u = rng.normal(size=8000)
+    y = np.convolve(u, [0.0, 0.3, 0.2])[: u.size]
+    t = np.arange(u.size) / 2000.0
+    _written(tmp_path / "noise.csv", "time (ms);input (V);output (µm)", 1e3 * t, u, 1e6 * y, separator=";", decimal=",")
+    said = precision("analyze", "noise.csv", "--as", "frf", code=6).stderr
+    assert "evaluation.period" in said and "evaluation.segment" in said
+    precision("analyze", "noise.csv", "--as", "frf", "--set", 'evaluation.segment="0.1 s"', "--set", "evaluation.loop=open", "--set", "title=Noise")
+    folders = sorted((tmp_path / "runs").glob("*frf-imported*"), key=lambda path: path.stat().st_mtime)
+    results = [json.loads((folder / "result.json").read_text(encoding="utf-8")) for folder in folders if (folder / "result.json").exists()]
+    result = results[-1].get("result", results[-1])
+    f = np.array(result["response"]["frequency_hz"])
+    z = np.exp(2j * math.pi * f / 2000)
+    found = np.array(result["response"]["real"]) + 1j * np.array(result["response"]["imaginary"])
+    # the window's leakage of a response two samples long over 200: a percent
+    np.testing.assert_allclose(found, 0.3 / z + 0.2 / z**2, atol=0.02)
+    one = precision("analyze", "noise.csv", "--as", "frf", "--set", 'evaluation.segment="4 s"', code=6).stderr
+    assert "one average" in one
+
+
+@pytest.mark.parametrize(
+    ("header", "shift", "said"),
+    [
+        ("t_s,input [N],output_m", 0.0004, "not evenly spaced"),
+        ("t_s,input [furlong],output_m", 0.0, "furlong"),
+        ("t_s,input [N],weight_m", 0.0, "no column 'output'"),
+        ("1.0,2.0,3.0", 0.0, "numbers where column names are expected"),
+    ],
+)
+def test_what_is_wrong_with_a_log_is_named(precision, tmp_path: Path, header: str, shift: float, said: str) -> None:
+    t = np.arange(2000) / 1000.0
+    t[1::2] += shift
+    _written(tmp_path / "log.csv", header, t, np.sin(t), np.cos(t))
+    assert said in precision("analyze", "log.csv", "--as", "frf", "--set", 'evaluation.segment="0.1 s"', code=6).stderr
+
+
+def test_excitation_and_input_in_two_units_are_refused(precision, tmp_path: Path) -> None:
+    t = np.arange(100) / 1000.0
+    _written(tmp_path / "log.csv", "t_s,excitation_V,input_N,output_m", t, t, t, t)
+    assert "excitation is in V and input in N" in precision("analyze", "log.csv", "--as", "frf", code=2).stderr
+
+
+def test_uneven_samples_are_resampled_when_asked_for(precision, tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    t = np.arange(6000) / 1000.0 + rng.uniform(-2e-4, 2e-4, size=6000)
+    x = 5e-9 * np.sin(2 * math.pi * 20 * t) + 1e-10 * rng.normal(size=t.size)
+    _written(tmp_path / "log.csv", "t_s,reading_nm", t, x * 1e9)
+    assert "jitter" in precision("analyze", "log.csv", "--as", "stability", code=6).stderr
+    out = precision("analyze", "log.csv", "--as", "stability", "--set", "evaluation.resample=true").stdout
+    assert "resampled by cubics" in out.replace("\n", " ")
+    results = [json.loads(path.read_text(encoding="utf-8")) for path in (tmp_path / "runs").glob("*/result.json")]
+    result = results[-1].get("result", results[-1])
+    line = result["lines"][0]
+    assert line["frequency_hz"] == pytest.approx(20.0, abs=0.1)
+    assert abs(line["amplitude"] - 5e-9) < 0.1e-9
+
+
+def test_a_log_without_as_says_what_can_be_done_with_it(precision, tmp_path: Path) -> None:
+    _written(tmp_path / "log.csv", "t_s,input_N,output_m", np.arange(9.0), np.arange(9.0), np.arange(9.0))
+    said = precision("analyze", "log.csv", code=6).stderr
+    assert "--as frf" in said and "--as stability" in said
+
+
+def test_a_cell_that_is_no_number_is_named_with_its_line(precision, tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("t_s,reading_nm\n0,1\n1,two\n", encoding="utf-8")
+    assert "line 3: 'two' is not a number" in precision("analyze", "log.csv", "--as", "stability", code=6).stderr
+    (tmp_path / "log.csv").write_text("t_s,reading_nm\n0,1\n1,2,3\n", encoding="utf-8")
+    assert "line 3: 3 cells" in precision("analyze", "log.csv", "--as", "stability", code=6).stderr
+
+
+@pytest.mark.parametrize("name", ["frf", "stability"])
+def test_a_dry_run_says_what_would_be_done_and_nothing_is_connected(precision, tmp_path: Path, name: str) -> None:
+    out = precision("run", name, "--dry-run").stdout
+    assert ("5 % of the peak" in out or "5% of the peak" in out) if name == "frf" else "nothing is moved" in out
+    assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").iterdir())
+
+
+def test_the_ready_frf_runs_and_reproduces(precision, tmp_path: Path) -> None:
+    short = ("--set", "excitation.periods=2", "--set", "excitation.settle=2", "--set", 'excitation.resolution="0.5 Hz"', "--set", "excitation.lines=60")
+    out = precision("run", "frf", *short, timeout_s=240).stdout
+    assert "Margins of the loop" in out
+    result = _result(tmp_path, "frf-eighth-order")
+    assert math.degrees(result["figures"]["PM"]["value"]) == pytest.approx(62.8, abs=1.0)
+    (run,) = (tmp_path / "runs").glob("*frf-eighth-order*")
+    assert (run / "truth.json").exists() and "Nyquist plot" in (run / "report.html").read_text(encoding="utf-8")
