@@ -188,6 +188,47 @@ def test_tied_points_have_their_circles(xp: Any, name: str) -> None:
     assert float(circle.maximum_inscribed_circle(x, y).radius) - 1 == pytest.approx(inner, abs=1e-9)
 
 
+@pytest.mark.parametrize("name", ["lateral play, both ways", "a square"])
+def test_circles_that_the_cuda_kernels_leave_open_are_settled(cuda_shim: Any, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """As CuPy arrays go: the kernels give NaN where points are tied, cutting planes take over, and the neighbour stays as it is."""
+
+    def launch(file: str, kernel: str, args: Any, *, grid: Any, block: Any = 256, shared: int = 0) -> None:
+        cuda_shim.load(circle.cuda.source(file), sanitize=None).launch(kernel, grid, block, args, shared=shared, order="forward")
+        left_open.append(np.isnan(args[-1][:, 0]).tolist())
+
+    left_open: list[list[bool]] = []
+    monkeypatch.setattr(circle.cuda, "launch", launch)
+    monkeypatch.setattr(circle, "is_cupy_namespace", lambda xp: True)
+    deviation, angle, (zone, outer, inner) = TIED[name]
+    other = 1e-3 * np.random.default_rng(7).uniform(-1, 1, angle.size)
+    x, y = (np.stack([(1 + d) * turned(angle) for d in (deviation, other)]) for turned in (np.cos, np.sin))
+    found = circle.minimum_zone_circle(x, y)
+    assert found.outer_radius[0] - found.inner_radius[0] == pytest.approx(zone, abs=1e-9)
+    assert circle.minimum_circumscribed_circle(x, y).radius[0] - 1 == pytest.approx(outer, abs=1e-9)
+    assert circle.maximum_inscribed_circle(x, y).radius[0] - 1 == pytest.approx(inner, abs=1e-9)
+    assert any(first for first, _ in left_open), "no kernel found these points tied: the test shows nothing"
+    expected = [reference(fit, x[1:], y[1:])[:, 0] for fit in FITS[1:]]
+    again = [np.stack(list(fit(x, y)))[:, 1] for fit in FITS[1:]]
+    for ours, theirs in zip(again, expected, strict=True):
+        agree(ours, theirs)
+
+
+def test_settling_stays_in_the_library_and_on_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    strict = pytest.importorskip("array_api_strict", reason="array-api-strict is not installed")
+    device = strict.Device("device1")
+    deviation, angle, (zone, _, _) = TIED["many lobes"]
+    x, y = (strict.asarray(((1 + deviation) * turned(angle))[None, :], device=device) for turned in (np.cos, np.sin))
+
+    def nothing_found(name: str, x: Any, y: Any, *, xp: Any, results: int) -> Any:
+        return xp.full((results, x.shape[0]), xp.nan, device=device)
+
+    monkeypatch.setattr(circle, "is_cupy_namespace", lambda xp: True)
+    monkeypatch.setattr(circle, "_cuda", nothing_found)
+    found = circle.minimum_zone_circle(x, y)
+    assert all(part.device == device for part in found)
+    assert float(found.outer_radius[0] - found.inner_radius[0]) == pytest.approx(zone, abs=1e-9)
+
+
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     steps=st.lists(st.integers(-3, 3), min_size=6, max_size=24),
