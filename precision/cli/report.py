@@ -9,13 +9,13 @@ from precision.cli.completion import run_names
 
 @click.command()
 @click.argument("run", default="last", shell_complete=run_names)
-@click.option("--format", "--to", "form", type=click.Choice(["html", "pdf", "md", "json", "csv", "xlsx", "junit"]), default="html", show_default=True,
-              help="Format of the report.")  # fmt: skip
+@click.option("--format", "--to", "form", type=click.Choice(["html", "pdf", "md", "json", "csv", "xlsx", "junit"]),
+              help="Format of the report; by default what the suffix of --output says, or html.")  # fmt: skip
 @click.option("--output", "-o", type=click.Path(dir_okay=False), help="File to write; the run's folder by default.")
 @click.option("--decimal", type=click.Choice([".", ","]), default=".", show_default=True, help="Decimal mark of CSV.")
 @click.option("--separator", type=click.Choice([",", ";", "tab"]), help="Separator of CSV; a semicolon with a decimal comma.")
 @click.option("--out", type=click.Path(file_okay=False), default="runs", show_default=True, help="Folder of the runs.")
-def report(run: str, form: str, output: str | None, decimal: str, separator: str | None, out: str) -> None:
+def report(run: str, form: str | None, output: str | None, decimal: str, separator: str | None, out: str) -> None:
     """Write the report of RUN (name, part of a name, folder, or "last"), computed again from its raw data.
 
     \b
@@ -31,6 +31,9 @@ def report(run: str, form: str, output: str | None, decimal: str, separator: str
     from precision.report.writers import FORMATS, SUFFIXES, write
 
     directory = found(run, out)
+    if form is None:
+        suffix = Path(output).suffix.lower().lstrip(".") if output else ""
+        form = next((known for known in FORMATS if SUFFIXES[known] == suffix), "html")
     chosen = next(known for known in FORMATS if known == form)
     target = Path(output) if output else directory.path / f"report.{SUFFIXES[form]}"
     mark = {"tab": "\t", None: ";" if decimal == "," else ","}.get(separator, separator or ",")
