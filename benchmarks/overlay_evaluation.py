@@ -76,13 +76,14 @@ def analyse(plan: Parameters | Recorded, readings: Readings) -> Analysis:
         if asked.robust == "none":
             continue
         try:
-            found = robust_fit(marks, measured[index], model, law=asked.robust, reject_beyond=asked.reject_beyond, most_rejected=asked.most_rejected, sign=sign)
+            found = robust_fit(marks, measured[index], model, law=asked.robust, reject_beyond=asked.reject_beyond, most_rejected=asked.most_rejected,
+                                 errors=asked.errors, sign=sign)  # fmt: skip
         except DataError as error:
             flags.append(f"wafer {number}: outliers were not looked for: {str(error).splitlines()[0]}")
             continue
         kept[index, [one.mark for one in found.rejected]] = np.nan
         rejected[number] = found.rejected
-        flags += [f"wafer {number}: {flag}" for flag in found.flags if "rejected:" not in flag and "heavy tails" not in flag]
+        flags += [f"wafer {number}: {flag}" for flag in found.flags if not flag.startswith("rejected mark") and "heavy tails" not in flag]
         single = found if wafer.size == 1 else None
     lot = fit_lot(marks, kept, model, sign=sign)
     left = kept - np.stack([model.overlay(marks, row) for row in lot.coefficients])
@@ -91,7 +92,7 @@ def analyse(plan: Parameters | Recorded, readings: Readings) -> Analysis:
         mean = np.where(count > 0, np.nansum(kept, axis=0) / np.maximum(count, 1), np.nan)
     steps = decompose(marks, mean, steps=LINEAR_STEPS, field_terms=_field_terms(plan), regularisation=asked.regularisation, sign=sign)
     inter = fit(marks, mean, SIX_PARAMETER, deficient="drop", sign=sign)
-    one = single if single is not None else fit(marks, kept[0], model, sign=sign) if wafer.size == 1 else None
+    one = single if single is not None else fit(marks, kept[0], model, errors=asked.errors, sign=sign) if wafer.size == 1 else None
     known = {term.key for term in model.terms} | {"M", "aM", "R", "N", "m", "am", "r", "n", "s"}
     terms = tuple(lot.figures.values()) if one is None else tuple(figure for key, figure in one.figures.items() if key in known)
     shift = plan.uncertainty.tool_induced_shift

@@ -45,6 +45,7 @@ class Evaluation(Strict):
     robust: Literal["none", "huber", "tukey"] = Field("tukey", description="how marks that do not fit are found")
     reject_beyond: float = Field(4.685, ge=2, le=100, description="scales of the residuals")
     most_rejected: float = Field(0.05, ge=0, lt=0.5, description="part of a wafer's marks that may be rejected")
+    errors: Literal["by field", "independent"] = Field("by field", description="for U of the terms of one wafer: what is left of each field, or of each mark, is independent")
     per_field: bool = Field(True, description="take off corrections per exposure, k1 … k6 of each field, as the last step")
     regularisation: float = Field(0.0, ge=0, le=1e6, description="readings by which a field's correction is held to the wafer model")
 

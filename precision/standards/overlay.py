@@ -2,6 +2,7 @@
 
     d = A·c + e      scaled: each column of A to length 1, A = QR      c = R⁻¹Qᵀd
     s² = Σ w e² / (readings − terms)       C = s²·(AᵀWA)⁻¹        U = k·√C_jj, k of 95.45 % from Student's distribution
+    or, where the marks of a field belong together, C by fields (`overlay_by_field`)
     t_j = c_j/√C_jj        F = c_Sᵀ C_SS⁻¹ c_S / q for q terms S together        VIF_j = (AᵀWA)⁻¹_jj·(AᵀWA)_jj        leverage h_i = (QQᵀ)_ii
 
 U covers noise of the marks, and what the model leaves over as if it were noise. Errors that all marks share (a tool-induced shift) are not in it.
@@ -24,12 +25,15 @@ from ..figures import Figure
 from ..models.overlay import OverlayModel, Sign
 from ..models.overlay_marks import OverlayMarks
 from .arrays import Array, frozen
+from .overlay_by_field import TOGETHER, by_field, correlation_within_fields
 from .overlay_rank import RankReport, rank_report, refuse_deficient
 from .overlay_statistics import OverlayStatistics, coverage_factor, figures, statistics
 from .reported import Reported, figure, keyed
 
+Errors = Literal["independent", "by field"]
 LARGEST_OVERLAY_M: Final = 1e-3
 """A larger overlay is in other units, or a mark that was not found."""
+BELONG_TOGETHER: Final = "what is left of the marks of a field belongs together"
 LARGEST_VIF: Final = 10.0
 FEW_DEGREES_OF_FREEDOM: Final = 10
 
@@ -57,7 +61,7 @@ class Fit(Reported):
     residual_m, leverage : (n, 2) float64, NaN where a reading is missing.
     root_weight : (n, 2) float64, square roots of the readings' weights, or None where all weigh the same.
     sd_m : square root of the mean squared residual per degree of freedom, m (with `noise_m`: of the residuals weighted to the mean noise), or None.
-    degrees_of_freedom : readings less independent terms.
+    degrees_of_freedom : readings less independent terms. clusters : those of a covariance by fields (fields − 1), None where U takes marks as independent.
     rank : what the layout can tell apart.
     raw, left : statistics of the overlay and of the residual (divisor n − 1).
     """
@@ -76,6 +80,7 @@ class Fit(Reported):
     root_weight: Array | None
     sd_m: float | None
     degrees_of_freedom: int
+    clusters: int | None
     rank: RankReport
     raw: OverlayStatistics
     left: OverlayStatistics
@@ -92,8 +97,13 @@ class Fit(Reported):
 
     def covers(self, truth: ArrayLike) -> NDArray[np.bool_]:
         """(p,) whether |coefficient − truth| is within U, with k of 95.45 %."""
-        within: NDArray[np.bool_] = np.abs(self.coefficients - np.asarray(truth)) <= coverage_factor(self.degrees_of_freedom) * self.standard_uncertainty
+        within: NDArray[np.bool_] = np.abs(self.coefficients - np.asarray(truth)) <= coverage_factor(self._behind) * self.standard_uncertainty
         return within
+
+    @property
+    def _behind(self) -> int:
+        """Degrees of freedom behind the covariance."""
+        return self.degrees_of_freedom if self.clusters is None else self.clusters
 
     def f_test(self, *keys: str) -> tuple[float, float]:
         """F and p of the hypothesis that these terms are all 0.
@@ -109,7 +119,7 @@ class Fit(Reported):
         index = [self.model.keys.index(key) for key in keys]
         c = self.coefficients[index]
         f = float(c @ np.linalg.solve(self.covariance[np.ix_(index, index)], c)) / len(index)
-        return f, float(fdtrc(len(index), self.degrees_of_freedom, f))
+        return f, float(fdtrc(len(index), self._behind, f))
 
     def __str__(self) -> str:
         return self.text(angles="µrad")
@@ -117,7 +127,8 @@ class Fit(Reported):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Solution:
-    """Least squares of independent columns: coefficients (p,), unscaled covariance (AᵀWA)⁻¹ (p, p), leverage (r,), residual (r,), Σ w e²."""
+    """Least squares of independent columns: coefficients (p,), unscaled covariance (AᵀWA)⁻¹ (p, p), leverage (r,), residual (r,), Σ w e², lengths of the
+    columns (p,), Q (r, p), and R⁻¹ (p, p) that takes coefficients of Q to those of the columns."""
 
     coefficients: Array
     unscaled: Array
@@ -125,6 +136,8 @@ class Solution:
     residual: Array
     sum_of_squares: float
     length: Array
+    basis: Array
+    from_basis: Array
 
 
 def solve(design: Array, readings: Array, root_weight: Array | None = None) -> Solution:
@@ -137,7 +150,7 @@ def solve(design: Array, readings: Array, root_weight: Array | None = None) -> S
     residual = readings - design @ coefficients
     weighted = residual if root_weight is None else residual * root_weight
     return Solution(coefficients=coefficients, unscaled=inverse @ inverse.T, leverage=(q * q).sum(axis=1), residual=residual,
-                    sum_of_squares=float(weighted @ weighted), length=length)  # fmt: skip
+                    sum_of_squares=float(weighted @ weighted), length=length, basis=q, from_basis=inverse)  # fmt: skip
 
 
 def checked_overlay(marks: OverlayMarks, overlay_m: ArrayLike) -> tuple[Array, NDArray[np.bool_]]:
@@ -158,6 +171,7 @@ def fit(
     *,
     noise_m: ArrayLike | None = None,
     deficient: Literal["refuse", "drop"] = "refuse",
+    errors: Errors = "independent",
     sign: Sign = Sign.SECOND_MINUS_FIRST,
 ) -> Fit:
     """Fit a model to the marks of one wafer.
@@ -168,6 +182,8 @@ def fit(
     noise_m : standard deviation of a reading: one number, (n,) or (n, 2), m. Sets weights 1/noise²; its size is used for U only where no degree of freedom
         is left, and otherwise compared with the residuals.
     deficient : what to do where the layout cannot tell terms apart: refuse, naming them, or drop those that the terms before them explain.
+    errors : for U, take what is left at each mark as independent, or only what is left of each field ("by field": U then covers fields that are placed with a
+        scatter of their own). A flag says where the first claims too little.
     sign : what a positive overlay means; kept in the result.
 
     Raises
@@ -197,20 +213,29 @@ def fit(
     # Weights make the variance a ratio to the stated noise; times the weighted mean noise it is a length again.
     typical = 1.0 if noise is None else math.sqrt(rank.readings / float((1 / noise[valid] ** 2).sum()))
     covariance = found.unscaled * (math.nan if variance is None else variance)
+    clusters: int | None = None
+    flags = _noise_flags(variance, freedom, noise is not None)
+    if errors == "by field":
+        weighted = found.residual if root_weight is None else found.residual * root_weight.T.ravel()[used]
+        scatter = by_field(found.basis, weighted, np.tile(marks.field, 2)[used])
+        if isinstance(scatter, str):
+            flags.append(f"U takes marks as independent: {scatter}")
+        else:
+            covariance, clusters = found.from_basis @ scatter[0] @ found.from_basis.T, scatter[1]
     return assembled(
         marks=marks, overlay=overlay, model=model, sign=sign, rank=rank, kept=kept, used=used, coefficients=found.coefficients, covariance=covariance,
         vif=np.diagonal(found.unscaled) * found.length**2, residual=found.residual, leverage=found.leverage,
         root_weight=None if root_weight is None else frozen(root_weight),
-        sd=None if freedom < 1 or variance is None else math.sqrt(variance) * typical, freedom=freedom, stated=(), flags=_noise_flags(variance, freedom, noise is not None),
+        sd=None if freedom < 1 or variance is None else math.sqrt(variance) * typical, freedom=freedom, clusters=clusters, stated=(), flags=flags,
     )  # fmt: skip
 
 
 def assembled(
     *, marks: OverlayMarks, overlay: Array, model: OverlayModel, sign: Sign, rank: RankReport, kept: NDArray[Any], used: NDArray[np.bool_], coefficients: Array,
-    covariance: Array, vif: Array, residual: Array, leverage: Array, root_weight: Array | None, sd: float | None, freedom: int, stated: Sequence[str],
-    flags: Sequence[str],
+    covariance: Array, vif: Array, residual: Array, leverage: Array, root_weight: Array | None, sd: float | None, freedom: int, clusters: int | None,
+    stated: Sequence[str], flags: Sequence[str],
 ) -> Fit:  # fmt: skip
-    """The result of an estimate of the `kept` terms (indices) from the `used` readings (2n,), dx above dy."""
+    """The result of an estimate of the `kept` terms (indices) from the `used` readings (2n,), dx above dy. clusters : degrees of freedom of a covariance by fields."""
     p = len(model.terms)
     full = np.full(p, np.nan)
     full[kept] = coefficients
@@ -219,22 +244,23 @@ def assembled(
     u = np.sqrt(np.diagonal(whole))
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.where(u > 0, full / u, np.nan)
-    p_value = 2 * stdtr(freedom, -np.abs(t)) if freedom > 0 else np.full(p, np.nan)
+    behind = freedom if clusters is None else clusters
+    p_value = 2 * stdtr(behind, -np.abs(t)) if behind > 0 else np.full(p, np.nan)
     inflation = np.full(p, np.nan)
     inflation[kept] = vif
     left = _over_marks(residual, used, marks.count)
     raw_statistics, left_statistics = statistics(overlay), statistics(left)
-    k = coverage_factor(freedom) if freedom > 0 else 2.0
+    k = coverage_factor(behind) if behind > 0 else 2.0
     terms = _term_figures(model, rank, full, whole, k)
     scatter: float | str = sd if sd is not None else "as many terms as readings: nothing is left to see a scatter in"
-    s = figure("s", f"standard deviation of a reading about the model, divisor {freedom}", scatter, "m", None if sd is None else sd * k / math.sqrt(2 * freedom), coverage_factor=k)
+    s = figure("s", f"standard deviation of a reading about the model, divisor {freedom}", scatter, "m", None if sd is None else sd * k / math.sqrt(2 * behind), coverage_factor=k)
     return Fit(
         title=f"Overlay, {model.name}: {marks.count} marks in {marks.fields.size} fields, {rank.readings} readings, {freedom} degrees of freedom",
-        stated=(model.coordinates.value, sign.value, "sd with divisor n − 1", *stated),
+        stated=(model.coordinates.value, sign.value, "sd with divisor n − 1", f"U takes {'marks' if clusters is None else 'fields'} as independent", *stated),
         figures=keyed([*terms, s, *figures(raw_statistics, prefix="raw_", of="as measured"), *figures(left_statistics, prefix="left_", of="left over")]),
-        flags=tuple([*flags, *_flags(rank, inflation, freedom, left_statistics)]),
+        flags=tuple([*flags, *_flags(rank, inflation, freedom, left_statistics), *([] if clusters is not None else _together(left, marks))]),
         marks=marks, overlay_m=overlay, model=model, sign=sign, coefficients=frozen(full), covariance=frozen(whole), t=frozen(t), p_value=frozen(p_value),
-        vif=frozen(inflation), residual_m=frozen(left), leverage=frozen(_over_marks(leverage, used, marks.count)), root_weight=root_weight, sd_m=sd, degrees_of_freedom=freedom, rank=rank,
+        vif=frozen(inflation), residual_m=frozen(left), leverage=frozen(_over_marks(leverage, used, marks.count)), root_weight=root_weight, sd_m=sd, degrees_of_freedom=freedom, clusters=clusters, rank=rank,
         raw=raw_statistics, left=left_statistics,
     )  # fmt: skip
 
@@ -290,6 +316,14 @@ def _with_u(key: str, symbol: str, name: str, value: float | str, unit: str, var
     if shared is not None and not isinstance(value, str):
         u = f"its value holds that of {shared} too, which this layout cannot tell from it"
     return figure(key, name, value, unit, u, symbol=symbol, coverage_factor=k)
+
+
+def _together(left: Array, marks: OverlayMarks) -> list[str]:
+    """A flag where what is left of a field's marks is alike."""
+    correlation, p = correlation_within_fields(left, marks.field)
+    if p >= TOGETHER or correlation < 0.05:
+        return []
+    return [f"{BELONG_TOGETHER} (correlation {correlation:.2f}), but U takes marks as independent: it is too small for inter-field terms; use errors='by field'"]
 
 
 def _flags(rank: RankReport, vif: Array, freedom: int, left: OverlayStatistics) -> list[str]:

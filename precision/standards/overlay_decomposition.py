@@ -4,7 +4,7 @@ Sums of squares are about 0, so that the translation counts: Σ d² = Σ_steps e
 
     F = (Σ e²_before − Σ e²_after)/(terms_after − terms_before) / s²_after         p from the F distribution
 
-and what is left after the last one is non-correctable (NCE) for these terms. Corrections per field are judged by the same formulas with their effective
+taking what is left as independent, and what is left after the last one is non-correctable (NCE) for these terms. Corrections per field are judged by the same formulas with their effective
 number of terms, which is approximate where they are regularised.
 """
 
@@ -22,7 +22,7 @@ from scipy.special import fdtrc
 from ..models.overlay import FULL_CUBIC, PER_FIELD, SIX_PARAMETER, TEN_PARAMETER, OverlayModel, Sign, k_term
 from ..models.overlay_marks import OverlayMarks
 from .arrays import Array, frozen
-from .overlay import Fit, checked_overlay, fit
+from .overlay import BELONG_TOGETHER, Fit, checked_overlay, fit
 from .overlay_cross_validation import leave_one_field_out
 from .overlay_per_field import PerFieldFit, per_field
 from .overlay_statistics import OverlayStatistics, figures, statistics
@@ -112,7 +112,7 @@ def decompose(
     for name, model in steps:
         found = fit(marks, overlay, model, deficient="drop", sign=sign)
         fits.append(found)
-        flags += [f"{name}: {flag}" for flag in found.flags]
+        flags += [f"{name}: {flag}" for flag in found.flags if not flag.startswith(BELONG_TOGETHER)]  # no U of terms is given here
         made.append(_step(name, model.name, found.rank.rank, found.residual_m, made[-1], total, readings, _root_mean_square(leave_one_field_out(found).predicted_m)))
     fields = None
     if field_terms is not None and fits:

@@ -105,7 +105,7 @@ def fit_lot(
     mean_residual = np.where(seen > 0, np.nansum(by_mark, axis=0) / np.maximum(seen, 1), np.nan)
     return LotFit(
         title=f"Overlay of {overlay.shape[0]} wafers, {model.name}: {marks.count} marks in {marks.fields.size} fields",
-        stated=(model.coordinates.value, sign.value),
+        stated=(model.coordinates.value, sign.value, "U of one wafer takes its marks as independent; that of the mean is from the spread over the wafers"),
         figures=keyed(_figures(model, coefficients[fitted])),
         flags=tuple(f"wafer {wafer} was not fitted: {reason}" for wafer, reason in list(not_fitted.items())[:20]),
         marks=marks, model=model, sign=sign, coefficients=frozen(coefficients), uncertainty=frozen(uncertainty), sd_m=frozen(sd), degrees_of_freedom=freedom,

@@ -22,7 +22,8 @@ from ..errors import DataError
 from ..models.overlay import OverlayModel, Sign
 from ..models.overlay_marks import OverlayMarks
 from .arrays import Array, frozen
-from .overlay import Fit, assembled, checked_overlay, solve
+from .overlay import Errors, Fit, assembled, checked_overlay, solve
+from .overlay_by_field import by_field
 from .overlay_rank import rank_report, refuse_deficient
 
 Law = Literal["huber", "tukey"]
@@ -67,6 +68,7 @@ def robust_fit(
     law: Law = "tukey",
     reject_beyond: float = REJECT_BEYOND,
     most_rejected: float = MOST_REJECTED,
+    errors: Errors = "independent",
     sign: Sign = Sign.SECOND_MINUS_FIRST,
 ) -> RobustFit:
     """Fit a model to the marks of one wafer, whatever single marks say.
@@ -75,6 +77,7 @@ def robust_fit(
     ----------
     law : "huber" (tuning 1.345: large residuals count less) or "tukey" (4.685: they do not count at all)
     reject_beyond : residual, in units of the scale, at which a mark is rejected
+    errors : as `overlay.fit`
     most_rejected : part of the marks that may be rejected at most; if more are beyond, a flag says that they mask one another
 
     Raises
@@ -107,7 +110,15 @@ def robust_fit(
     used = kept.T.ravel()
     plain = solve(design[used], overlay.T.ravel()[used])
     e = residual.T.ravel()[used]
-    factor, sd = _variance_factor(e, final_scale, law, rank.rank)
+    factor, sd, pull = _variance_factor(e, final_scale, law, rank.rank)
+    covariance, clusters = plain.unscaled * factor, None
+    flags = _flags(beyond.size, dropped.size, scale, final_scale)
+    if errors == "by field":
+        scatter = by_field(plain.basis, pull, np.tile(marks.field, 2)[used])
+        if isinstance(scatter, str):
+            flags.append(f"U takes marks as independent: {scatter}")
+        else:
+            covariance, clusters = plain.from_basis @ scatter[0] @ plain.from_basis.T, scatter[1]
     rejected = tuple(
         Rejected(mark=int(index), field=int(marks.field[index]), name=marks.describe(int(index)), size=float(size[index]),
                  residual_m=(float(residual[index, 0]), float(residual[index, 1])))
@@ -115,10 +126,10 @@ def robust_fit(
     )  # fmt: skip
     base = assembled(
         marks=marks, overlay=overlay, model=model, sign=sign, rank=rank, kept=np.arange(rank.rank), used=used, coefficients=coefficients,
-        covariance=plain.unscaled * factor, vif=np.diagonal(plain.unscaled) * plain.length**2, residual=e, leverage=plain.leverage,
-        root_weight=frozen(np.sqrt(weight)), sd=sd, freedom=rank.readings - rank.rank,
+        covariance=covariance, vif=np.diagonal(plain.unscaled) * plain.length**2, residual=e, leverage=plain.leverage,
+        root_weight=frozen(np.sqrt(weight)), sd=sd, freedom=rank.readings - rank.rank, clusters=clusters,
         stated=(f"{law.capitalize()} weights, tuning {TUNING[law]:g}; {dropped.size} of {marks.count} marks rejected beyond {reject_beyond:g} scales",),
-        flags=_flags(beyond.size, dropped.size, scale, final_scale, rejected),
+        flags=[*_listed(rejected), *flags],
     )  # fmt: skip
     weight[dropped] = np.where(valid[dropped], 0.0, np.nan)
     own: dict[str, Any] = {field.name: getattr(base, field.name) for field in fields(base)}
@@ -136,14 +147,14 @@ def _reweighted(design: Array, overlay: Array, valid: NDArray[np.bool_], law: La
     return found.coefficients, residual, scale, np.ascontiguousarray(weight.reshape(2, -1).T)
 
 
-def _variance_factor(residual: Array, scale: float, law: Law, terms: int) -> tuple[float, float | None]:
-    """Factor of (AᵀA)⁻¹, m², and the root mean square of ψ·scale per degree of freedom, m; NaN and None without degrees of freedom."""
+def _variance_factor(residual: Array, scale: float, law: Law, terms: int) -> tuple[float, float | None, Array]:
+    """Factor of (AᵀA)⁻¹, m², its square root, m (NaN and None without degrees of freedom), and by how much each residual pulls, κ·scale·ψ/mean ψ′, m."""
     n, c = residual.size, TUNING[law]
     if n <= terms:
-        return math.nan, None
+        return math.nan, None, residual
     if scale == 0:
         rest = float(residual @ residual) / (n - terms)
-        return rest, math.sqrt(rest)
+        return rest, math.sqrt(rest), residual
     u = residual / scale
     if law == "huber":
         psi, slope = np.clip(u, -c, c), (np.abs(u) <= c).astype(np.float64)
@@ -154,13 +165,18 @@ def _variance_factor(residual: Array, scale: float, law: Law, terms: int) -> tup
     correction = 1 + terms / n * float(slope.var()) / mean_slope**2
     squares = float(psi @ psi) / (n - terms)
     factor = correction**2 * scale**2 * squares / mean_slope**2
-    return factor, math.sqrt(factor)
+    return factor, math.sqrt(factor), correction * scale / mean_slope * psi
 
 
-def _flags(beyond: int, dropped: int, scale: float, final_scale: float, rejected: tuple[Rejected, ...]) -> list[str]:
+def _listed(rejected: tuple[Rejected, ...]) -> list[str]:
+    if not rejected:
+        return []
+    more = f"; and {len(rejected) - 5} more" if len(rejected) > 5 else ""
+    return [f"rejected {'mark' if len(rejected) == 1 else 'marks'}: {'; '.join(map(str, rejected[:5]))}{more}"]
+
+
+def _flags(beyond: int, dropped: int, scale: float, final_scale: float) -> list[str]:
     flags = []
-    if dropped:
-        flags.append(f"{dropped} marks were rejected: {'; '.join(map(str, rejected[:5]))}{f'; and {dropped - 5} more' if dropped > 5 else ''}")
     if beyond > dropped:
         flags.append(f"{beyond} marks are beyond the limit, only {dropped} may be rejected: they may mask one another; look at the map, or use a model with more terms")
     if final_scale > 0 and scale > MASKING * final_scale:
