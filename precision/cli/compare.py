@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.argument("after", default="last")
 @click.option("--fail-worse", is_flag=True, help="Exit with 1 when a figure is worse by more than U, or can no longer be evaluated.")
 @click.option("--figure", "figures", multiple=True, metavar="NAME", help="Judge only these with --fail-worse: A, E, M, R, B, A_up, ... (default A, E, M, R, B).")
-@click.option("--out", "-o", "file", metavar="FILE", type=click.Path(dir_okay=False), help="Write the comparison with its chart: .html, .md, .json or .csv.")
+@click.option("--out", "-o", "file", metavar="FILE", type=click.Path(dir_okay=False), help="Write the comparison with its chart: .html, .pdf, .md, .json, .csv, .xlsx or .xml (JUnit).")
 @DEVICE
 @click.option("--runs", "folder", type=click.Path(file_okay=False), default="runs", show_default=True, help="Folder of the runs.")
 def compare(before: str, after: str, fail_worse: bool, figures: tuple[str, ...], file: str | None, device: Choice, folder: str) -> None:
