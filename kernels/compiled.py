@@ -96,10 +96,10 @@ def inline(helper: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def in_order(helper: Callable[..., Any]) -> Callable[..., Any]:
-    """A helper whose operations stay as they are written, for a body whose sums may be reordered (`reassoc`)."""
+    """A helper whose operations stay in their order, for a body whose sums may be reordered (`reassoc`). Products may be fused."""
     from numba.extending import register_jitable
 
-    wrapped: Callable[..., Any] = register_jitable(fastmath=False)(helper)
+    wrapped: Callable[..., Any] = register_jitable(fastmath={"contract"})(helper)
     return wrapped
 
 
