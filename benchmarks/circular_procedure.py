@@ -32,7 +32,9 @@ def _connect(plan: Parameters) -> Iterator[Connected[Rig]]:
             if lab is not None and position_m:
                 lab.mount_ball_bar(position_m, length_m)
 
-        operator = operator_at_the_machine if lab is None else simulated_hands
+        # A simulated bar of a real controller hangs where its options say; nobody has to go there.
+        nobody_needed = lab is not None or getattr(devices.by_role["ballbar"], "hung_in", False)
+        operator = simulated_hands if nobody_needed else operator_at_the_machine
         yield devices.connected(Rig(controller, devices.by_role["ballbar"], operator), moving=(controller,))
 
 

@@ -9,8 +9,8 @@ from precision.errors import PlanError
 
 from .plan_files import read_plan, ready_plans
 
-SCHEMES: Final = {"linuxcnc": "linuxcnc"}
-"""Scheme of an address -> driver of the devices that are found there."""
+SCHEMES: Final = {"linuxcnc": ("linuxcnc", "linuxcnc_ballbar")}
+"""Scheme of an address -> drivers of the devices that are found there."""
 
 
 def at_machine(plan: str, address: str) -> tuple[str, Sequence[str]]:
@@ -24,14 +24,14 @@ def at_machine(plan: str, address: str) -> tuple[str, Sequence[str]]:
     PlanError       an address of another kind, or no device of the plan has its driver
     """
     scheme = address.partition("://")[0]
-    driver = SCHEMES.get(scheme)
-    if driver is None:
+    drivers = SCHEMES.get(scheme)
+    if drivers is None:
         raise PlanError(f"--machine {address[:60]!r}: expected is {' or '.join(f'{known}://...' for known in SCHEMES)}; for other machines set [devices] in a plan")
     variant = f"{plan}-{scheme}"
     name = variant if variant in ready_plans() else plan
     raw, _ = read_plan(name)
     devices = raw.get("devices")
-    roles = [role for role, device in devices.items() if isinstance(device, dict) and device.get("driver") == driver] if isinstance(devices, dict) else []
+    roles = [role for role, device in devices.items() if isinstance(device, dict) and device.get("driver") in drivers] if isinstance(devices, dict) else []
     if not roles:
-        raise PlanError(f"--machine {address}: no device of {name} has the driver {driver!r}; set it under [devices], for example from positioning-linuxcnc")
+        raise PlanError(f"--machine {address}: no device of {name} has the driver {drivers[0]!r}; set it under [devices], for example from positioning-linuxcnc")
     return name, [f"devices.{role}.address={address}" for role in roles]

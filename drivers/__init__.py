@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 CONTROLLERS: Final = {"grbl": "precision.drivers.grbl.driver:Grbl", "linuxcnc": "precision.drivers.linuxcnc.driver:connect"}
 INTERFEROMETERS: Final = {"ids3010": "precision.drivers.ids3010.driver:Ids3010", "linuxcnc": "precision.drivers.linuxcnc.instruments:open_tool"}
-STREAMS: Final = {"frames": "precision.drivers.frames.driver:FrameStream", "linuxcnc": "precision.drivers.linuxcnc.instruments:open_stream"}
+STREAMS: Final = {"frames": "precision.drivers.frames.driver:FrameStream", "linuxcnc": "precision.drivers.linuxcnc.instruments:open_stream", "linuxcnc_ballbar": "precision.drivers.linuxcnc.instruments:open_ball_bar"}
 ENVIRONMENTS: Final = {"scpi": "precision.drivers.scpi.driver:ScpiEnvironment", "linuxcnc": "precision.drivers.linuxcnc.instruments:open_surroundings"}
-CONNECT_THEMSELVES: Final = frozenset({"linuxcnc"})
+CONNECT_THEMSELVES: Final = frozenset({"linuxcnc", "linuxcnc_ballbar"})
 """Drivers of ours that are given the address, not the open link: they need more than one."""
 ENTRY_POINTS: Final = "precision.drivers"
 
@@ -35,6 +35,10 @@ OPTIONS: Final[dict[str, dict[str, tuple[type, float, float] | re.Pattern[str]]]
         "start_timeout_s": _WAITING, "poll_interval_s": _POLLING,
     },
     "frames": {"timeout_s": _WAITING},
+    "linuxcnc_ballbar": {
+        "plane": re.compile(r"XY|ZX|YZ"), "of": re.compile(r"tool|fb|cmd"), "first_m": (float, -100.0, 100.0), "second_m": (float, -100.0, 100.0),
+        "radius_m": (float, 1e-3, 10.0), "timeout_s": _WAITING,
+    },
     "linuxcnc": {"axis": (int, 0, 8), "timeout_s": _WAITING, "standstill_m": (float, 1e-9, 1e-3)},
     "scpi": {
         "air_channel": _CHANNEL, "material_channel": _CHANNEL, "pressure_channel": _CHANNEL, "humidity_channel": _CHANNEL, "probe": _PROBE,

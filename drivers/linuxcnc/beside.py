@@ -11,6 +11,8 @@ from precision.drivers.frames.driver import FrameStream
 from precision.drivers.transport import Transport
 from precision.errors import DeviceFault, ProtocolError
 
+from .path import SYSTEMS, Origin
+
 _AXES: Final = "XYZABCUVW"
 
 
@@ -67,6 +69,16 @@ class Beside:
             if not isinstance(said.get(name), kind):
                 raise ProtocolError(f"{self.link.address}: the controller's {name} is {str(said.get(name))[:40]!r}; {kind.__name__} is expected")
         return said
+
+    def origin(self) -> Origin:
+        """Where a program's coordinates begin now; raises `DeviceFault` where they are turned against the machine's."""
+        said = self.state()
+        system, offsets, turned = said.get("system"), said.get("offset_m"), said.get("rotation_deg")
+        if not isinstance(system, int) or not 1 <= system <= len(SYSTEMS) or not isinstance(offsets, dict):
+            raise ProtocolError(f"{self.link.address}: coordinate system {str(system)[:20]!r} with {str(offsets)[:60]!r}; a number 1 … 9 and offsets are expected")
+        if turned != 0:
+            raise DeviceFault(f"LinuxCNC: {SYSTEMS[system - 1]} is turned by {turned}°; set its rotation to 0 (G10 L2 P{system} R0), then start again")
+        return Origin(system=SYSTEMS[system - 1], offset_m={axis: _number(offsets, axis) for axis in offsets})
 
     def limits(self) -> dict[str, tuple[float, float, float]]:
         """Linear axis -> lowest and highest position in m, highest feed in m/s, as the controller has them now."""

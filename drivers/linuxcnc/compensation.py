@@ -141,8 +141,8 @@ def _sweep(controller: LinuxCnc, axis: str, low_m: float, high_m: float, feed_m_
 
         controller.move_to({axis: low_m}, feed_m_per_s=feed_m_per_s)
         frames.start()
-        there, back = (f"G1 {axis}{value * 1e3:.6f} F{feed_m_per_s * 60e3:.3f}" for value in (high_m, low_m))
-        controller.run_program(f"G21 G90 G94 G61 G54\nG10 L2 P1 {axis}0\nG92.1\n{there}\n{back}\nM2\n", name="sweep", look=look)
+        there, back = (f"G53 G1 {axis}{value * 1e3:.6f} F{feed_m_per_s * 60e3:.3f}" for value in (high_m, low_m))
+        controller.run_program(f"G21 G90 G94 G61 G40\n{there}\n{back}\nM2\n", name="sweep", look=look)
         # What was under way when the program ended: up to the first cycle at the end of the way back.
         while not (turned and found[-1][-1:, 0].min(initial=high_m) < low_m + 1e-9):
             look()

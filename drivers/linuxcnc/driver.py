@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from precision.drivers.roles import Arc, Line
 from precision.drivers.supervisor import EmergencyStop, Nobody, Watch
 from precision.drivers.transport import SharedLink
 from precision.errors import DeviceError, DeviceFault, LinkLost, PlanError, SafetyStop
@@ -19,6 +20,7 @@ from precision.errors import DeviceError, DeviceFault, LinkLost, PlanError, Safe
 from . import codec
 from .beside import Beside
 from .connection import Place
+from .path import program
 from .shell import TAKEN, Shell, refused_connection
 
 _STATE_S: Final = 5.0
@@ -188,6 +190,22 @@ class LinuxCnc:
         self._await_arrival(position_m)
         self._stand(_SETTLING_S)
         self._watch.end_motion()
+
+    def follow(self, path: Sequence[Line | Arc], *, feed_m_per_s: float) -> None:
+        """Lines and arcs as one program, corners exact (see `roles.PathController`); soft limits are looked at over the whole way.
+
+        Raises
+        ------
+        SafetyStop, DeviceFault     as `move_to`
+        PlanError                   a path that G-code cannot say
+        """
+        row = self._beside.row()
+        start = {axis: row[f"{axis.lower()}_cmd"] for axis in self._beside.axes}
+        ready = program(path, start, feed_m_per_s, self._beside.origin())
+        for corner in ready.corners_m:
+            self._check_target(corner, feed_m_per_s)
+        self.run_program(ready.text, name="path")
+        self._await_arrival(ready.end_m)
 
     def dwell(self, duration_s: float) -> None:
         """Stand still for `duration_s` of the controller's time, counted in servo cycles."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
+
+import numpy as np
 
 from precision.drivers.roles import Block, Channel, Environment, Reading
 from precision.errors import DeviceError, DeviceFault, PlanError
@@ -106,6 +109,65 @@ class ToolInterferometer:
         self._place.release()
 
 
+class BallBar:
+    """A ball bar between the table and the tool of a simulated machine, hung in where it is told: a stream of its extension.
+
+    plane : two axes. first_m, second_m : centre, machine positions. radius_m : its length. of : "tool", "fb" or "cmd": the bar sees the tool; fed with the
+    motors' feedbacks or the commands instead it shows the drives alone, or the path that the controller asks for.
+    """
+
+    hung_in = True
+    """Nobody has to go to the machine with it."""
+
+    def __init__(
+        self, place: Place, *, plane: str = "XY", first_m: float = 0.0, second_m: float = 0.0, radius_m: float = 0.05, of: str = "tool", timeout_s: float = 5.0,
+    ) -> None:
+        self._place = place
+        self._beside = _opened(place, timeout_s)
+        names = self._beside.names
+        wanted = [f"{axis.lower()}_{of}" for axis in plane]
+        if missing := [name for name in wanted if name not in names]:
+            self.close()
+            raise DeviceFault(f"{place.address} streams no {missing[0]}; a ball bar in {plane} needs {' and '.join(wanted)}. On a real machine use a real bar")
+        self._columns = [names.index(name) for name in wanted]
+        self._centre_m, self._radius_m, self._of = (first_m, second_m), radius_m, of
+
+    @property
+    def identity(self) -> str:
+        """Of the controller, and what the bar hangs between."""
+        return f"{self._beside.frames.identity}, ball bar of {self._radius_m * 1e3:g} mm on {self._of} of the simulated mechanics"
+
+    @property
+    def simulated(self) -> bool:
+        """Always."""
+        return True
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        return (Channel("extension", "m"),)
+
+    @property
+    def rate_hz(self) -> float:
+        return self._beside.frames.rate_hz
+
+    def start(self) -> None:
+        self._beside.frames.start()
+
+    def read(self, timeout_s: float) -> Block | None:
+        block = self._beside.frames.read(timeout_s)
+        if block is None:
+            return None
+        first, second = (block.values[:, column] - centre for column, centre in zip(self._columns, self._centre_m, strict=True))
+        return dataclasses.replace(block, values=(np.hypot(first, second) - self._radius_m)[:, None])
+
+    def stop(self) -> None:
+        self._beside.frames.stop()
+
+    def close(self) -> None:
+        self._beside.close()
+        self._place.release()
+
+
 class ReferenceSurroundings:
     """The air and the material around simulated mechanics: 20 °C, 1013.25 hPa, 50 %. Simulated screws do not grow."""
 
@@ -151,3 +213,10 @@ def open_tool(address: str, *, axis: int = 0, timeout_s: float = 5.0) -> ToolInt
 def open_surroundings(address: str, *, timeout_s: float = 5.0) -> ReferenceSurroundings:
     """The surroundings of simulated mechanics."""
     return ReferenceSurroundings(Place(address), timeout_s=timeout_s)
+
+
+def open_ball_bar(
+    address: str, *, plane: str = "XY", first_m: float = 0.0, second_m: float = 0.0, radius_m: float = 0.05, of: str = "tool", timeout_s: float = 5.0
+) -> BallBar:
+    """A ball bar on the simulated tool position."""
+    return BallBar(Place(address), plane=plane, first_m=first_m, second_m=second_m, radius_m=radius_m, of=of, timeout_s=timeout_s)

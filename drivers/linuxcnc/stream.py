@@ -102,7 +102,11 @@ class Machine:
         return {
             "estop": bool(s.estop), "on": s.task_state == 4, "homed": all(s.homed[: s.joints]), "mode": s.task_mode, "interpreter": s.interp_state,
             "line": s.motion_line, "position_m": position, "following_error_fault": any(s.joint[j]["fault"] for j in range(s.joints)),
-            "file": s.file,
+            "system": s.g5x_index, "rotation_deg": s.rotation_xy,
+            "offset_m": {
+                letter: (s.g5x_offset[k] + s.g92_offset[k] + s.tool_offset[k]) * scale[k]
+                for k, letter in enumerate(LETTERS) if letter in self.joint
+            },
         }
 
     def limits(self):
