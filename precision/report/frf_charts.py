@@ -137,7 +137,7 @@ def nyquist_chart(curve: Curve, *, peak: float | None, title: str, key_numbers: 
                 axes.add_patch(_circle(complex(loop[k]), 2 * float(curve.u[k])))
         for mark in marks[:8]:
             axes.plot(mark.value.real, mark.value.imag, marker="o", markersize=6, color=INK, markerfacecolor="white", zorder=6)
-            axes.annotate(mark.label, (mark.value.real, mark.value.imag), (8, -4), textcoords="offset points", fontsize=9.5, color=INK, annotation_clip=True, gid="halo")
+            axes.annotate(mark.label, (mark.value.real, mark.value.imag), (8, 6), textcoords="offset points", fontsize=9.5, color=INK, annotation_clip=True, gid="halo")
         axes.plot(-1, 0, marker="+", markersize=11, markeredgewidth=1.8, color=DOWN_COLOR, zorder=6)
         axes.axhline(0, color=INK, linewidth=0.7)
         axes.axvline(0, color=INK, linewidth=0.7)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from precision.errors import DataError
-from precision.standards import drift
+from precision.standards import drift, time_interval_error, total_deviation
 from precision.standards.allan_confidence import degrees_of_freedom, interval, noise_type
 
 STABLE32 = {  # m: lower, deviation, upper at 68.3 %, edf
@@ -158,3 +158,48 @@ def test_a_sine_reads_its_closed_form_and_short_records_are_refused() -> None:
         drift.evaluate(np.arange(10.0), rate_hz=1.0, data_type="rate")
     with pytest.raises(DataError, match="never changes"):
         drift.evaluate(np.ones(100), rate_hz=1.0, data_type="rate")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("total_deviation", (2.922319e-1, 9.134743e-2, 3.406530e-2)),
+        ("modified_total_deviation", (2.418528e-1, 6.499161e-2, 2.287774e-2)),
+        ("time_total_deviation", (1.396338e-1, 3.752293e-1, 1.320847e0)),
+        ("parabolic_deviation", (2.9223188e-1, None, None)),
+    ],
+)
+def test_total_deviations_of_the_thousand_points(name: str, expected: tuple[float | None, ...]) -> None:
+    """4.7: SP 1065, tables 31 and 32. The modified ones are printed with the bias of white rate noise taken off: the variance over 0.73."""
+    scale = 1 / math.sqrt(0.73) if "modified" in name or "time" in name else 1.0
+    for m, value in zip((1, 10, 100), expected, strict=True):
+        if value is not None:
+            found = getattr(total_deviation, name)(rates(), interval_s=1.0, samples_averaged=m, data_type="rate")
+            assert scale * found == pytest.approx(value, rel=5e-7 / min(9.9, value / 10 ** math.floor(math.log10(value))))
+
+
+def test_hadamard_total_parabolic_and_theo1_of_the_thousand_points() -> None:
+    """4.7: raw HTOTDEV, PDEV (SigmaTheta), Thêo1 (raw)."""
+    for m, value in ((1, 2.943883e-1), (10, 9.590720e-2), (100, 3.050448e-2)):
+        assert total_deviation.hadamard_total_deviation(rates(), samples_averaged=m) == pytest.approx(value, rel=2e-7)
+    for m, value in ((1, 0.29223188), (2, 0.21445234), (4, 0.15618112), (8, 0.11709746), (16, 0.06902959), (32, 0.04974971)):
+        assert total_deviation.parabolic_deviation(rates(), interval_s=1.0, samples_averaged=m, data_type="rate") == pytest.approx(value, abs=6e-9)
+    for m, value in ((10, 1.0757e-1), (100, 3.1789e-2), (1000, 5.0524e-3)):
+        tau, found = total_deviation.theo1(rates(), interval_s=1.0, samples_apart=m, data_type="rate")
+        assert tau == 0.75 * m
+        assert found == pytest.approx(value, rel=5e-5)
+    with pytest.raises(DataError, match="even"):
+        total_deviation.theo1(rates(), interval_s=1.0, samples_apart=11, data_type="rate")
+    with pytest.raises(DataError, match="for this record"):
+        total_deviation.total_deviation(rates(), interval_s=1.0, samples_averaged=2000, data_type="rate")
+
+
+def test_time_interval_errors_of_the_thousand_points() -> None:
+    """4.7: TIE rms and MTIE, of the sum of the rates less their mean (allantools)."""
+    phase = np.concatenate([[0.0], np.cumsum(rates() - rates().mean())])
+    for m, rms, most in ((1, 0.28832210, 0.50597083), (10, 0.87588296, 2.6988151), (100, 2.7484417, 6.7509086)):
+        assert time_interval_error.rms(phase, samples_apart=m) == pytest.approx(rms, rel=2e-8)
+        assert time_interval_error.largest(phase, samples_apart=m) == pytest.approx(most, rel=2e-8)
+    allantools = pytest.importorskip("allantools")
+    for m in (3, 7, 31):
+        assert time_interval_error.largest(phase, samples_apart=m) == pytest.approx(allantools.mtie(phase, rate=1.0, data_type="phase", taus=[m])[1][0], rel=1e-12)
