@@ -58,9 +58,14 @@ def _file(module: str, function: str) -> Target:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "fuzz.csv"
             path.write_bytes(data)
-            getattr(importlib.import_module(f"precision.drivers.files.{module}"), function)(path)
+            more, named = MORE_ARGUMENTS.get(f"{module}.{function}", ((), {}))
+            getattr(importlib.import_module(f"precision.drivers.files.{module}"), function)(path, *more, **named)
 
     return target
+
+
+MORE_ARGUMENTS: Final[dict[str, tuple[tuple[object, ...], dict[str, object]]]] = {"signal_csv.read": ((("x", "y"),), {"needed": ("x",)})}
+"""What a reader needs beside the path."""
 
 
 def _recognised(data: bytes) -> None:
@@ -211,7 +216,7 @@ def seeds(name: str) -> list[bytes]:
             json.dumps({"precision-frames": 1, "identity": "a", "rate_hz": 1e3, "simulated": True, "channels": [{"name": "a", "unit": "m"}, {"name": "b", "unit": "V"}]}).encode()
             + b"\n" + frames.encode_samples(0, 5, np.ones((3, 2))) + frames.encode_message({"answer": "start"}) + frames.encode_end(3, 9)
         ],
-    }.get(name, [b"run,direction,target_mm,actual_mm\n1,+,0,0.1\n1,+,100,100.1\n1,-,100,100.2\n1,-,0,0.2\n", b"target;actual;run;direction\n1,0;1,1;1;up\n", b"HEADER::\nDeviations :\n0 1 0.1\n"])  # fmt: skip
+    }.get(name, [b"run,direction,target_mm,actual_mm\n1,+,0,0.1\n1,+,100,100.1\n1,-,100,100.2\n1,-,0,0.2\n", b"target;actual;run;direction\n1,0;1,1;1;up\n", b"HEADER::\nDeviations :\n0 1 0.1\n", b"time_s,x_mm,y_mm\n0,1,2\n0.1,1.5,2\n"])  # fmt: skip
 
 
 def taken_or_refused(target: Target, data: bytes) -> None:
