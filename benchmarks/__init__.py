@@ -13,6 +13,7 @@ ALL: Final = {
     "overlay": "precision.benchmarks.overlay_procedure",
     "positioning": "precision.benchmarks.positioning_procedure",
     "circular": "precision.benchmarks.circular_procedure",
+    "scan-quality": "precision.benchmarks.scan_quality_procedure",
     "self-calibration": "precision.benchmarks.self_calibration_procedure",
     "straightness": "precision.benchmarks.straightness_procedure",
     "squareness": "precision.benchmarks.squareness_procedure",

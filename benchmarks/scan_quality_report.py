@@ -1,0 +1,98 @@
+"""The report of a scan-quality test."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from precision.report.document import Cell, Column, Document, FigureTable, Note, Table
+from precision.report.scan_charts import exposure_chart, moving_chart
+from precision.runs.manifest import Manifest
+from precision.units import text
+
+from .report_head import head, provenance
+from .scan_quality_evaluation import Analysis
+from .scan_quality_plan import Parameters
+
+HEADLINES = ("MA_y_max", "MSD_y_max", "MA_y_m3s", "MA_y_997")
+_ENDS = ("_up", "_down")
+
+
+def document(plan: Parameters, analysis: Analysis, manifest: Manifest, *, stopped: str | None = None) -> Document:
+    """The report, before any format. Pure."""
+    figures = analysis.figures
+    judged = {key: float(value) for key, value in plan.limits.model_dump(exclude_none=True).items()}
+    present = {key: limit for key, limit in judged.items() if key in figures}
+    tables = []
+    for words, chosen in (
+        ("Lengths, all fields", [f for f in figures.values() if f.unit == "m" and not f.key.endswith(_ENDS)]),
+        ("Angles, all fields", [f for f in figures.values() if f.unit == "rad" and not f.key.endswith(_ENDS)]),
+        ("By scan direction", [f for f in figures.values() if f.unit == "m" and f.key.endswith(_ENDS)]),
+        ("Time until MA and MSD of y stay within their limits", [f for f in figures.values() if f.unit == "s"]),
+    ):
+        if chosen:
+            keys = {figure.key for figure in chosen}
+            tables.append(FigureTable.of(words, chosen, limits={k: v for k, v in present.items() if k in keys}, headline=[k for k in HEADLINES if k in keys]))
+    result = analysis.result
+    lost = sorted(set(judged) - set(present))
+    notes = [Note(text=flag, kind="flag") for flag in result.flags]
+    if analysis.uncertainty_reason:
+        notes.append(Note(text=f"No uncertainty is stated: {analysis.uncertainty_reason}. Without U a decision on a limit is none after ISO 14253-1.", kind="caution"))
+    if lost:
+        notes.append(Note(text=f"Limits for {', '.join(lost)} were given, but the log has no such axis.", kind="caution"))
+    notes += [Note(text=sentence) for sentence in result.stated]
+    if plan.test.remarks:
+        notes.append(Note(text=plan.test.remarks))
+    scan = plan.scan
+    test = (
+        ("Method", "MA and MSD over the exposure slit (definitions from memory of Butler 2011)"), ("Fields", str(len(result.fields))),
+        ("Scan", f"{scan.field_length * 1e3:g} mm at {scan.speed * 1e3:g} mm/s, exposed from {scan.settle * 1e3:g} ms after acceleration"),
+        ("Slit", result.slit.stated), ("Error", plan.evaluation.error + (f", M = {scan.reduction:g}" if plan.evaluation.error == "synchronisation" else "")),
+        ("Sampling", f"{analysis.rate_hz:.6g} Hz"),
+    )  # fmt: skip
+    worst = max(analysis.traces, key=lambda trace: float(abs(result.fields[analysis.traces.index(trace)].extremes["y"].ma)))
+    ma, msd = figures["MA_y_max"], figures["MSD_y_max"]
+    key = f"largest |MA| {text(ma.value or 0.0, 'm', digits=3)}, largest MSD {text(msd.value or 0.0, 'm', digits=3)} in y"
+    return Document(
+        title=plan.title,
+        subtitle=f"{len(result.fields)} fields, slit of {plan.slit.height * 1e3:g} mm" + (", virtual scanner" if manifest.simulated else ""),
+        header=head(plan, manifest, test=test),
+        figures=tables,
+        charts=[moving_chart(analysis.traces, limits_m=(plan.limits.MA_y_max, plan.limits.MSD_y_max), key_numbers=key), exposure_chart(worst)],
+        tables=[_fields(analysis)],
+        notes=notes,
+        provenance=provenance(manifest),
+        not_for_acceptance=f"the run was stopped before its end: {stopped.splitlines()[0]}" if stopped else "",
+        limits_given=bool(judged),
+    )
+
+
+def result_dict(plan: Parameters, analysis: Analysis, report: Document) -> dict[str, Any]:
+    """result.json."""
+    verdict = report.verdict
+    return {
+        "schema": 1,
+        "procedure": plan.procedure,
+        "figures": {key: figure.to_dict() for key, figure in analysis.figures.items()},
+        "fields": analysis.result.to_dict()["fields"],
+        "slit": analysis.result.slit.stated,
+        "flags": list(analysis.result.flags),
+        "limits": {key: float(value) for key, value in plan.limits.model_dump(exclude_none=True).items()},
+        "verdict": None if verdict is None else {"outcome": verdict.outcome.name.lower(), "headline": verdict.headline, "detail": verdict.detail},
+        "uncertainty_reason": analysis.uncertainty_reason,
+    }
+
+
+def _fields(analysis: Analysis) -> Table:
+    """The largest MA and MSD of y in each field, and when."""
+    columns = [
+        Column(name="Field"), Column(name="Scanned"), Column(name="Largest |MA| in y", unit="m", family="nm"), Column(name="at", unit="s", family="s"),
+        Column(name="Largest MSD in y", unit="m", family="nm"), Column(name="at", unit="s", family="s"), Column(name="Windows"),
+    ]  # fmt: skip
+    rows: list[list[Cell]] = []
+    for field, trace in zip(analysis.result.fields, analysis.traces, strict=True):
+        inside = (trace.centre_s >= trace.begin_s) & (trace.centre_s <= trace.end_s)
+        worst = field.extremes["y"]
+        at_ma = float(trace.centre_s[inside][abs(trace.ma_m[inside]).argmax()])
+        at_msd = float(trace.centre_s[inside][trace.msd_m[inside].argmax()])
+        rows.append([field.field, field.direction, worst.ma, at_ma, worst.msd, at_msd, field.windows])
+    return Table(title="Field by field", columns=columns, rows=rows, note="Times count from the end of acceleration, at the centre of the window.")

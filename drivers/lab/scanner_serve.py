@@ -1,0 +1,98 @@
+"""`python -m precision.drivers.lab.scanner_serve`: the virtual scanner's interferometers at 20 kHz, as frames on 127.0.0.1.
+
+Channels: field (number, from 0), scanning (1 at constant speed), y_set (wafer level), then positions of wafer and reticle, each at its own level: w_x … w_Rz, r_x …
+r_Rz. Field follows field until the stream is stopped. Time is the scanner's own: by default it waits for nothing, and a field is made faster than it would be scanned where
+Numba is installed. The first line on standard output is JSON, {"stream": address, "truth": {...}}; the process leaves when its standard input ends.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+import math
+import os
+import sys
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from precision.drivers.frames.codec import Header
+from precision.drivers.frames.server import FrameServer
+from precision.drivers.frames.simulator import FrameSimulator
+from precision.drivers.roles import Channel
+
+from .scanner import AXES, RATE_HZ, Scanner
+
+Array = NDArray[np.float64]
+
+MOST_FIELDS: Final = 100_000
+POSITIONS: Final = tuple(f"{letter}_{axis}" for letter in "wr" for axis in AXES)
+
+
+class Instrument:
+    """The interferometers of one scanner."""
+
+    header = Header(
+        identity="virtual dual-stage scanner, 12-axis interferometer", rate_hz=RATE_HZ, simulated=True,
+        channels=(
+            Channel("field", ""), Channel("scanning", ""), Channel("y_set", "m"),
+            *(Channel(name, "rad" if "R" in name else "m") for name in POSITIONS),
+        ),
+    )  # fmt: skip
+
+    def __init__(self, seed: int) -> None:
+        self.scanner = Scanner(seed)
+        self._field = functools.lru_cache(maxsize=2)(self._made)
+
+    def device(self, time_scale: float) -> FrameSimulator:
+        """One client's."""
+        total = MOST_FIELDS * self.scanner.samples_a_field
+        return FrameSimulator(self.header, self.rows, total=total, time_scale=time_scale)
+
+    def rows(self, first: int, count: int) -> Array:
+        """(count, 15): samples as the interferometers give them. After the last field the stages rest."""
+        pieces = []
+        each = self.scanner.samples_a_field
+        while count > 0:
+            number, at = divmod(first, each)
+            part = min(count, each - at)
+            pieces.append(self._field(number)[at : at + part])
+            first, count = first + part, count - part
+        return np.concatenate(pieces)
+
+    def _made(self, number: int) -> Array:
+        logged = self.scanner.field(number)
+        each = logged["y_set"].size
+        return np.stack([np.full(each, float(number)), logged["scanning"], logged["y_set"], *(logged[name] for name in POSITIONS)], axis=1)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Serve until standard input ends; 0."""
+    parser = argparse.ArgumentParser(prog="python -m precision.drivers.lab.scanner_serve", description="A dual-stage scanner's interferometers on 127.0.0.1.")
+    parser.add_argument("--seed", type=int, required=True, help="which scanner: same seed, same readings")
+    parser.add_argument("--time-scale", type=float, default=math.inf, help="scanner seconds per second; inf (default) waits for nothing")
+    parser.add_argument("--port", type=int, default=0, help="0 (default): any free one")
+    arguments = parser.parse_args(argv)
+    if not arguments.time_scale > 0:
+        parser.error(f"argument --time-scale: {arguments.time_scale} is not more than 0")
+    instrument = Instrument(arguments.seed)
+    try:
+        server = FrameServer(lambda: instrument.device(arguments.time_scale), port=arguments.port)
+    except OSError as refused:
+        print(f"the scanner cannot open its port: {refused}; choose another, or 0 for any free one", file=sys.stderr)
+        return 3
+    with server:
+        instrument.rows(0, 1)  # compiled before anybody waits for it
+        print(json.dumps({"stream": server.address, "truth": instrument.scanner.truth()}), flush=True)
+        while True:
+            try:
+                if not os.read(0, 4096):
+                    return 0
+            except OSError:
+                return 0  # no standard input at all: nobody holds this scanner
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
