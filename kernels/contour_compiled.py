@@ -11,6 +11,30 @@ GROUP = 8  # as in contour.py
 TINY = 1e-300
 
 
+def _segment_at() -> Callable[..., int]:
+    from numba import uint64
+
+    def segment_at(v, along, bucket, per_metre, with_equal):  # type: ignore[no-untyped-def]
+        """How many inner joints lie before v, or at it too."""
+        m = along.shape[0] - 1
+        b = int(min(max(v * per_metre, 0.0), m - 1.0))
+        low, high = bucket[b], bucket[b + 1]
+        while low < high:
+            middle = (low + high) // 2
+            if along[uint64(middle + 1)] < v or (with_equal and along[uint64(middle + 1)] == v):
+                low = middle + 1
+            else:
+                high = middle
+        # the bucket's edge and v · per_metre are rounded: a joint that close to an edge may be on its other side
+        while low > 0 and (along[uint64(low)] > v or (along[uint64(low)] == v and not with_equal)):
+            low -= 1
+        while low < m - 1 and (along[uint64(low + 1)] < v or (with_equal and along[uint64(low + 1)] == v)):
+            low += 1
+        return low
+
+    return compiled.inline(segment_at)
+
+
 @functools.cache
 def contour(has_arcs: bool, parallel: bool) -> Callable[..., None]:
     """For a path of lines alone, or of lines and arcs."""
@@ -18,6 +42,7 @@ def contour(has_arcs: bool, parallel: bool) -> Callable[..., None]:
 
     from numba import prange, uint64
 
+    segment_at = _segment_at()
     # An unsigned index spares the check for a negative one
     X, Y, UX, UY, SIZE, COS, SIDE, ALONG = (uint64(q) for q in range(8))
 
@@ -37,25 +62,6 @@ def contour(has_arcs: bool, parallel: bool) -> Callable[..., None]:
             return min(to_point(px, py, point, k), to_point(px, py, point, k + uint64(1)))
         past = max(abs(along) - row[k, SIZE], 0.0)
         return across * across + past * past
-
-    @compiled.inline
-    def segment_at(v, along, bucket, per_metre, with_equal):  # type: ignore[no-untyped-def]
-        """How many inner joints lie before v, or at it too."""
-        m = along.shape[0] - 1
-        b = int(min(max(v * per_metre, 0.0), m - 1.0))
-        low, high = bucket[b], bucket[b + 1]
-        while low < high:
-            middle = (low + high) // 2
-            if along[uint64(middle + 1)] < v or (with_equal and along[uint64(middle + 1)] == v):
-                low = middle + 1
-            else:
-                high = middle
-        # the bucket's edge and v · per_metre are rounded: a joint that close to an edge may be on its other side
-        while low > 0 and (along[uint64(low)] > v or (along[uint64(low)] == v and not with_equal)):
-            low -= 1
-        while low < m - 1 and (along[uint64(low + 1)] < v or (with_equal and along[uint64(low + 1)] == v)):
-            low += 1
-        return low
 
     def contour_error(  # type: ignore[no-untyped-def]
         position, commanded, window, row, point, tangent, along, bucket, per_metre, group, deviation, path, beyond

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 from precision.kernels import compiled
 
@@ -14,45 +15,42 @@ SCRATCH = 10
 """Scratch rows of a thread: held positions and buckets of three axes, and the results in fours."""
 
 
-@functools.cache
-def scattered(levers: tuple[tuple[bool, bool, bool], ...], even: bool, parallel: bool) -> Callable[..., None]:
-    """For one chain: the lever arms are constants of the code, so that what a chain has not costs nothing.
+def _place(position: Any, first: float, last: float, per_metre: float, most: float, held: Any, bucket: Any) -> None:
+    """Positions held inside a table, and the bucket of each, from 0 to `most`."""
+    for j in range(position.shape[0]):
+        p = position[j]
+        h = first if p < first else (last if p > last else p)
+        t = (h - first) * per_metre
+        held[j] = h
+        bucket[j] = (t if t < most else most) if t >= 0.0 else 0.0  # NaN: 0, and NaN comes out of it
 
-    The tables hold what one interval needs in fours, (x, y, z, 0): offset and slope of E, then for every position in the
-    lever arm offset and slope of ε × its unit vector. Written out for the four components, alike in each, the compiler
-    turns them into one vector operation (`slp`); without, the loads of single numbers are what takes the time. `even` says
-    that in every table buckets are intervals, so that nothing has to be looked up but the lines.
-    """
-    from numba import prange, uint64
 
-    (xx, xy, xz), (yx, yy, yz), (zx, zy, zz) = levers
-    # An unsigned index spares the check for a negative one
-    at = [[uint64(8 * (1 + sum(arm[:b]))) for b in range(3)] for arm in levers]
-    (at_xx, at_xy, at_xz), (at_yx, at_yy, at_yz), (at_zx, at_zy, at_zz) = at
-    width_x, width_y, width_z = (uint64(8 * (1 + sum(arm))) for arm in levers)
-    zero, one, two, three, four = (uint64(v) for v in (0, 1, 2, 3, 4))
+def _interval(even: bool) -> Callable[..., int]:
+    from numba import uint64
 
-    @compiled.inline
-    def place(position, first, last, per_metre, most, held, bucket):  # type: ignore[no-untyped-def]
-        for j in range(position.shape[0]):
-            p = position[j]
-            h = first if p < first else (last if p > last else p)
-            t = (h - first) * per_metre
-            held[j] = h
-            bucket[j] = (t if t < most else most) if t >= 0.0 else 0.0  # NaN: 0, and NaN comes out of it
-
-    @compiled.inline
     def interval(bucket, h, start, end):  # type: ignore[no-untyped-def]
         i = uint64(int(bucket))
         if even:
             return i
         return uint64(min(start[i] + (1 if h >= end[i] else 0), start[-1]))
 
+    return compiled.inline(interval)
+
+
+def _component(levers: tuple[tuple[bool, bool, bool], ...]) -> Callable[..., float]:
+    """component(c, table, its place and the held position, of x, y and z, then the position): Δ_c, the squareness left out."""
+    from numba import uint64
+
+    (xx, xy, xz), (yx, yy, yz), (zx, zy, zz) = levers
+    # An unsigned index spares the check for a negative one
+    at = [[uint64(8 * (1 + sum(arm[:b]))) for b in range(3)] for arm in levers]
+    (at_xx, at_xy, at_xz), (at_yx, at_yy, at_yz), (at_zx, at_zy, at_zz) = at
+    four = uint64(4)
+
     @compiled.inline
     def line(table, i, h):  # type: ignore[no-untyped-def]
         return table[i] + table[i + four] * h
 
-    @compiled.inline_always
     def component(c, x, i, hx, y, k, hy, z, m, hz, px, py, pz):  # type: ignore[no-untyped-def]
         delta = line(x, i + c, hx) + line(y, k + c, hy) + line(z, m + c, hz)
         if xx:
@@ -74,6 +72,24 @@ def scattered(levers: tuple[tuple[bool, bool, bool], ...], even: bool, parallel:
         if zz:
             delta += pz * line(z, m + at_zz + c, hz)
         return delta
+
+    return compiled.inline_always(component)
+
+
+@functools.cache
+def scattered(levers: tuple[tuple[bool, bool, bool], ...], even: bool, parallel: bool) -> Callable[..., None]:
+    """For one chain: the lever arms are constants of the code, so that what a chain has not costs nothing.
+
+    The tables hold what one interval needs in fours, (x, y, z, 0): offset and slope of E, then for every position in the
+    lever arm offset and slope of ε × its unit vector. Written out for the four components, alike in each, the compiler
+    turns them into one vector operation (`slp`); without, the loads of single numbers are what takes the time. `even` says
+    that in every table buckets are intervals, so that nothing has to be looked up but the lines.
+    """
+    from numba import prange, uint64
+
+    width_x, width_y, width_z = (uint64(8 * (1 + sum(arm))) for arm in levers)
+    zero, one, two, three, four = (uint64(v) for v in range(5))
+    place, interval, component = compiled.inline(_place), _interval(even), _component(levers)
 
     def volumetric(  # type: ignore[no-untyped-def]
         p, x0, x1, per_x, start_x, end_x, x, y0, y1, per_y, start_y, end_y, y, z0, z1, per_z, start_z, end_z, z,
