@@ -50,7 +50,10 @@ def planned(plan: Parameters) -> OverlayMarks:
     place = plan.layout
     centres = full_fields(width_m=place.field_width, height_m=place.field_height, within_radius_m=place.within_radius)
     if not centres.size:
-        raise PlanError(f"layout: no field of {place.field_width * 1e3:g} mm × {place.field_height * 1e3:g} mm lies within {place.within_radius * 1e3:g} mm; make the fields smaller")
+        raise PlanError(
+            f"layout: no field of {place.field_width * 1e3:g} mm × {place.field_height * 1e3:g} mm lies within "
+            f"{place.within_radius * 1e3:g} mm; make the fields smaller"
+        )
     return layout(centres, field_grid(place.columns, place.rows, width_m=place.mark_width, height_m=place.mark_height), meander=True)
 
 
@@ -70,13 +73,26 @@ def preview(plan: Parameters) -> Outlook:
     if total > MOST_MARKS:
         raise PlanError(f"layout: {total} marks; at most {MOST_MARKS} are read in one run: take fewer wafers, or fewer marks a field")
     rank = rank_report(marks, plan.evaluation.overlay_model)
-    remarks = [f"the layout determines {rank.rank} of {len(rank.model.terms)} terms: {'; '.join(map(str, rank.aliases))}"] if not rank.full else []
+    remarks = (
+        [f"the layout determines {rank.rank} of {len(rank.model.terms)} terms: {'; '.join(map(str, rank.aliases))}"]
+        if not rank.full
+        else []
+    )
     return Outlook(
         lines=(
-            ("layout", f"{plan.layout.wafers} wafers, {marks.fields.size} fields of {plan.layout.field_width * 1e3:g} mm × {plan.layout.field_height * 1e3:g} mm, {plan.layout.columns} × {plan.layout.rows} marks each"),
+            (
+                "layout",
+                f"{plan.layout.wafers} wafers, {marks.fields.size} fields of {plan.layout.field_width * 1e3:g} mm × "
+                f"{plan.layout.field_height * 1e3:g} mm, {plan.layout.columns} × {plan.layout.rows} marks each",
+            ),
             ("marks", f"{total}, {marks.count} a wafer"),
             ("model", f"{rank.model.name}, rank {rank.rank} of {len(rank.model.terms)}, {plan.evaluation.coordinates} coordinates"),
-            ("outliers", "kept" if plan.evaluation.robust == "none" else f"{plan.evaluation.robust.capitalize()}, beyond {plan.evaluation.reject_beyond:g} scales"),
+            (
+                "outliers",
+                "kept"
+                if plan.evaluation.robust == "none"
+                else f"{plan.evaluation.robust.capitalize()}, beyond {plan.evaluation.reject_beyond:g} scales",
+            ),
         ),
         uncertainty="stated" if plan.uncertainty.tool_induced_shift is not None else "not stated: tool_induced_shift",
         envelope_m={},
@@ -93,9 +109,13 @@ def check(plan: Parameters, rig: Rig) -> None:
     channels = {channel.name: channel.unit for channel in rig.tool.channels}
     missing = [name for name in NEEDED if name not in channels]
     if missing:
-        raise PlanError(f"the tool's stream has the channels {', '.join(channels)}; {', '.join(missing)} {'are' if len(missing) > 1 else 'is'} missing")
+        raise PlanError(
+            f"the tool's stream has the channels {', '.join(channels)}; {', '.join(missing)} {'are' if len(missing) > 1 else 'is'} missing"
+        )
     if wrong := [name for name, unit in NEEDED.items() if channels[name] != unit]:
-        raise PlanError(f"channel {wrong[0]} of the tool is in {channels[wrong[0]] or 'no unit'}; {NEEDED[wrong[0]] or 'a number without unit'} is expected")
+        raise PlanError(
+            f"channel {wrong[0]} of the tool is in {channels[wrong[0]] or 'no unit'}; {NEEDED[wrong[0]] or 'a number without unit'} is expected"
+        )
 
 
 def acquire(plan: Parameters, rig: Rig, sink: Sink, *, log: Callable[..., None], progress: Callable[[int, int], None]) -> None:

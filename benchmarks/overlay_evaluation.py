@@ -32,9 +32,10 @@ SHIFTED: Final = ("Tx", "Ty", "k1", "k2", "mean_Tx", "mean_Ty", "mean_k1", "mean
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Analysis:
-    """marks : of the layout, all wafers together. wafer : (w,) their numbers. measured, kept, left : (w, n, 2) m, NaN where missing; `kept` and `left` without
-    rejected marks. mean : (n, 2) of the kept ones over the wafers. rejected : wafer number -> marks. terms, overlay : figures. by_scan : statistics of what the
-    model leaves over by scan direction ("up", "down"). flags : what is wrong with the data. cautions : what to know of the steps. uncertainty_reason : why U of shifted figures is not stated, or None."""
+    """marks : of the layout, all wafers together. wafer : (w,) their numbers. measured, kept, left : (w, n, 2) m, NaN where missing;
+    `kept` and `left` without rejected marks. mean : (n, 2) of the kept ones over the wafers. rejected : wafer number -> marks. terms,
+    overlay : figures. by_scan : statistics of what the model leaves over by scan direction ("up", "down"). flags : what is wrong with the
+    data. cautions : what to know of the steps. uncertainty_reason : why U of shifted figures is not stated, or None."""
 
     marks: OverlayMarks
     wafer: NDArray[np.int64]
@@ -76,8 +77,16 @@ def analyse(plan: Parameters | Recorded, readings: Readings) -> Analysis:
         if asked.robust == "none":
             continue
         try:
-            found = robust_fit(marks, measured[index], model, law=asked.robust, reject_beyond=asked.reject_beyond, most_rejected=asked.most_rejected,
-                                 errors=asked.errors, sign=sign)  # fmt: skip
+            found = robust_fit(
+                marks,
+                measured[index],
+                model,
+                law=asked.robust,
+                reject_beyond=asked.reject_beyond,
+                most_rejected=asked.most_rejected,
+                errors=asked.errors,
+                sign=sign,
+            )
         except DataError as error:
             flags.append(f"wafer {number}: outliers were not looked for: {str(error).splitlines()[0]}")
             continue
@@ -104,13 +113,26 @@ def analyse(plan: Parameters | Recorded, readings: Readings) -> Analysis:
     )
     flags += lot.flags
     return Analysis(
-        marks=marks, wafer=wafer, measured=measured, kept=kept, left=left, mean=mean, rank=rank_report(marks, model), lot=lot, decomposition=steps,
-        fingerprint=field_fingerprint(marks, inter.residual_m), rejected=MappingProxyType(rejected),
+        marks=marks,
+        wafer=wafer,
+        measured=measured,
+        kept=kept,
+        left=left,
+        mean=mean,
+        rank=rank_report(marks, model),
+        lot=lot,
+        decomposition=steps,
+        fingerprint=field_fingerprint(marks, inter.residual_m),
+        rejected=MappingProxyType(rejected),
         terms=tuple(_with_shift(figure, shift, reason) if figure.key in SHIFTED else figure for figure in terms),
-        overlay=tuple(_with_shift(figure, shift, reason) if figure.key.startswith(("raw_mean", "raw_m3s")) else figure for figure in overlay),
-        by_scan=_by_scan(marks, left), flags=tuple(dict.fromkeys(flags)), cautions=tuple(f"Decomposition, {flag}." for flag in steps.flags),
+        overlay=tuple(
+            _with_shift(figure, shift, reason) if figure.key.startswith(("raw_mean", "raw_m3s")) else figure for figure in overlay
+        ),
+        by_scan=_by_scan(marks, left),
+        flags=tuple(dict.fromkeys(flags)),
+        cautions=tuple(f"Decomposition, {flag}." for flag in steps.flags),
         uncertainty_reason=reason,
-    )  # fmt: skip
+    )
 
 
 def _field_terms(plan: Parameters | Recorded) -> Any:
@@ -136,7 +158,8 @@ def _by_scan(marks: OverlayMarks, left: Array) -> Mapping[str, OverlayStatistics
 
 
 def arranged(readings: Readings) -> tuple[OverlayMarks, NDArray[np.int64], Array]:
-    """The layout of all wafers together, the wafers' numbers, and overlay (w, n, 2), NaN where a wafer lacks a mark. DataError for a mark that is there twice."""
+    """The layout of all wafers together, the wafers' numbers, and overlay (w, n, 2), NaN where a wafer lacks a mark. DataError for a mark
+    that is there twice."""
     wafer = np.asarray(readings["wafer"])
     if wafer.size == 0:
         raise DataError("the capture holds no mark; measure at least one wafer")
@@ -154,9 +177,11 @@ def arranged(readings: Readings) -> tuple[OverlayMarks, NDArray[np.int64], Array
     twice = np.flatnonzero(np.bincount(pairs, minlength=numbers.size * rows.size) > 1)
     scan = np.asarray(readings["scan_up"])[rows]
     marks = OverlayMarks(
-        field_centre_m=place[rows, :2], in_field_m=place[rows, 2:], field=field[rows] if (field >= 0).all() else np.empty(0, dtype=np.int64),
+        field_centre_m=place[rows, :2],
+        in_field_m=place[rows, 2:],
+        field=field[rows] if (field >= 0).all() else np.empty(0, dtype=np.int64),
         scan_up=scan == 1 if (scan >= 0).all() else None,
-    )  # fmt: skip
+    )
     if twice.size:
         number, which_mark = divmod(int(twice[0]), rows.size)
         raise DataError(f"wafer {numbers[number]} has two readings of {marks.describe(which_mark)}; number the wafers, or remove one")

@@ -38,14 +38,20 @@ class Layout(Strict):
 class Evaluation(Strict):
     """The model, and what is done with marks that do not fit."""
 
-    model: Literal["2", "3", "4", "6", "8", "10", "20", "38"] = Field("10", description="number of parameters; 20: k1 … k20 of the wafer, 38: with the field's k3 … k20")
-    without: tuple[TermName, ...] = Field((), strict=False, max_length=38, description='terms that the scanner cannot correct, for example ["rx", "k20"]')
+    model: Literal["2", "3", "4", "6", "8", "10", "20", "38"] = Field(
+        "10", description="number of parameters; 20: k1 … k20 of the wafer, 38: with the field's k3 … k20"
+    )
+    without: tuple[TermName, ...] = Field(
+        (), strict=False, max_length=38, description='terms that the scanner cannot correct, for example ["rx", "k20"]'
+    )
     coordinates: Literal["field centre", "mark"] = Field("field centre", description="what the inter-field terms take")
     sign: Literal["second - first", "first - second"] = Field("second - first", description="what a positive overlay means")
     robust: Literal["none", "huber", "tukey"] = Field("tukey", description="how marks that do not fit are found")
     reject_beyond: float = Field(4.685, ge=2, le=100, description="scales of the residuals")
     most_rejected: float = Field(0.05, ge=0, lt=0.5, description="part of a wafer's marks that may be rejected")
-    errors: Literal["by field", "independent"] = Field("by field", description="for U of the terms of one wafer: what is left of each field, or of each mark, is independent")
+    errors: Literal["by field", "independent"] = Field(
+        "by field", description="for U of the terms of one wafer: what is left of each field, or of each mark, is independent"
+    )
     per_field: bool = Field(True, description="take off corrections per exposure, k1 … k6 of each field, as the last step")
     regularisation: float = Field(0.0, ge=0, le=1e6, description="readings by which a field's correction is held to the wafer model")
 
@@ -53,7 +59,9 @@ class Evaluation(Strict):
     def _terms_are_there(self) -> Self:
         unknown = [key for key in self.without if key not in MODELS[self.model].keys]
         if unknown:
-            raise ValueError(f"without: the {self.model}-parameter model has no term {', '.join(unknown)}; it has {', '.join(MODELS[self.model].keys)}")
+            raise ValueError(
+                f"without: the {self.model}-parameter model has no term {', '.join(unknown)}; it has {', '.join(MODELS[self.model].keys)}"
+            )
         if len(set(self.without)) == len(MODELS[self.model].terms):
             raise ValueError("without: no term is left")
         return self

@@ -30,14 +30,22 @@ def _connect(plan: Parameters) -> Iterator[Connected[Rig]]:
         yield Connected(rig=Rig(tool=stream), instruments=instruments, moving=(), lab=simulated)
 
 
-def _evaluate(plan: Parameters | Recorded, readings: Readings, manifest: Manifest, *, standard: str | None = None, stopped: str | None = None) -> Evaluation:
+def _evaluate(
+    plan: Parameters | Recorded, readings: Readings, manifest: Manifest, *, standard: str | None = None, stopped: str | None = None
+) -> Evaluation:
     analysis = analyse(plan, readings)
     report = document(plan, analysis, manifest, stopped=stopped)
     return Evaluation(document=report, result=result_dict(plan, analysis, report), analysis=analysis)
 
 
 def _read_file(
-    file: Path, out: Path, *, plan: str | None = None, settings: Sequence[str] = (), unit: str | None = None, columns: Mapping[str, str] | None = None
+    file: Path,
+    out: Path,
+    *,
+    plan: str | None = None,
+    settings: Sequence[str] = (),
+    unit: str | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> RunDirectory:
     """Overlay readings from a CSV into a new run.
 
@@ -52,22 +60,37 @@ def _read_file(
     if plan is not None:
         whole, name = read_plan(plan)
         raw = {key: value for key, value in whole.items() if key in Recorded.model_fields}
-    for section, fields in (("machine", {"type": "machine", "serial_number": "serial number", "location": "location"}),
-                            ("test", {"operator": "operator", "date": "date", "instrument": "instrument", "remarks": "remarks"})):  # fmt: skip
+    for section, fields in (
+        ("machine", {"type": "machine", "serial_number": "serial number", "location": "location"}),
+        ("test", {"operator": "operator", "date": "date", "instrument": "instrument", "remarks": "remarks"}),
+    ):
         known = {ours: table.header[theirs][:400] for ours, theirs in fields.items() if table.header.get(theirs)}
         if known:
             raw[section] = {**known, **raw.get(section, {})}
     checked = plans.check(Recorded, plans.with_settings(raw, settings), name=name, consequence="nothing was evaluated")
     rows: dict[str, Any] = {
-        "wafer": table.wafer, "field": table.field, "field_x_m": table.centre[:, 0], "field_y_m": table.centre[:, 1], "mark_x_m": table.inside[:, 0],
-        "mark_y_m": table.inside[:, 1], "scan_up": table.scan_up, "dx_m": table.overlay[:, 0], "dy_m": table.overlay[:, 1],
-    }  # fmt: skip
+        "wafer": table.wafer,
+        "field": table.field,
+        "field_x_m": table.centre[:, 0],
+        "field_y_m": table.centre[:, 1],
+        "mark_x_m": table.inside[:, 0],
+        "mark_y_m": table.inside[:, 1],
+        "scan_up": table.scan_up,
+        "dx_m": table.overlay[:, 0],
+        "dy_m": table.overlay[:, 1],
+    }
     try:
         arranged(rows)  # contradictions are found before a run is made of them
     except DataError as error:
         raise DataError(f"{file.name}: {error}") from error
     run = RunDirectory.create(
-        out, checked.procedure, label="imported", plan=plans.dump(checked), columns=COLUMNS, simulated=False, origin=f"{file.name} (SHA-256 {sha256_of_file(file)})"
+        out,
+        checked.procedure,
+        label="imported",
+        plan=plans.dump(checked),
+        columns=COLUMNS,
+        simulated=False,
+        origin=f"{file.name} (SHA-256 {sha256_of_file(file)})",
     )
     with run:
         run.start_capture().append_and_wait(rows)

@@ -31,16 +31,32 @@ def document(plan: Parameters | Recorded, analysis: Analysis, manifest: Manifest
     """The report, before any format. Pure."""
     judged = limits(plan)
     model = plan.evaluation.overlay_model
-    groups = [("As measured, all marks", "raw_"), (f"After {model.name}, without rejected marks", "left_"), ("Mean wafer after every step: non-correctable", "nce_")]
+    groups = [
+        ("As measured, all marks", "raw_"),
+        (f"After {model.name}, without rejected marks", "left_"),
+        ("Mean wafer after every step: non-correctable", "nce_"),
+    ]
     tables = [
         FigureTable.of(
-            title, [figure for figure in analysis.overlay if figure.key.startswith(prefix)], limits={key: limit for key, limit in judged.items() if key.startswith(prefix)},
+            title,
+            [figure for figure in analysis.overlay if figure.key.startswith(prefix)],
+            limits={key: limit for key, limit in judged.items() if key.startswith(prefix)},
             headline=[f"{prefix}m3s_x", f"{prefix}m3s_y"] if prefix != "nce_" else [],
         )
         for title, prefix in groups
-    ]  # fmt: skip
-    what = "Terms of the model" if analysis.wafer.size == 1 else f"Terms of the model over {analysis.wafer.size} wafers: mean and standard deviation"
-    for title, unit, shown in ((what, "m", None), ("Magnifications", "", None), ("Rotations", "rad", "µrad"), ("Second order", "1/m", None), ("Third order", "1/m²", None)):
+    ]
+    what = (
+        "Terms of the model"
+        if analysis.wafer.size == 1
+        else f"Terms of the model over {analysis.wafer.size} wafers: mean and standard deviation"
+    )
+    for title, unit, shown in (
+        (what, "m", None),
+        ("Magnifications", "", None),
+        ("Rotations", "rad", "µrad"),
+        ("Second order", "1/m", None),
+        ("Third order", "1/m²", None),
+    ):
         some = [figure for figure in analysis.terms if figure.unit == unit]
         if some:
             tables.append(FigureTable.of(title, some, unit=shown))
@@ -50,15 +66,27 @@ def document(plan: Parameters | Recorded, analysis: Analysis, manifest: Manifest
     if analysis.uncertainty_reason:
         notes.append(Note(text=f"U of translations and means is not stated: {analysis.uncertainty_reason}.", kind="caution"))
     notes.append(Note(text=plan.evaluation.meaning.value[0].upper() + plan.evaluation.meaning.value[1:] + "."))
-    notes.append(Note(text=f"U of terms covers noise of the marks and what the model leaves over; {rejected} marks were rejected, each with both components. A layout of another kind would weigh the wafer's shape differently."))
+    notes.append(
+        Note(
+            text=f"U of terms covers noise of the marks and what the model leaves over; {rejected} marks were rejected, each with both "
+            f"components. A layout of another kind would weigh the wafer's shape differently."
+        )
+    )
     if plan.test.remarks:
         notes.append(Note(text=plan.test.remarks))
     read = int(np.isfinite(analysis.measured).all(axis=2).sum())
     test = (
-        ("Wafers", str(analysis.wafer.size)), ("Marks", f"{analysis.marks.count} a wafer in {analysis.marks.fields.size} fields, {read} read in both components"),
-        ("Model", f"{model.name}, rank {analysis.rank.rank} of {len(model.terms)}"), ("Coordinates", model.coordinates.value),
-        ("Outliers", "kept" if plan.evaluation.robust == "none" else f"{plan.evaluation.robust.capitalize()}, beyond {plan.evaluation.reject_beyond:g} scales: {rejected}"),
-    )  # fmt: skip
+        ("Wafers", str(analysis.wafer.size)),
+        ("Marks", f"{analysis.marks.count} a wafer in {analysis.marks.fields.size} fields, {read} read in both components"),
+        ("Model", f"{model.name}, rank {analysis.rank.rank} of {len(model.terms)}"),
+        ("Coordinates", model.coordinates.value),
+        (
+            "Outliers",
+            "kept"
+            if plan.evaluation.robust == "none"
+            else f"{plan.evaluation.robust.capitalize()}, beyond {plan.evaluation.reject_beyond:g} scales: {rejected}",
+        ),
+    )
     return Document(
         title=plan.title,
         subtitle=f"{analysis.wafer.size} wafers, {model.name}" + (", virtual lab" if manifest.simulated else ""),
@@ -85,20 +113,37 @@ def result_dict(plan: Parameters | Recorded, analysis: Analysis, report: Documen
         "figures": {key: figure.to_dict() for key, figure in analysis.figures.items()},
         "wafers": [
             {"wafer": int(number), "coefficients": plain(row), "uncertainty": plain(u), "degrees_of_freedom": int(freedom)}
-            for number, row, u, freedom in zip(analysis.wafer, analysis.lot.coefficients, analysis.lot.uncertainty, analysis.lot.degrees_of_freedom, strict=True)
+            for number, row, u, freedom in zip(
+                analysis.wafer, analysis.lot.coefficients, analysis.lot.uncertainty, analysis.lot.degrees_of_freedom, strict=True
+            )
         ],
         "decomposition": [
-            {"step": s.name, "model": s.model, "terms": s.terms, "explained": s.explained, "sd_m": s.sd_m, "predicted_m": s.predicted_m, "f": s.f, "p": s.p_value, "left": s.left.to_dict()}
+            {
+                "step": s.name,
+                "model": s.model,
+                "terms": s.terms,
+                "explained": s.explained,
+                "sd_m": s.sd_m,
+                "predicted_m": s.predicted_m,
+                "f": s.f,
+                "p": s.p_value,
+                "left": s.left.to_dict(),
+            }
             for s in analysis.decomposition.steps
         ],
-        "rejected": {str(number): [{"mark": one.mark, "field": one.field, "size": one.size, "residual_m": list(one.residual_m)} for one in marks] for number, marks in analysis.rejected.items()},
+        "rejected": {
+            str(number): [{"mark": one.mark, "field": one.field, "size": one.size, "residual_m": list(one.residual_m)} for one in marks]
+            for number, marks in analysis.rejected.items()
+        },
         "by_scan_direction": {name: found.to_dict() for name, found in analysis.by_scan.items()},
         "flags": list(analysis.flags),
         "cautions": list(analysis.cautions),
         "limits": limits(plan),
-        "verdict": None if verdict is None else {"outcome": verdict.outcome.name.lower(), "headline": verdict.headline, "detail": verdict.detail},
+        "verdict": None
+        if verdict is None
+        else {"outcome": verdict.outcome.name.lower(), "headline": verdict.headline, "detail": verdict.detail},
         "uncertainty_reason": analysis.uncertainty_reason,
-    }  # fmt: skip
+    }
 
 
 def _tables(analysis: Analysis) -> list[Table]:
@@ -106,39 +151,86 @@ def _tables(analysis: Analysis) -> list[Table]:
     made = [
         Table(
             title="Variance decomposition of the mean wafer",
-            columns=[Column(name="after"), Column(name="terms"), Column(name="explained"), *metres, Column(name="s", unit="m", family="overlay"), Column(name="predicted", unit="m", family="overlay"), Column(name="p")],
-            rows=[[s.name, f"{s.terms:.4g}", f"{100 * s.explained:.2f} %", *_four(s.left), s.sd_m, s.predicted_m, _probability(s.p_value)] for s in analysis.decomposition.steps],
-            note="explained: part of the sum of squares about 0. s: per degree of freedom. predicted: root mean square of fields (last row: marks) that were left out of the fit. p: F test against the row above, which takes what is left as independent.",
+            columns=[
+                Column(name="after"),
+                Column(name="terms"),
+                Column(name="explained"),
+                *metres,
+                Column(name="s", unit="m", family="overlay"),
+                Column(name="predicted", unit="m", family="overlay"),
+                Column(name="p"),
+            ],
+            rows=[
+                [s.name, f"{s.terms:.4g}", f"{100 * s.explained:.2f} %", *_four(s.left), s.sd_m, s.predicted_m, _probability(s.p_value)]
+                for s in analysis.decomposition.steps
+            ],
+            note="explained: part of the sum of squares about 0. s: per degree of freedom. predicted: root mean square of fields (last "
+            "row: marks) that were left out of the fit. p: F test against the row above, which takes what is left as independent.",
         ),
         Table(
             title="Wafers, after the model",
             columns=[Column(name="wafer"), *metres, Column(name="s", unit="m", family="overlay"), Column(name="rejected marks")],
-            rows=[[str(number), *(None if np.isnan(value) else float(value) for value in row), None if np.isnan(s) else float(s), str(len(analysis.rejected.get(int(number), ())))]
-                  for number, row, s in zip(analysis.wafer[:MOST_LISTED], analysis.lot.per_wafer, analysis.lot.sd_m, strict=False)],
+            rows=[
+                [
+                    str(number),
+                    *(None if np.isnan(value) else float(value) for value in row),
+                    None if np.isnan(s) else float(s),
+                    str(len(analysis.rejected.get(int(number), ()))),
+                ]
+                for number, row, s in zip(analysis.wafer[:MOST_LISTED], analysis.lot.per_wafer, analysis.lot.sd_m, strict=False)
+            ],
             note="" if analysis.wafer.size <= MOST_LISTED else f"the first {MOST_LISTED} of {analysis.wafer.size}",
         ),
-    ]  # fmt: skip
+    ]
     if analysis.by_scan:
         made.append(
             Table(
                 title="Scan directions, after the model",
-                columns=[Column(name="direction"), Column(name="mean x", unit="m", family="mean"), Column(name="mean y", unit="m", family="mean"), *metres],
-                rows=[[name, *(None if part is None else part.mean for part in (found.x, found.y)), *_four(found)] for name, found in analysis.by_scan.items()],
+                columns=[
+                    Column(name="direction"),
+                    Column(name="mean x", unit="m", family="mean"),
+                    Column(name="mean y", unit="m", family="mean"),
+                    *metres,
+                ],
+                rows=[
+                    [name, *(None if part is None else part.mean for part in (found.x, found.y)), *_four(found)]
+                    for name, found in analysis.by_scan.items()
+                ],
             )
         )
-    marks = [(number, one) for number, several in analysis.rejected.items() for one in several]
-    if marks:
+    made += _rejected_marks(analysis)
+    if analysis.rank.aliases:
         made.append(
             Table(
-                title="Rejected marks",
-                columns=[Column(name="wafer"), Column(name="mark"), Column(name="dx", unit="m", family="overlay"), Column(name="dy", unit="m", family="overlay"), Column(name="scales")],
-                rows=[[str(number), one.name, *(None if np.isnan(value) else value for value in one.residual_m), f"{one.size:.1f}"] for number, one in marks[:MOST_LISTED]],
-                note="dx, dy: residual to the robust fit" + ("" if len(marks) <= MOST_LISTED else f"; the first {MOST_LISTED} of {len(marks)}"),
+                title="Terms that this layout cannot tell apart",
+                columns=[Column(name="term"), Column(name="why")],
+                rows=[[alias.term.key, str(alias)] for alias in analysis.rank.aliases],
             )
         )
-    if analysis.rank.aliases:
-        made.append(Table(title="Terms that this layout cannot tell apart", columns=[Column(name="term"), Column(name="why")], rows=[[alias.term.key, str(alias)] for alias in analysis.rank.aliases]))
     return made
+
+
+def _rejected_marks(analysis: Analysis) -> list[Table]:
+    marks = [(number, one) for number, several in analysis.rejected.items() for one in several]
+    if not marks:
+        return []
+    return [
+        Table(
+            title="Rejected marks",
+            columns=[
+                Column(name="wafer"),
+                Column(name="mark"),
+                Column(name="dx", unit="m", family="overlay"),
+                Column(name="dy", unit="m", family="overlay"),
+                Column(name="scales"),
+            ],
+            rows=[
+                [str(number), one.name, *(None if np.isnan(value) else value for value in one.residual_m), f"{one.size:.1f}"]
+                for number, one in marks[:MOST_LISTED]
+            ],
+            note="dx, dy: residual to the robust fit" + ("" if len(marks) <= MOST_LISTED else f"; the first {MOST_LISTED} of {len(marks)}"),
+        )
+    ]
 
 
 def _probability(p: float | None) -> str:
@@ -178,17 +270,42 @@ def _charts(plan: Parameters | Recorded, analysis: Analysis) -> list[Chart]:
     charts = [
         wafer_maps(
             [
-                VectorMap(position_m=marks.position_m, vector_m=analysis.mean, name="measured", numbers=_numbers(steps["raw"].left), crossed=crossed if analysis.wafer.size == 1 else None),
-                VectorMap(position_m=marks.position_m, vector_m=left, name=f"after {plan.evaluation.model} parameters", numbers=_numbers(statistics(left))),
+                VectorMap(
+                    position_m=marks.position_m,
+                    vector_m=analysis.mean,
+                    name="measured",
+                    numbers=_numbers(steps["raw"].left),
+                    crossed=crossed if analysis.wafer.size == 1 else None,
+                ),
+                VectorMap(
+                    position_m=marks.position_m,
+                    vector_m=left,
+                    name=f"after {plan.evaluation.model} parameters",
+                    numbers=_numbers(statistics(left)),
+                ),
                 VectorMap(position_m=marks.position_m, vector_m=last.residual_m, name=f"after {last.name}", numbers=_numbers(last.left)),
             ],
-            wafer, heading=f"Overlay of {who}",
+            wafer,
+            heading=f"Overlay of {who}",
         ),
-        component_maps(marks.position_m, [("dx left over", left[:, 0]), ("dy left over", left[:, 1])], wafer, heading=f"What the model leaves over, {who}"),
-    ]  # fmt: skip
+        component_maps(
+            marks.position_m,
+            [("dx left over", left[:, 0]), ("dy left over", left[:, 1])],
+            wafer,
+            heading=f"What the model leaves over, {who}",
+        ),
+    ]
     found = analysis.fingerprint
     if found.in_field_m.shape[0] > 1 and outline is not None:
-        charts.append(fingerprint_chart(found.in_field_m, found.mean_m, field_size_m=outline, numbers=f"mean of {marks.fields.size} fields, after the 6 wafer terms; {_numbers(found.common)}", standard_error_m=found.standard_error_m))
+        charts.append(
+            fingerprint_chart(
+                found.in_field_m,
+                found.mean_m,
+                field_size_m=outline,
+                numbers=f"mean of {marks.fields.size} fields, after the 6 wafer terms; {_numbers(found.common)}",
+                standard_error_m=found.standard_error_m,
+            )
+        )
     return charts
 
 

@@ -45,7 +45,8 @@ class Rig:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Analysis:
-    """result : the maps. repeatability_m : standard deviation of one reading over the repeats, or None. readings_m : (V, n, n, 2) means over the repeats."""
+    """result : the maps. repeatability_m : standard deviation of one reading over the repeats, or None. readings_m : (V, n, n, 2) means
+    over the repeats."""
 
     result: SelfCalibration
     repeatability_m: float | None
@@ -61,12 +62,17 @@ def preview(plan: Parameters) -> Outlook:
             raise PlanError(f"grid.views: {view} leaves no mark on {grid.places} × {grid.places} places; shift by less")
     found = rank(views, grid.places)
     if found.open:
-        raise PlanError(f"grid.views: {found.open} combinations of errors would stay free on {found.exact_for} × {found.exact_for} places: {'; '.join(found.reasons)}")
+        raise PlanError(
+            f"grid.views: {found.open} combinations of errors would stay free on {found.exact_for} × {found.exact_for} places: "
+            f"{'; '.join(found.reasons)}"
+        )
     known = plan.evaluation.known_length
     if known is not None and max(*known.first, *known.second) >= grid.places:
         raise PlanError(f"evaluation.known_length: marks have columns and rows from 0 to {grid.places - 1}")
     total = len(views) * grid.repeats * grid.places**2
-    remarks = [] if plan.devices.simulated else ["lay the plate down again between the views as the list says; the stage's program waits for it"]
+    remarks = (
+        [] if plan.devices.simulated else ["lay the plate down again between the views as the list says; the stage's program waits for it"]
+    )
     return Outlook(
         lines=(
             ("grid", f"{grid.places} × {grid.places} places, {grid.pitch * 1e3:g} mm apart"),
@@ -87,16 +93,25 @@ def preview(plan: Parameters) -> Outlook:
 def recipe(plan: Parameters) -> dict[str, Any]:
     """What the virtual stage is told."""
     grid = plan.grid
-    return {"places": grid.places, "pitch_m": grid.pitch, "repeats": grid.repeats, "views": [[view.turns, *view.shift] for view in grid.view_list]}
+    return {
+        "places": grid.places,
+        "pitch_m": grid.pitch,
+        "repeats": grid.repeats,
+        "views": [[view.turns, *view.shift] for view in grid.view_list],
+    }
 
 
 def check(plan: Parameters, rig: Rig) -> None:
     """Refuse a stream that cannot be evaluated, before anything is recorded. PlanError names the channel."""
     channels = {channel.name: channel.unit for channel in rig.stage.channels}
     if missing := [name for name in NEEDED if name not in channels]:
-        raise PlanError(f"the stage's stream has the channels {', '.join(channels)}; {', '.join(missing)} {'are' if len(missing) > 1 else 'is'} missing")
+        raise PlanError(
+            f"the stage's stream has the channels {', '.join(channels)}; {', '.join(missing)} {'are' if len(missing) > 1 else 'is'} missing"
+        )
     if wrong := [name for name, unit in NEEDED.items() if channels[name] != unit]:
-        raise PlanError(f"channel {wrong[0]} of the stage is in {channels[wrong[0]] or 'no unit'}; {NEEDED[wrong[0]] or 'a number without unit'} is expected")
+        raise PlanError(
+            f"channel {wrong[0]} of the stage is in {channels[wrong[0]] or 'no unit'}; {NEEDED[wrong[0]] or 'a number without unit'} is expected"
+        )
 
 
 def acquire(plan: Parameters, rig: Rig, sink: Sink, *, log: Callable[..., None], progress: Callable[[int, int], None]) -> None:
@@ -154,13 +169,22 @@ def evaluated(plan: Parameters, readings: Readings) -> Analysis:
     size = len(views) * n * n
     count = np.bincount(place[seen], minlength=size)
     # Deviations of nanometres in readings of micrometres: the mean is taken off before squares are.
-    mean = np.stack([np.bincount(place[seen], weights=d[seen, axis], minlength=size) for axis in (0, 1)], axis=1) / np.maximum(count, 1)[:, None]
+    mean = (
+        np.stack([np.bincount(place[seen], weights=d[seen, axis], minlength=size) for axis in (0, 1)], axis=1)
+        / np.maximum(count, 1)[:, None]
+    )
     rest = d[seen] - mean[place[seen]]
     freedom = 2 * int(np.maximum(count - 1, 0).sum())
     repeatability = float(np.sqrt((rest * rest).sum() / freedom)) if freedom else None
     means = np.where(count[:, None] > 0, mean, np.nan).reshape(len(views), n, n, 2)
     known = plan.evaluation.known_length
-    length = None if known is None else self_calibration.KnownLength(first=known.first, second=known.second, deviation_m=known.deviation, uncertainty_m=known.uncertainty)
+    length = (
+        None
+        if known is None
+        else self_calibration.KnownLength(
+            first=known.first, second=known.second, deviation_m=known.deviation, uncertainty_m=known.uncertainty
+        )
+    )
     noise = None if repeatability is None else repeatability / float(np.sqrt(max(1.0, count[count > 0].mean())))
     result = self_calibration.evaluate(views, _where_marks_are(means, views, n), pitch_m=grid.pitch, noise_m=noise, known_length=length)
     return Analysis(result=result, repeatability_m=repeatability, readings_m=means)

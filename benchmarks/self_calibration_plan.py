@@ -31,8 +31,10 @@ class Grid(Strict):
     places: int = Field(11, ge=3, le=100, description="along each side")
     pitch: Length = Field("0.9 mm", gt=0, le=0.5)
     views: Literal["three", "four", "eight"] | Placements = Field(
-        "four", description='three: 0°, 90°, one pitch in x; four: and one in y; eight: four turns and four shifts; or a list of [quarter turns, shift x, shift y]'
-    )  # fmt: skip
+        "four",
+        description="three: 0°, 90°, one pitch in x; four: and one in y; eight: four turns and four shifts; or a list of [quarter "
+        "turns, shift x, shift y]",
+    )
     repeats: int = Field(4, ge=1, le=1000, description="of all places in each view")
 
     @property

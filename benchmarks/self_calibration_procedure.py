@@ -46,21 +46,47 @@ def document(plan: Parameters, analysis: Analysis, manifest: Manifest, *, stoppe
         ("Noise gain of the views", ["gain_rms", "gain_max"], None),
     ):
         own = {key: limit for key, limit in judged.items() if key in keys}
-        tables.append(FigureTable.of(title, [result.figures[key] for key in keys], limits=own, unit=unit, headline=[key for key in ("stage_max", "stage_orthogonality") if key in keys]))
+        tables.append(
+            FigureTable.of(
+                title,
+                [result.figures[key] for key in keys],
+                limits=own,
+                unit=unit,
+                headline=[key for key in ("stage_max", "stage_orthogonality") if key in keys],
+            )
+        )
     notes = [Note(text=flag, kind="flag") for flag in result.flags]
-    notes.append(Note(text="U of a point of the maps covers the noise of the readings, multiplied by the gain of the views; it takes stage and plate as steady from view to view, and the plate as flat and well placed."))
+    notes.append(
+        Note(
+            text="U of a point of the maps covers the noise of the readings, multiplied by the gain of the views; it takes stage and "
+            "plate as steady from view to view, and the plate as flat and well placed."
+        )
+    )
     if plan.evaluation.known_length is None:
-        notes.append(Note(text="The mean scale of the stage is not determined: no view can see it. A known length on the plate gives it.", kind="caution"))
+        notes.append(
+            Note(
+                text="The mean scale of the stage is not determined: no view can see it. A known length on the plate gives it.",
+                kind="caution",
+            )
+        )
     if plan.test.remarks:
         notes.append(Note(text=plan.test.remarks))
-    repeat = "not known: one reading of each place" if analysis.repeatability_m is None else f"{text(analysis.repeatability_m, 'm', digits=3)} (one reading, over the repeats)"
+    repeat = (
+        "not known: one reading of each place"
+        if analysis.repeatability_m is None
+        else f"{text(analysis.repeatability_m, 'm', digits=3)} (one reading, over the repeats)"
+    )
     test = (
-        ("Grid", f"{plan.grid.places} × {plan.grid.places} places, {plan.grid.pitch * 1e3:g} mm apart"), ("Views", "; ".join(map(str, result.views))),
-        ("Readings of a place", str(plan.grid.repeats)), ("Repeatability", repeat), ("Degrees of freedom", str(result.degrees_of_freedom)),
-    )  # fmt: skip
+        ("Grid", f"{plan.grid.places} × {plan.grid.places} places, {plan.grid.pitch * 1e3:g} mm apart"),
+        ("Views", "; ".join(map(str, result.views))),
+        ("Readings of a place", str(plan.grid.repeats)),
+        ("Repeatability", repeat),
+        ("Degrees of freedom", str(result.degrees_of_freedom)),
+    )
     return Document(
         title=plan.title,
-        subtitle=f"{plan.grid.places} × {plan.grid.places} places, {len(result.views)} views" + (", virtual lab" if manifest.simulated else ""),
+        subtitle=f"{plan.grid.places} × {plan.grid.places} places, {len(result.views)} views"
+        + (", virtual lab" if manifest.simulated else ""),
         header=head(plan, manifest, test=test),
         figures=tables,
         charts=_charts(plan, analysis),
@@ -89,7 +115,9 @@ def result_dict(plan: Parameters, analysis: Analysis, report: Document) -> dict[
         "repeatability_m": analysis.repeatability_m,
         "flags": list(result.flags),
         "limits": _limits(plan),
-        "verdict": None if verdict is None else {"outcome": verdict.outcome.name.lower(), "headline": verdict.headline, "detail": verdict.detail},
+        "verdict": None
+        if verdict is None
+        else {"outcome": verdict.outcome.name.lower(), "headline": verdict.headline, "detail": verdict.detail},
     }
 
 
@@ -102,10 +130,16 @@ def _placements(analysis: Analysis) -> Table:
         rows.append([str(view), float(x), float(y), float(angle), float(np.sqrt(np.mean(some**2))) if some.size else None])
     return Table(
         title="How the plate lay in each view",
-        columns=[Column(name="view"), Column(name="x", unit="m", family="place"), Column(name="y", unit="m", family="place"), Column(name="angle", unit="rad"), Column(name="residual", unit="m", family="residual")],
+        columns=[
+            Column(name="view"),
+            Column(name="x", unit="m", family="place"),
+            Column(name="y", unit="m", family="place"),
+            Column(name="angle", unit="rad"),
+            Column(name="residual", unit="m", family="residual"),
+        ],
         rows=rows,
         note="residual: root mean square of what the model leaves over in that view; one view with much more than the others was disturbed",
-    )  # fmt: skip
+    )
 
 
 def _charts(plan: Parameters, analysis: Analysis) -> list[Chart]:
@@ -125,7 +159,9 @@ def _charts(plan: Parameters, analysis: Analysis) -> list[Chart]:
     return [stage_maps(maps, pitch_m=plan.grid.pitch, heading="Errors of stage and plate")]
 
 
-def _evaluate(plan: Parameters, readings: Readings, manifest: Manifest, *, standard: str | None = None, stopped: str | None = None) -> Evaluation:
+def _evaluate(
+    plan: Parameters, readings: Readings, manifest: Manifest, *, standard: str | None = None, stopped: str | None = None
+) -> Evaluation:
     analysis = evaluated(plan, readings)
     report = document(plan, analysis, manifest, stopped=stopped)
     return Evaluation(document=report, result=result_dict(plan, analysis, report), analysis=analysis)

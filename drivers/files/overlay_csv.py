@@ -4,9 +4,9 @@
     wafer,field_x_mm,field_y_mm,mark_x_mm,mark_y_mm,scan,dx_nm,dy_nm
     1,-52,-66,-12,-15,up,13.0,-10.0
 
-field_x, field_y : centre of the field, from the wafer's centre. mark_x, mark_y : the mark, from its field's centre. dx, dy : overlay; empty or nan where the mark was
-not found. Optional: wafer (a whole number), field (a whole number; by default each centre is a field), scan (up, down, +, -). Every length needs a unit, in its
-column's name (`dx_nm`, `dx [nm]`) or given by the caller.
+field_x, field_y : centre of the field, from the wafer's centre. mark_x, mark_y : the mark, from its field's centre. dx, dy : overlay;
+empty or nan where the mark was not found. Optional: wafer (a whole number), field (a whole number; by default each centre is a field),
+scan (up, down, +, -). Every length needs a unit, in its column's name (`dx_nm`, `dx [nm]`) or given by the caller.
 """
 
 from __future__ import annotations
@@ -45,8 +45,9 @@ HEADER_FIELDS: Final = ("machine", "instrument", "operator", "date", "location",
 
 @dataclass(frozen=True, slots=True)
 class OverlayTable:
-    """Rows as the file gave them, m. wafer, field : (n,) int64; field is −1 where the file numbers none. centre, inside, overlay : (n, 2) float64, NaN in overlay
-    where a mark was not found. scan_up : (n,) int64, 1, 0, or −1 where the file does not say. header : what it says of machine and test."""
+    """Rows as the file gave them, m. wafer, field : (n,) int64; field is −1 where the file numbers none. centre, inside, overlay : (n, 2)
+    float64, NaN in overlay where a mark was not found. scan_up : (n,) int64, 1, 0, or −1 where the file does not say. header : what it
+    says of machine and test."""
 
     wafer: NDArray[np.int64]
     field: NDArray[np.int64]
@@ -82,7 +83,10 @@ def read(path: Path, *, unit: str | None = None, columns: Mapping[str, str] | No
             raise DataError(f"--column {ours}={theirs}: no such column; ours are {', '.join(NAMES)}")
         found = [index for index, name in enumerate(table.columns) if theirs in (name, _UNIT.sub("", name))]
         if len(found) != 1:
-            raise DataError(f"--column {ours}={theirs}: {table.name} has {'no' if not found else 'more than one'} such column; it has {', '.join(table.columns)[:200]}")
+            raise DataError(
+                f"--column {ours}={theirs}: {table.name} has {'no' if not found else 'more than one'} such column; it has "
+                f"{', '.join(table.columns)[:200]}"
+            )
         place[ours] = found[0]
         match = _UNIT.search(table.columns[found[0]])
         stated.pop(ours, None)
@@ -90,7 +94,10 @@ def read(path: Path, *, unit: str | None = None, columns: Mapping[str, str] | No
             stated[ours] = match["bracket"] or match["suffix"]
     missing = [name for name in LENGTHS if name not in place]
     if missing:
-        raise DataError(f"{table.name}: no column for {', '.join(missing)}. Columns found: {', '.join(table.columns)[:200]}. Rename one, or map it: --column {missing[0]}=NAME")
+        raise DataError(
+            f"{table.name}: no column for {', '.join(missing)}. Columns found: {', '.join(table.columns)[:200]}. Rename one, or map "
+            f"it: --column {missing[0]}=NAME"
+        )
     factor = {name: _factor(table, name, stated.get(name) or unit) for name in LENGTHS}
     rows = range(len(table.rows))
 
@@ -102,11 +109,20 @@ def read(path: Path, *, unit: str | None = None, columns: Mapping[str, str] | No
             return np.full(len(table.rows), otherwise, dtype=np.int64)
         return np.array([_whole(table, row, place[name]) for row in rows], dtype=np.int64)
 
-    scan = np.array([_scan(table, row, place["scan"]) for row in rows], dtype=np.int64) if "scan" in place else np.full(len(table.rows), -1, dtype=np.int64)
+    scan = (
+        np.array([_scan(table, row, place["scan"]) for row in rows], dtype=np.int64)
+        if "scan" in place
+        else np.full(len(table.rows), -1, dtype=np.int64)
+    )
     return OverlayTable(
-        wafer=whole("wafer", 1), field=whole("field", -1), centre=lengths("field_x", "field_y"), inside=lengths("mark_x", "mark_y"), scan_up=scan,
-        overlay=lengths("dx", "dy", absent=True), header={key: table.meta[key] for key in HEADER_FIELDS if table.meta.get(key)},
-    )  # fmt: skip
+        wafer=whole("wafer", 1),
+        field=whole("field", -1),
+        centre=lengths("field_x", "field_y"),
+        inside=lengths("mark_x", "mark_y"),
+        scan_up=scan,
+        overlay=lengths("dx", "dy", absent=True),
+        header={key: table.meta[key] for key in HEADER_FIELDS if table.meta.get(key)},
+    )
 
 
 def _columns(names: tuple[str, ...] | list[str]) -> tuple[dict[str, int], dict[str, str]]:
@@ -127,7 +143,10 @@ def _columns(names: tuple[str, ...] | list[str]) -> tuple[dict[str, int], dict[s
 def _factor(table: Table, name: str, unit: str | None) -> float:
     known = DIMENSIONS["length"]
     if unit is None:
-        raise DataError(f"{table.name}: column {name} has no unit; write it into the name ({name}_{'nm' if name in ('dx', 'dy') else 'mm'}), or give --unit for all")
+        raise DataError(
+            f"{table.name}: column {name} has no unit; write it into the name ({name}_{'nm' if name in ('dx', 'dy') else 'mm'}), or "
+            f"give --unit for all"
+        )
     if unit not in known:
         raise DataError(f"{table.name}: column {name} is in {unit[:12]!r}; a length is expected: {', '.join(known)}")
     return known[unit]
@@ -150,5 +169,7 @@ def _scan(table: Table, row: int, column: int) -> int:
     line, cells = table.rows[row]
     text = cells[column].lower()
     if text not in _UP:
-        raise DataError(f"{table.name}, line {line}, column {table.columns[column]!r}: {text[:40]!r} is no scan direction; write up or down")
+        raise DataError(
+            f"{table.name}, line {line}, column {table.columns[column]!r}: {text[:40]!r} is no scan direction; write up or down"
+        )
     return _UP[text]

@@ -1,10 +1,10 @@
 """`python -m precision.drivers.lab.marks_serve BENCH RECIPE`: instruments that find marks, as frames on 127.0.0.1, one row a mark.
 
-    overlay   an overlay tool with a lot of wafers; RECIPE is JSON: wafers, fields [[X, Y], ...], marks [[x, y], ...], m, meander (scan directions alternate)
-    plate     an XY stage with a plate of marks; RECIPE: places, pitch_m, repeats, views [[turns, shift x, shift y], ...]
+    overlay   an overlay tool with a lot of wafers; RECIPE is JSON: wafers, fields [[X, Y], ...], marks [[x, y], ...], m, meander (scan
+    directions alternate) plate     an XY stage with a plate of marks; RECIPE: places, pitch_m, repeats, views [[turns, shift x, shift y], ...]
 
-Frames hold no NaN: a reading that was not found is 0 with its `found` channel at 0. The first line on standard output is JSON, {"stream": address, "truth": {...}};
-the process leaves when its standard input ends.
+Frames hold no NaN: a reading that was not found is 0 with its `found` channel at 0. The first line on standard output is JSON, {"stream":
+address, "truth": {...}}; the process leaves when its standard input ends.
 """
 
 from __future__ import annotations
@@ -36,10 +36,23 @@ class OverlayBench:
     """An overlay tool; wafer after wafer, field after field."""
 
     header = Header(
-        identity="virtual overlay tool, image based", rate_hz=2.0, simulated=True,
-        channels=(Quantity("wafer", ""), Quantity("field", ""), Quantity("field_x", "m"), Quantity("field_y", "m"), Quantity("mark_x", "m"), Quantity("mark_y", "m"),
-                  Quantity("scan_up", ""), Quantity("dx", "m"), Quantity("dy", "m"), Quantity("found_x", ""), Quantity("found_y", "")),
-    )  # fmt: skip
+        identity="virtual overlay tool, image based",
+        rate_hz=2.0,
+        simulated=True,
+        channels=(
+            Quantity("wafer", ""),
+            Quantity("field", ""),
+            Quantity("field_x", "m"),
+            Quantity("field_y", "m"),
+            Quantity("mark_x", "m"),
+            Quantity("mark_y", "m"),
+            Quantity("scan_up", ""),
+            Quantity("dx", "m"),
+            Quantity("dy", "m"),
+            Quantity("found_x", ""),
+            Quantity("found_y", ""),
+        ),
+    )
 
     def __init__(self, seed: int, recipe: Mapping[str, Any]) -> None:
         fields, marks = (np.array(recipe[name], dtype=np.float64).reshape(-1, 2) for name in ("fields", "marks"))
@@ -78,9 +91,19 @@ class PlateBench:
     """A stage that goes to every place of every view, so often as the recipe says."""
 
     header = Header(
-        identity="virtual XY stage with microscope, 10 mm travel", rate_hz=1.0, simulated=True,
-        channels=(Quantity("view", ""), Quantity("repeat", ""), Quantity("column", ""), Quantity("row", ""), Quantity("dx", "m"), Quantity("dy", "m"), Quantity("found", "")),
-    )  # fmt: skip
+        identity="virtual XY stage with microscope, 10 mm travel",
+        rate_hz=1.0,
+        simulated=True,
+        channels=(
+            Quantity("view", ""),
+            Quantity("repeat", ""),
+            Quantity("column", ""),
+            Quantity("row", ""),
+            Quantity("dx", "m"),
+            Quantity("dy", "m"),
+            Quantity("found", ""),
+        ),
+    )
 
     def __init__(self, seed: int, recipe: Mapping[str, Any]) -> None:
         self.n, self.pitch, self.repeats = int(recipe["places"]), float(recipe["pitch_m"]), int(recipe["repeats"])
@@ -98,7 +121,9 @@ class PlateBench:
             reading = self.stage.readings(view, turns, shift, self.n, self.pitch, repeat)
             found: NDArray[np.bool_] = np.asarray(np.isfinite(reading).all(axis=1))
             place = np.arange(size)
-            whole = np.column_stack([np.full(size, view), np.full(size, repeat), place % self.n, place // self.n, np.where(found[:, None], reading, 0.0), found])
+            whole = np.column_stack(
+                [np.full(size, view), np.full(size, repeat), place % self.n, place // self.n, np.where(found[:, None], reading, 0.0), found]
+            )
             start = part * size
             parts.append(whole[max(0, first - start) : first + count - start])
         return np.concatenate(parts).astype(np.float64)
@@ -113,7 +138,9 @@ BENCHES: Final[Mapping[str, type[OverlayBench] | type[PlateBench]]] = {"overlay"
 
 def main(argv: list[str] | None = None) -> int:
     """Serve until standard input ends; 0."""
-    parser = argparse.ArgumentParser(prog="python -m precision.drivers.lab.marks_serve", description="Instruments that find marks, on 127.0.0.1.")
+    parser = argparse.ArgumentParser(
+        prog="python -m precision.drivers.lab.marks_serve", description="Instruments that find marks, on 127.0.0.1."
+    )
     parser.add_argument("bench", choices=tuple(BENCHES))
     parser.add_argument("recipe", help="JSON")
     parser.add_argument("--seed", type=int, required=True, help="which wafers or stage: same seed, same readings")
@@ -130,7 +157,8 @@ def main(argv: list[str] | None = None) -> int:
         parser.error(f"the recipe asks for {bench.total} marks; expected 1 to {MOST_ROWS}")
     try:
         server = FrameServer(
-            lambda: FrameSimulator(bench.header, bench.rows, total=bench.total, time_scale=arguments.time_scale, frame_s=200.0), port=arguments.port
+            lambda: FrameSimulator(bench.header, bench.rows, total=bench.total, time_scale=arguments.time_scale, frame_s=200.0),
+            port=arguments.port,
         )
     except OSError as refused:
         print(f"the bench cannot open its port: {refused}; choose another, or 0 for any free one", file=sys.stderr)

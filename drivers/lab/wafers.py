@@ -1,8 +1,8 @@
 """The virtual lab's wafers: marks printed by two exposures, the wafer deformed between them, and an overlay tool that looks at them.
 
-Each mark has a position on the wafer after each exposure: mask and lens map it into the field, the stage puts the field somewhere, the wafer lies turned, shifted
-and warm under it. Overlay is the second position minus the first. Nothing is linearised: rotations are rotations, expansion divides.
-Everything is a function of (seed, wafer, mark), so that measuring in another order changes nothing.
+Each mark has a position on the wafer after each exposure: mask and lens map it into the field, the stage puts the field somewhere, the
+wafer lies turned, shifted and warm under it. Overlay is the second position minus the first. Nothing is linearised: rotations are
+rotations, expansion divides. Everything is a function of (seed, wafer, mark), so that measuring in another order changes nothing.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ _MOST_MARKS: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exposure:
-    """How one layer is exposed, the same for all wafers. magnification, rotation : of the field's image in x and y. distortion_m : third-order radial, at the
-    corner. grid : waves of the stage (amplitude m, wave vector rad/m, phase) along x and along y. up_m : where fields scanned upwards stand against the mean."""
+    """How one layer is exposed, the same for all wafers. magnification, rotation : of the field's image in x and y. distortion_m :
+    third-order radial, at the corner. grid : waves of the stage (amplitude m, wave vector rad/m, phase) along x and along y. up_m : where
+    fields scanned upwards stand against the mean."""
 
     magnification: tuple[float, float]
     rotation_rad: tuple[float, float]
@@ -42,8 +43,9 @@ class Exposure:
 class Lot:
     """Wafers of one lot.
 
-    shift_m, rotation_rad, expansion : how the second layer lies on the first, mean of the lot (expansion of x and of y). stress_m : radial and tangential
-    deformation by the process, at the edge. spot : a particle's chuck spot: place x, y, radius and size, m. *_spread : standard deviation over the wafers.
+    shift_m, rotation_rad, expansion : how the second layer lies on the first, mean of the lot (expansion of x and of y). stress_m : radial
+    and tangential deformation by the process, at the edge. spot : a particle's chuck spot: place x, y, radius and size, m. *_spread :
+    standard deviation over the wafers.
     field_noise_m : stage scatter of a field. tool_noise_m : of one reading. outlier_share, missing_share : of the marks.
     """
 
@@ -79,38 +81,58 @@ class Lot:
                 periods = [0.04 + 0.12 * wave.uniform(first + 10 * k) for k in range(4)]
                 turns = [2 * math.pi * wave.uniform(first + 10 * k + 1) for k in range(4)]
                 return tuple(
-                    (0.8e-9 * (0.4 + wave.uniform(first + 10 * k + 2)), 2 * math.pi / period * math.cos(turn), 2 * math.pi / period * math.sin(turn), 2 * math.pi * wave.uniform(first + 10 * k + 3))
+                    (
+                        0.8e-9 * (0.4 + wave.uniform(first + 10 * k + 2)),
+                        2 * math.pi / period * math.cos(turn),
+                        2 * math.pi / period * math.sin(turn),
+                        2 * math.pi * wave.uniform(first + 10 * k + 3),
+                    )
                     for k, (period, turn) in enumerate(zip(periods, turns, strict=True))
                 )
 
             return Exposure(
-                magnification=(sized(start, 0.15e-6), sized(start + 1, 0.15e-6)), rotation_rad=(sized(start + 2, 0.12e-6), sized(start + 3, 0.12e-6)),
-                distortion_m=sized(start + 4, 0.8e-9), grid=(waves(0), waves(100)), up_m=(sized(start + 5, 0.15e-9), sized(start + 6, 0.3e-9)),
-            )  # fmt: skip
+                magnification=(sized(start, 0.15e-6), sized(start + 1, 0.15e-6)),
+                rotation_rad=(sized(start + 2, 0.12e-6), sized(start + 3, 0.12e-6)),
+                distortion_m=sized(start + 4, 0.8e-9),
+                grid=(waves(0), waves(100)),
+                up_m=(sized(start + 5, 0.15e-9), sized(start + 6, 0.3e-9)),
+            )
 
         return cls(
-            seed=seed, first=exposure("first", 20), second=exposure("second", 40), shift_m=(sized(0, 2.5e-9), sized(1, 2.5e-9)), rotation_rad=sized(2, 0.04e-6),
-            expansion=(sized(3, 0.05e-6), sized(4, 0.05e-6)), stress_m=(sized(5, 3e-9), sized(6, 1.5e-9)),
+            seed=seed,
+            first=exposure("first", 20),
+            second=exposure("second", 40),
+            shift_m=(sized(0, 2.5e-9), sized(1, 2.5e-9)),
+            rotation_rad=sized(2, 0.04e-6),
+            expansion=(sized(3, 0.05e-6), sized(4, 0.05e-6)),
+            stress_m=(sized(5, 3e-9), sized(6, 1.5e-9)),
             spot=(0.09 * (2 * unit.uniform(60) - 1), 0.09 * (2 * unit.uniform(61) - 1), 0.010, 3e-9),
-        )  # fmt: skip
+        )
 
     def placement(self, wafer: int) -> tuple[Array, float, Array]:
         """How the second layer lies on wafer number `wafer`: shift (2,) m, rotation rad, expansion (2,)."""
         drawn = Channel(self.seed, "wafers/placement").normals(8 * wafer, 5)
         shift = np.array(self.shift_m) + self.shift_spread_m * drawn[:2]
-        return shift, self.rotation_rad + self.rotation_spread_rad * float(drawn[2]), np.array(self.expansion) + self.expansion_spread * drawn[3:5]
+        return (
+            shift,
+            self.rotation_rad + self.rotation_spread_rad * float(drawn[2]),
+            np.array(self.expansion) + self.expansion_spread * drawn[3:5],
+        )
 
     def overlay(self, wafer: int, centre_m: Array, inside_m: Array, field: Whole, up: NDArray[np.bool_]) -> Array:
         """(n, 2) true overlay of marks: fields' centres (n, 2), places in the fields (n, 2), fields' numbers and scan directions (n,)."""
         scatter = Channel(self.seed, f"wafers/fields of {wafer}").normals(0, 4 * (int(field.max()) + 1)).reshape(-1, 4) * self.field_noise_m
         printed = [
-            _printed(exposure, centre_m, inside_m, up) + scatter[field, 2 * layer : 2 * layer + 2] for layer, exposure in enumerate((self.first, self.second))
+            _printed(exposure, centre_m, inside_m, up) + scatter[field, 2 * layer : 2 * layer + 2]
+            for layer, exposure in enumerate((self.first, self.second))
         ]
         shift, rotation, expansion = self.placement(wafer)
         turned = _turned(printed[1], rotation) * (1 + expansion) + shift
         return turned - self._processed(printed[0])
 
-    def measured(self, wafer: int, centre_m: Array, inside_m: Array, field: Whole, up: NDArray[np.bool_]) -> tuple[Array, NDArray[np.bool_]]:
+    def measured(
+        self, wafer: int, centre_m: Array, inside_m: Array, field: Whole, up: NDArray[np.bool_]
+    ) -> tuple[Array, NDArray[np.bool_]]:
         """(n, 2) what the tool says, and (n, 2) whether it found the mark in x and in y."""
         n = centre_m.shape[0]
         noise = Channel(self.seed, "wafers/tool").normals(2 * _MOST_MARKS * wafer, 2 * n).reshape(n, 2) * self.tool_noise_m
@@ -143,7 +165,12 @@ class Lot:
         """All that the lot holds, as plain JSON types, with how each wafer lies and which of its marks are damaged."""
         placed = [self.placement(wafer) for wafer in range(wafers)]
         each = [
-            {"shift_m": shift.tolist(), "rotation_rad": rotation, "expansion": expansion.tolist(), "damaged_marks": self.outliers(wafer, marks)[0].tolist()}
+            {
+                "shift_m": shift.tolist(),
+                "rotation_rad": rotation,
+                "expansion": expansion.tolist(),
+                "damaged_marks": self.outliers(wafer, marks)[0].tolist(),
+            }
             for wafer, (shift, rotation, expansion) in enumerate(placed)
         ]
         return asdict(self) | {"wafers": each}

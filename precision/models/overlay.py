@@ -10,8 +10,9 @@ Overlay (dx, dy) is the second layer's mark minus the first layer's, in m. X, Y 
                      dy = k2 + k4 Y + k6 X + k8 Y² + k10 XY + k12 X² + k14 Y³ + k16 XY² + k18 X²Y + k20 X³
     Zernike          dx or dy = Z_n^m(ρ, θ), ρ = r/R, amplitude 1 at the edge (no normalising factor)
 
-The ordering of k1 … k10 is confirmed by an independent program, that of k11 … k20 is from memory. There is no translation of the field: it is the same as
-Tx, Ty. Whether inter-field terms take the field's centre or the mark itself is `Coordinates`; tools differ, and so do the coefficients.
+The ordering of k1 … k10 is confirmed by an independent program, that of k11 … k20 is from memory. There is no translation of the field: it
+is the same as Tx, Ty. Whether inter-field terms take the field's centre or the mark itself is `Coordinates`; tools differ, and so do the
+coefficients.
 """
 
 from __future__ import annotations
@@ -91,7 +92,9 @@ class OverlayModel:
     def __post_init__(self) -> None:
         twice = {key for key in self.keys if self.keys.count(key) > 1}
         if twice or not self.terms:
-            raise ValueError(f"model {self.name!r}: {'term ' + ', '.join(sorted(twice)) + ' stands there twice' if twice else 'no term'}; expected different terms")
+            raise ValueError(
+                f"model {self.name!r}: {'term ' + ', '.join(sorted(twice)) + ' stands there twice' if twice else 'no term'}; expected different terms"
+            )
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -118,7 +121,9 @@ class OverlayModel:
         self._check(keys)
         if not keys:
             return self
-        return replace(self, name=f"{self.name} without {', '.join(keys)}", terms=tuple(term for term in self.terms if term.key not in keys))
+        return replace(
+            self, name=f"{self.name} without {', '.join(keys)}", terms=tuple(term for term in self.terms if term.key not in keys)
+        )
 
     def with_terms(self, terms: Iterable[Term], name: str) -> OverlayModel:
         """The model and further terms, those that it has already left out, under a new name."""
@@ -204,8 +209,8 @@ def k_term(number: int, level: Level = "wafer") -> Term:
 def zernike(n: int, m: int, component: Literal["x", "y"], *, radius_m: float) -> Term:
     """Z_n^m of dx or dy over the wafer, cos(mθ) for m ≥ 0 and sin(|m|θ) for m < 0, with amplitude 1 at the edge; coefficient in m.
 
-    Z = Σ_s (−1)^s (n − s)! / (s! ((n + |m|)/2 − s)! ((n − |m|)/2 − s)!) · ρ^{n − 2s} · cos or sin. The zero-based single index of the key is the one of
-    ANSI Z80.28, j = (n(n + 2) + m)/2.
+    Z = Σ_s (−1)^s (n − s)! / (s! ((n + |m|)/2 − s)! ((n − |m|)/2 − s)!) · ρ^{n − 2s} · cos or sin. The zero-based single index of the key
+    is the one of ANSI Z80.28, j = (n(n + 2) + m)/2.
 
     Raises
     ------
@@ -227,9 +232,14 @@ def zernike(n: int, m: int, component: Literal["x", "y"], *, radius_m: float) ->
     polynomial = tuple((value / radius_m ** (a + b), a, b) for (a, b), value in sorted(terms.items()) if value)
     j = (n * (n + 2) + m) // 2
     return Term(
-        key=f"Z{j}{component}", symbol=f"Z{j}{component}", name=f"Zernike polynomial n = {n}, m = {m} of d{component}", unit="m", level="wafer",
-        dx=polynomial if component == "x" else (), dy=polynomial if component == "y" else (),
-    )  # fmt: skip
+        key=f"Z{j}{component}",
+        symbol=f"Z{j}{component}",
+        name=f"Zernike polynomial n = {n}, m = {m} of d{component}",
+        unit="m",
+        level="wafer",
+        dx=polynomial if component == "x" else (),
+        dy=polynomial if component == "y" else (),
+    )
 
 
 def _angular(k: int, *, sine: bool) -> dict[tuple[int, int], float]:
@@ -254,14 +264,23 @@ FULL_CUBIC: Final = OverlayModel(name="wafer k1 … k20 and field k3 … k20", t
 PER_FIELD: Final = OverlayModel(name="field terms k1 … k6", terms=tuple(k_term(k, "field") for k in range(1, 7)))
 
 MODELS: Final = {
-    "2": TWO_PARAMETER, "3": THREE_PARAMETER, "4": FOUR_PARAMETER, "6": SIX_PARAMETER, "8": EIGHT_PARAMETER, "10": TEN_PARAMETER,
-    "20": WAFER_CUBIC, "38": FULL_CUBIC,
-}  # fmt: skip
+    "2": TWO_PARAMETER,
+    "3": THREE_PARAMETER,
+    "4": FOUR_PARAMETER,
+    "6": SIX_PARAMETER,
+    "8": EIGHT_PARAMETER,
+    "10": TEN_PARAMETER,
+    "20": WAFER_CUBIC,
+    "38": FULL_CUBIC,
+}
 """By the number of parameters, as a plan names them."""
 
 
 def zernike_model(highest_order: int, *, radius_m: float = 0.15) -> OverlayModel:
-    """All Zernike polynomials of dx and dy up to an order n: (n + 1)(n + 2) terms. They are not orthogonal on marks; least squares takes care of that."""
+    """All Zernike polynomials of dx and dy up to an order n: (n + 1)(n + 2) terms. They are not orthogonal on marks; least squares takes
+    care of that."""
     orders = [(n, m) for n in range(highest_order + 1) for m in range(-n, n + 1, 2)]
     terms = tuple(zernike(n, m, component, radius_m=radius_m) for component in ("x", "y") for n, m in orders)
-    return OverlayModel(name=f"Zernike polynomials up to order {highest_order} on {radius_m * 1e3:g} mm", terms=terms, coordinates=Coordinates.MARK)
+    return OverlayModel(
+        name=f"Zernike polynomials up to order {highest_order} on {radius_m * 1e3:g} mm", terms=terms, coordinates=Coordinates.MARK
+    )

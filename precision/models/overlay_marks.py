@@ -114,7 +114,9 @@ def full_fields(*, width_m: float = 0.026, height_m: float = 0.033, within_radiu
     (57, 2)
     """
     if not (0 < width_m < LARGEST_M and 0 < height_m < LARGEST_M and 0 < within_radius_m < LARGEST_M):
-        raise ValueError(f"width_m, height_m, within_radius_m are {width_m}, {height_m}, {within_radius_m}; expected lengths between 0 and {LARGEST_M:g} m")
+        raise ValueError(
+            f"width_m, height_m, within_radius_m are {width_m}, {height_m}, {within_radius_m}; expected lengths between 0 and {LARGEST_M:g} m"
+        )
     columns, rows = (math.ceil(within_radius_m / size) for size in (width_m, height_m))
     y, x = np.meshgrid(np.arange(-rows, rows + 1) * height_m, np.arange(-columns, columns + 1) * width_m, indexing="ij")
     inside = np.hypot(np.abs(x) + width_m / 2, np.abs(y) + height_m / 2) <= within_radius_m

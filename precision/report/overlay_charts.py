@@ -1,7 +1,7 @@
 """Overlay in pictures: vector maps of a wafer with the outlines of its fields, colour maps of a component, the field's fingerprint.
 
-Vectors of one figure share a scale, so that before and after can be compared by eye; a map whose vectors would be lost at that scale is magnified, and says so.
-Each map has an arrow of a round length.
+Vectors of one figure share a scale, so that before and after can be compared by eye; a map whose vectors would be lost at that scale is
+magnified, and says so. Each map has an arrow of a round length.
 """
 
 from __future__ import annotations
@@ -84,7 +84,8 @@ def wafer_maps(maps: Sequence[VectorMap], wafer: Wafer, *, heading: str, format:
         svg=svg,
         title=heading,
         how_to_read=(
-            "Each arrow is a mark; its length is many times the true one, as the arrow below each map says. Arrows that turn around the centre are rotation, arrows that "
+            "Each arrow is a mark; its length is many times the true one, as the arrow below each map says. Arrows that turn around "
+            "the centre are rotation, arrows that "
             "point away from it are magnification, and a pattern that repeats in every field belongs to the mask, the lens or the scan."
             + (" Orange crosses are marks that were rejected." if any(one.crossed is not None and one.crossed.size for one in maps) else "")
         ),
@@ -108,9 +109,24 @@ def component_maps(position_m: Array, values: Sequence[tuple[str, Array]], wafer
             there = np.isfinite(part)
             size = min(60.0, max(5.0, 8000.0 / max(1, part.size)))
             limit = largest * scale or 1.0
-            image = axes.scatter(position_m[there, 0], position_m[there, 1], c=part[there] * scale, cmap=_diverging(), vmin=-limit, vmax=limit, s=size, marker="s", linewidths=0, zorder=3)
+            image = axes.scatter(
+                position_m[there, 0],
+                position_m[there, 1],
+                c=part[there] * scale,
+                cmap=_diverging(),
+                vmin=-limit,
+                vmax=limit,
+                s=size,
+                marker="s",
+                linewidths=0,
+                zorder=3,
+            )
             some = part[there]
-            numbers = f"mean {text(float(some.mean()), unit, unit=shown, digits=2)}, 3σ {text(3 * float(some.std(ddof=1)), unit, unit=shown, digits=3)}" if some.size > 1 else ""
+            numbers = (
+                f"mean {text(float(some.mean()), unit, unit=shown, digits=2)}, 3σ {text(3 * float(some.std(ddof=1)), unit, unit=shown, digits=3)}"
+                if some.size > 1
+                else ""
+            )
             _name(axes, name, numbers.replace("mean -", "mean −"))
         if image is not None:
             figure.subplots_adjust(bottom=0.13)
@@ -121,13 +137,16 @@ def component_maps(position_m: Array, values: Sequence[tuple[str, Array]], wafer
     return Chart(
         svg=svg,
         title=heading,
-        how_to_read="Orange marks are moved in the positive direction, blue ones in the negative. Stripes or checks between neighbouring fields come from the scan direction; a slow change comes from the wafer or its chuck.",
+        how_to_read="Orange marks are moved in the positive direction, blue ones in the negative. Stripes or checks between "
+        "neighbouring fields come from the scan direction; a slow change comes from the wafer or its chuck.",
         alt=f"{heading}: {', '.join(name for name, _ in values)}, colour scale ±{text(largest, unit, unit=shown, digits=3)}",
         wide=len(values) > 1,
     )
 
 
-def fingerprint_chart(in_field_m: Array, mean_m: Array, *, field_size_m: tuple[float, float], numbers: str, standard_error_m: Array | None = None) -> Chart:
+def fingerprint_chart(
+    in_field_m: Array, mean_m: Array, *, field_size_m: tuple[float, float], numbers: str, standard_error_m: Array | None = None
+) -> Chart:
     """The field's fingerprint: the mean vector at each place in the field, with circles of two standard errors where those are known."""
     with drawing.style():
         from matplotlib.patches import Circle, Rectangle
@@ -143,7 +162,16 @@ def fingerprint_chart(in_field_m: Array, mean_m: Array, *, field_size_m: tuple[f
         if standard_error_m is not None:
             for place, mean, error in zip(in_field_m, mean_m, standard_error_m, strict=True):
                 if np.isfinite([*mean, *error]).all():
-                    axes.add_patch(Circle(tuple(place + scale * mean), 2 * scale * float(np.hypot(*error)) / math.sqrt(2), facecolor="none", edgecolor=REST_COLOR, linewidth=0.9, zorder=1.5))
+                    axes.add_patch(
+                        Circle(
+                            tuple(place + scale * mean),
+                            2 * scale * float(np.hypot(*error)) / math.sqrt(2),
+                            facecolor="none",
+                            edgecolor=REST_COLOR,
+                            linewidth=0.9,
+                            zorder=1.5,
+                        )
+                    )
         one = VectorMap(position_m=in_field_m, vector_m=mean_m, name="")
         _limits(axes, half)
         _draw_vectors(axes, one, metres_per_metre=scale, half=half)
@@ -151,7 +179,8 @@ def fingerprint_chart(in_field_m: Array, mean_m: Array, *, field_size_m: tuple[f
     return Chart(
         svg=svg,
         title="Fingerprint of the field",
-        how_to_read="The mean over all fields at each place of the mask's image: what every exposure repeats. Grey circles are two standard errors of that mean; an arrow that does not leave its circle is not there.",
+        how_to_read="The mean over all fields at each place of the mask's image: what every exposure repeats. Grey circles are two "
+        "standard errors of that mean; an arrow that does not leave its circle is not there.",
         alt=f"Mean vector at {in_field_m.shape[0]} places of the field. {numbers}",
     )
 
@@ -170,8 +199,29 @@ def _sheet(panels: int, heading: str, below: str, *, size: tuple[float, float] |
 
 
 def _name(axes: Axes, name: str, numbers: str) -> None:
-    axes.annotate(name, (0.5, 1.0), (0, 15), xycoords="axes fraction", textcoords="offset points", ha="center", va="bottom", fontsize=11, fontweight="bold", color=INK)
-    axes.annotate(numbers, (0.5, 1.0), (0, 2), xycoords="axes fraction", textcoords="offset points", ha="center", va="bottom", fontsize=9.5, color=SOFT)
+    axes.annotate(
+        name,
+        (0.5, 1.0),
+        (0, 15),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        ha="center",
+        va="bottom",
+        fontsize=11,
+        fontweight="bold",
+        color=INK,
+    )
+    axes.annotate(
+        numbers,
+        (0.5, 1.0),
+        (0, 2),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        ha="center",
+        va="bottom",
+        fontsize=9.5,
+        color=SOFT,
+    )
 
 
 def _limits(axes: Axes, half: float) -> None:
@@ -207,7 +257,17 @@ def _draw_vectors(axes: Any, one: VectorMap, *, metres_per_metre: float, half: f
     crossed = np.zeros(there.size, dtype=bool)
     if one.crossed is not None:
         crossed[one.crossed] = True
-    arrow: dict[str, Any] = {"angles": "xy", "scale_units": "xy", "scale": 1.0, "units": "inches", "headwidth": 3.6, "headlength": 4.2, "headaxislength": 3.8, "minlength": 0.5, "pivot": "tail"}
+    arrow: dict[str, Any] = {
+        "angles": "xy",
+        "scale_units": "xy",
+        "scale": 1.0,
+        "units": "inches",
+        "headwidth": 3.6,
+        "headlength": 4.2,
+        "headaxislength": 3.8,
+        "minlength": 0.5,
+        "pivot": "tail",
+    }
     good = there & ~crossed
     width = 0.012 if good.sum() > 400 else 0.016
     axes.scatter(*one.position_m[~there & ~crossed].T, s=3, color=REST_COLOR, linewidths=0, zorder=2)

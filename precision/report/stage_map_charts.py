@@ -27,7 +27,8 @@ _MOST_LINES: Final = 41
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class StageMap:
-    """error_m : (n, n, 2) [row, column], NaN for a place that was not seen. name, numbers : above the map. u_m : U of a point, drawn as circles, or None."""
+    """error_m : (n, n, 2) [row, column], NaN for a place that was not seen. name, numbers : above the map. u_m : U of a point, drawn as
+    circles, or None."""
 
     error_m: Array
     name: str
@@ -45,7 +46,14 @@ def stage_maps(maps: Sequence[StageMap], *, pitch_m: float, heading: str) -> Cha
         figure.subplots(1, len(maps), squeeze=False)
         figure.subplots_adjust(left=0.06, right=0.99, top=1 - 82 / (height * 72), bottom=0.09, wspace=0.12)
         figure.text(0.0, 1 - 8 / (height * 72), heading, fontsize=13.5, fontweight="bold", va="top")
-        figure.text(0.0, 1 - 30 / (height * 72), "grey: where places should be; blue: where they are, magnified", fontsize=10.5, color=SOFT, va="top")
+        figure.text(
+            0.0,
+            1 - 30 / (height * 72),
+            "grey: where places should be; blue: where they are, magnified",
+            fontsize=10.5,
+            color=SOFT,
+            va="top",
+        )
         for axes, one in zip(figure.axes, maps, strict=True):
             _draw(axes, one, pitch_m)
         svg = drawing.svg(figure, salt="stage maps")
@@ -53,8 +61,10 @@ def stage_maps(maps: Sequence[StageMap], *, pitch_m: float, heading: str) -> Cha
         svg=svg,
         title=heading,
         how_to_read=(
-            "The grey net is the ideal grid, the blue one has every error magnified by the factor that the arrow gives. A net that leans is an error of the angle between the "
-            "axes, one that is longer than wide a difference of their scales; what is left bends with the guides and the gratings. Orange circles are U of a point."
+            "The grey net is the ideal grid, the blue one has every error magnified by the factor that the arrow gives. A net that "
+            "leans is an error of the angle between the "
+            "axes, one that is longer than wide a difference of their scales; what is left bends with the guides and the gratings. "
+            "Orange circles are U of a point."
         ),
         alt=f"{heading}: " + "; ".join(f"{one.name}: {one.numbers}" for one in maps),
         wide=len(maps) > 1,
@@ -86,7 +96,17 @@ def _draw(axes: Axes, one: StageMap, pitch_m: float) -> None:
         # Points of the page: the radius on it in points, squared, times π.
         per_unit = axes.get_window_extent().width / (2 * edge)
         radius = max(0.6, scale * one.u_m * per_unit)
-        axes.add_collection(CircleCollection([math.pi * radius**2], offsets=some, transOffset=axes.transData, facecolors="none", edgecolors=DOWN_COLOR, linewidths=0.9, zorder=3))
+        axes.add_collection(
+            CircleCollection(
+                [math.pi * radius**2],
+                offsets=some,
+                transOffset=axes.transData,
+                facecolors="none",
+                edgecolors=DOWN_COLOR,
+                linewidths=0.9,
+                zorder=3,
+            )
+        )
     axes.grid(visible=False)
     for side in ("left", "bottom"):
         axes.spines[side].set_color(FAINT)
@@ -94,8 +114,29 @@ def _draw(axes: Axes, one: StageMap, pitch_m: float) -> None:
     drawing.few_ticks(axes.yaxis)
     axes.set_xlabel("x / mm")
     axes.set_ylabel("y / mm")
-    axes.annotate(one.name, (0.5, 1.0), (0, 16), xycoords="axes fraction", textcoords="offset points", ha="center", va="bottom", fontsize=11, fontweight="bold", color=INK)
-    axes.annotate(one.numbers, (0.5, 1.0), (0, 3), xycoords="axes fraction", textcoords="offset points", ha="center", va="bottom", fontsize=9.5, color=SOFT)
+    axes.annotate(
+        one.name,
+        (0.5, 1.0),
+        (0, 16),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        ha="center",
+        va="bottom",
+        fontsize=11,
+        fontweight="bold",
+        color=INK,
+    )
+    axes.annotate(
+        one.numbers,
+        (0.5, 1.0),
+        (0, 3),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        ha="center",
+        va="bottom",
+        fontsize=9.5,
+        color=SOFT,
+    )
     if largest > 0:
         _scale_arrow(axes, scale, edge, largest)
 
@@ -106,5 +147,23 @@ def _scale_arrow(axes: Any, scale: float, edge: float, largest: float) -> None:
     start = edge * 0.98 - scale * size
     axes.annotate("", (start + scale * size, -1.0), (start, -1.0), xycoords=("data", "axes fraction"), annotation_clip=False)
     y = -0.075
-    axes.plot([start, start + scale * size], [y, y], color=INK, linewidth=2.2, transform=axes.get_xaxis_transform(), clip_on=False, solid_capstyle="butt")
-    axes.annotate(text(size, "m", unit=display_unit(size, "m"), digits=1), (start, y), (-5, 0), xycoords=axes.get_xaxis_transform(), textcoords="offset points", ha="right", va="center", fontsize=10, color=INK)
+    axes.plot(
+        [start, start + scale * size],
+        [y, y],
+        color=INK,
+        linewidth=2.2,
+        transform=axes.get_xaxis_transform(),
+        clip_on=False,
+        solid_capstyle="butt",
+    )
+    axes.annotate(
+        text(size, "m", unit=display_unit(size, "m"), digits=1),
+        (start, y),
+        (-5, 0),
+        xycoords=axes.get_xaxis_transform(),
+        textcoords="offset points",
+        ha="right",
+        va="center",
+        fontsize=10,
+        color=INK,
+    )

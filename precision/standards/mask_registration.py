@@ -1,4 +1,5 @@
-"""Mask registration: how far the marks of a photomask stand from where they were designed, and which part of it is position, rotation, scale and shear.
+"""Mask registration: how far the marks of a photomask stand from where they were designed, and which part of it is position, rotation,
+scale and shear.
 
 Displacement = measured − designed. With X, Y from the mean of the designed coordinates of the marks that were read:
 
@@ -6,8 +7,9 @@ Displacement = measured − designed. With X, Y from the mean of the designed co
     4 parameters     dx = tx + m·X − r·Y          dy = ty + m·Y + r·X           3 parameters: without m
     magnification (sx + sy)/2        rotation −(oy + ox)/2        orthogonality oy − ox
 
-These are the signs of an independent program for mask registration (image-registration): ox = −d(dy)/dX, oy = d(dx)/dY. Readings that are NaN are left out and
-move nothing. A layout that does not determine a parameter (marks on one line, only x or only y read) has that parameter as None, with the reason.
+These are the signs of an independent program for mask registration (image-registration): ox = −d(dy)/dX, oy = d(dx)/dY. Readings that are
+NaN are left out and move nothing. A layout that does not determine a parameter (marks on one line, only x or only y read) has that
+parameter as None, with the reason.
 """
 
 from __future__ import annotations
@@ -45,8 +47,9 @@ _TERMS: Final = (
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Registration(Reported):
-    """Figures: "tx", "ty", "sx", "sy", "ox", "oy", "magnification", "rotation", "orthogonality"; "raw_…" and "left_…" mean, 3σ (divisor n − 1), |mean| + 3σ and
-    99.7 % maximum of the displacements and of what the model leaves over; "left_3s_x_adjusted", "left_3s_y_adjusted" 3σ per degree of freedom.
+    """Figures: "tx", "ty", "sx", "sy", "ox", "oy", "magnification", "rotation", "orthogonality"; "raw_…" and "left_…" mean, 3σ (divisor n
+    − 1), |mean| + 3σ and 99.7 % maximum of the displacements and of what the model leaves over; "left_3s_x_adjusted", "left_3s_y_adjusted"
+    3σ per degree of freedom.
 
     centre_m : (2,) mean of the designed coordinates of the marks that determine the model. residual_m : (n, 2), NaN where a reading is missing.
     fit : the fit itself, with covariance, tests, rank; its marks are those that determine the model.
@@ -99,7 +102,9 @@ def evaluate(
         raise DataError(f"fitted has shape {chosen.shape}; expected ({design.shape[0]},), one for each mark")
     index = np.flatnonzero(chosen & read.any(axis=1))
     if index.size == 0:
-        raise DataError(f"none of the {int(chosen.sum())} marks that are to determine the model has a reading; check the columns, or choose other marks")
+        raise DataError(
+            f"none of the {int(chosen.sum())} marks that are to determine the model has a reading; check the columns, or choose other marks"
+        )
     # A coordinate counts for the centre where the mark has it designed; a mark with one coordinate only stands in the middle of the other.
     centre = np.array([_mean(design[index, axis]) for axis in (0, 1)])
     local = np.where(np.isfinite(design), design - centre, 0.0)
@@ -114,25 +119,41 @@ def evaluate(
     if missing:
         flags.append(f"{missing} of {design.shape[0]} marks have no reading")
     return Registration(
-        title=f"Mask registration, {parameters} parameters: {design.shape[0]} marks, {found.rank.readings} readings in the fit, centre {centre[0] * 1e3:.6f}, {centre[1] * 1e3:.6f} mm",
+        title=f"Mask registration, {parameters} parameters: {design.shape[0]} marks, {found.rank.readings} readings in the fit, centre "
+        f"{centre[0] * 1e3:.6f}, {centre[1] * 1e3:.6f} mm",
         stated=("displacement is measured minus designed", "sd with divisor n − 1"),
-        figures=keyed([
-            *_renamed(found), *figures(raw, prefix="raw_", of="as measured"), *figures(left, prefix="left_", of="left over"),
-            *(_adjusted(found, axis) for axis in ("x", "y")),
-        ]),
-        flags=tuple(dict.fromkeys(flags)), centre_m=frozen(centre), design_m=frozen(design), displacement_m=frozen(displacement), residual_m=frozen(residual), fit=found,
-        raw=raw, left=left,
-    )  # fmt: skip
+        figures=keyed(
+            [
+                *_renamed(found),
+                *figures(raw, prefix="raw_", of="as measured"),
+                *figures(left, prefix="left_", of="left over"),
+                *(_adjusted(found, axis) for axis in ("x", "y")),
+            ]
+        ),
+        flags=tuple(dict.fromkeys(flags)),
+        centre_m=frozen(centre),
+        design_m=frozen(design),
+        displacement_m=frozen(displacement),
+        residual_m=frozen(residual),
+        fit=found,
+        raw=raw,
+        left=left,
+    )
 
 
 def _checked(design_m: ArrayLike, measured_m: ArrayLike) -> tuple[Array, Array]:
     design, measured = (np.array(values, dtype=np.float64) for values in (design_m, measured_m))
     if design.ndim != 2 or design.shape[1] != 2 or measured.shape != design.shape or design.shape[0] == 0:
-        raise DataError(f"design_m, measured_m have shapes {design.shape}, {measured.shape}; expected (n, 2) each: x and y of every mark in m")
+        raise DataError(
+            f"design_m, measured_m have shapes {design.shape}, {measured.shape}; expected (n, 2) each: x and y of every mark in m"
+        )
     far = np.argwhere((np.abs(design) > LARGEST_M) | np.isinf(design) | np.isinf(measured))
     if far.size:
         row = int(far[0, 0])
-        raise DataError(f"mark {row}: designed {design[row].tolist()}, measured {measured[row].tolist()} m; expected coordinates in m, at most {LARGEST_M:g}, or NaN")
+        raise DataError(
+            f"mark {row}: designed {design[row].tolist()}, measured {measured[row].tolist()} m; expected coordinates in m, at most "
+            f"{LARGEST_M:g}, or NaN"
+        )
     return design, measured - design
 
 

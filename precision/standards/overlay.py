@@ -51,8 +51,8 @@ _DERIVED: Final = (
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Fit(Reported):
-    """A model fitted to one wafer. Figures: each term by its key, derived ones ("M", "aM", "R", "N" and "m", "am", "r", "n"), "s", and mean, 3σ, |mean| + 3σ,
-    99.7 % maximum "raw_…" of what was measured and "left_…" of what the model leaves over.
+    """A model fitted to one wafer. Figures: each term by its key, derived ones ("M", "aM", "R", "N" and "m", "am", "r", "n"), "s", and
+    mean, 3σ, |mean| + 3σ, 99.7 % maximum "raw_…" of what was measured and "left_…" of what the model leaves over.
 
     marks, overlay_m (n, 2), model, sign : what was fitted; a NaN is a reading that is missing.
     coefficients : (p,) float64, SI. NaN for a term that was left out because the layout cannot tell it from others.
@@ -61,7 +61,8 @@ class Fit(Reported):
     residual_m, leverage : (n, 2) float64, NaN where a reading is missing.
     root_weight : (n, 2) float64, square roots of the readings' weights, or None where all weigh the same.
     sd_m : square root of the mean squared residual per degree of freedom, m (with `noise_m`: of the residuals weighted to the mean noise), or None.
-    degrees_of_freedom : readings less independent terms. clusters : those of a covariance by fields (fields − 1), None where U takes marks as independent.
+    degrees_of_freedom : readings less independent terms. clusters : those of a covariance by fields (fields − 1), None where U takes marks
+    as independent.
     rank : what the layout can tell apart.
     raw, left : statistics of the overlay and of the residual (divisor n − 1).
     """
@@ -97,7 +98,9 @@ class Fit(Reported):
 
     def covers(self, truth: ArrayLike) -> NDArray[np.bool_]:
         """(p,) whether |coefficient − truth| is within U, with k of 95.45 %."""
-        within: NDArray[np.bool_] = np.abs(self.coefficients - np.asarray(truth)) <= coverage_factor(self._behind) * self.standard_uncertainty
+        within: NDArray[np.bool_] = (
+            np.abs(self.coefficients - np.asarray(truth)) <= coverage_factor(self._behind) * self.standard_uncertainty
+        )
         return within
 
     @property
@@ -115,7 +118,9 @@ class Fit(Reported):
         if not keys or any(key not in self.rank.kept for key in keys):
             raise ValueError(f"terms {', '.join(keys) or '(none)'}; expected some of those that were fitted: {', '.join(self.rank.kept)}")
         if self.degrees_of_freedom < 1:
-            raise ValueError(f"{self.rank.readings} readings and {self.rank.rank} terms leave no degree of freedom for a test; read more marks")
+            raise ValueError(
+                f"{self.rank.readings} readings and {self.rank.rank} terms leave no degree of freedom for a test; read more marks"
+            )
         index = [self.model.keys.index(key) for key in keys]
         c = self.coefficients[index]
         f = float(c @ np.linalg.solve(self.covariance[np.ix_(index, index)], c)) / len(index)
@@ -127,8 +132,8 @@ class Fit(Reported):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Solution:
-    """Least squares of independent columns: coefficients (p,), unscaled covariance (AᵀWA)⁻¹ (p, p), leverage (r,), residual (r,), Σ w e², lengths of the
-    columns (p,), Q (r, p), and R⁻¹ (p, p) that takes coefficients of Q to those of the columns."""
+    """Least squares of independent columns: coefficients (p,), unscaled covariance (AᵀWA)⁻¹ (p, p), leverage (r,), residual (r,), Σ w e²,
+    lengths of the columns (p,), Q (r, p), and R⁻¹ (p, p) that takes coefficients of Q to those of the columns."""
 
     coefficients: Array
     unscaled: Array
@@ -149,18 +154,31 @@ def solve(design: Array, readings: Array, root_weight: Array | None = None) -> S
     coefficients = inverse @ (q.T @ values)
     residual = readings - design @ coefficients
     weighted = residual if root_weight is None else residual * root_weight
-    return Solution(coefficients=coefficients, unscaled=inverse @ inverse.T, leverage=(q * q).sum(axis=1), residual=residual,
-                    sum_of_squares=float(weighted @ weighted), length=length, basis=q, from_basis=inverse)  # fmt: skip
+    return Solution(
+        coefficients=coefficients,
+        unscaled=inverse @ inverse.T,
+        leverage=(q * q).sum(axis=1),
+        residual=residual,
+        sum_of_squares=float(weighted @ weighted),
+        length=length,
+        basis=q,
+        from_basis=inverse,
+    )
 
 
 def checked_overlay(marks: OverlayMarks, overlay_m: ArrayLike) -> tuple[Array, NDArray[np.bool_]]:
     """(n, 2) read-only overlay and which readings are valid (not NaN). DataError for another shape, an infinity, a value above 1 mm."""
     overlay = np.array(overlay_m, dtype=np.float64)
     if overlay.shape != (marks.count, 2):
-        raise DataError(f"overlay_m has shape {overlay.shape}; expected ({marks.count}, 2): dx and dy of each mark in m, NaN where one is missing")
+        raise DataError(
+            f"overlay_m has shape {overlay.shape}; expected ({marks.count}, 2): dx and dy of each mark in m, NaN where one is missing"
+        )
     bad = np.flatnonzero((np.abs(overlay) > LARGEST_OVERLAY_M).any(axis=1))
     if bad.size:
-        raise DataError(f"overlay of {marks.describe(int(bad[0]))} is {overlay[bad[0]].tolist()} m; expected at most {LARGEST_OVERLAY_M:g} m; correct the unit, or give NaN")
+        raise DataError(
+            f"overlay of {marks.describe(int(bad[0]))} is {overlay[bad[0]].tolist()} m; expected at most {LARGEST_OVERLAY_M:g} m; "
+            f"correct the unit, or give NaN"
+        )
     return frozen(overlay), np.isfinite(overlay)
 
 
@@ -179,11 +197,11 @@ def fit(
     Parameters
     ----------
     overlay_m : (n, 2) dx, dy, m; NaN where a reading is missing
-    noise_m : standard deviation of a reading: one number, (n,) or (n, 2), m. Sets weights 1/noise²; its size is used for U only where no degree of freedom
-        is left, and otherwise compared with the residuals.
+    noise_m : standard deviation of a reading: one number, (n,) or (n, 2), m. Sets weights 1/noise²; its size is used for U only where no
+        degree of freedom is left, and otherwise compared with the residuals.
     deficient : what to do where the layout cannot tell terms apart: refuse, naming them, or drop those that the terms before them explain.
-    errors : for U, take what is left at each mark as independent, or only what is left of each field ("by field": U then covers fields that are placed with a
-        scatter of their own). A flag says where the first claims too little.
+    errors : for U, take what is left at each mark as independent, or only what is left of each field ("by field": U then covers fields
+        that are placed with a scatter of their own). A flag says where the first claims too little.
     sign : what a positive overlay means; kept in the result.
 
     Raises
@@ -223,46 +241,112 @@ def fit(
         else:
             covariance, clusters = found.from_basis @ scatter[0] @ found.from_basis.T, scatter[1]
     return assembled(
-        marks=marks, overlay=overlay, model=model, sign=sign, rank=rank, kept=kept, used=used, coefficients=found.coefficients, covariance=covariance,
-        vif=np.diagonal(found.unscaled) * found.length**2, residual=found.residual, leverage=found.leverage,
+        marks=marks,
+        overlay=overlay,
+        model=model,
+        sign=sign,
+        rank=rank,
+        kept=kept,
+        used=used,
+        coefficients=found.coefficients,
+        covariance=covariance,
+        vif=np.diagonal(found.unscaled) * found.length**2,
+        residual=found.residual,
+        leverage=found.leverage,
         root_weight=None if root_weight is None else frozen(root_weight),
-        sd=None if freedom < 1 or variance is None else math.sqrt(variance) * typical, freedom=freedom, clusters=clusters, stated=(), flags=flags,
-    )  # fmt: skip
+        sd=None if freedom < 1 or variance is None else math.sqrt(variance) * typical,
+        freedom=freedom,
+        clusters=clusters,
+        stated=(),
+        flags=flags,
+    )
 
 
 def assembled(
-    *, marks: OverlayMarks, overlay: Array, model: OverlayModel, sign: Sign, rank: RankReport, kept: NDArray[Any], used: NDArray[np.bool_], coefficients: Array,
-    covariance: Array, vif: Array, residual: Array, leverage: Array, root_weight: Array | None, sd: float | None, freedom: int, clusters: int | None,
-    stated: Sequence[str], flags: Sequence[str],
-) -> Fit:  # fmt: skip
-    """The result of an estimate of the `kept` terms (indices) from the `used` readings (2n,), dx above dy. clusters : degrees of freedom of a covariance by fields."""
+    *,
+    marks: OverlayMarks,
+    overlay: Array,
+    model: OverlayModel,
+    sign: Sign,
+    rank: RankReport,
+    kept: NDArray[Any],
+    used: NDArray[np.bool_],
+    coefficients: Array,
+    covariance: Array,
+    vif: Array,
+    residual: Array,
+    leverage: Array,
+    root_weight: Array | None,
+    sd: float | None,
+    freedom: int,
+    clusters: int | None,
+    stated: Sequence[str],
+    flags: Sequence[str],
+) -> Fit:
+    """The result of an estimate of the `kept` terms (indices) from the `used` readings (2n,), dx above dy. clusters : degrees of freedom
+    of a covariance by fields."""
     p = len(model.terms)
-    full = np.full(p, np.nan)
-    full[kept] = coefficients
-    whole = np.full((p, p), np.nan)
-    whole[np.ix_(kept, kept)] = covariance
-    u = np.sqrt(np.diagonal(whole))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        t = np.where(u > 0, full / u, np.nan)
+    full, inflation, whole = np.full(p, np.nan), np.full(p, np.nan), np.full((p, p), np.nan)
+    full[kept], inflation[kept], whole[np.ix_(kept, kept)] = coefficients, vif, covariance
     behind = freedom if clusters is None else clusters
-    p_value = 2 * stdtr(behind, -np.abs(t)) if behind > 0 else np.full(p, np.nan)
-    inflation = np.full(p, np.nan)
-    inflation[kept] = vif
+    t, p_value = _t_test(full, whole, behind)
     left = _over_marks(residual, used, marks.count)
     raw_statistics, left_statistics = statistics(overlay), statistics(left)
     k = coverage_factor(behind) if behind > 0 else 2.0
     terms = _term_figures(model, rank, full, whole, k)
-    scatter: float | str = sd if sd is not None else "as many terms as readings: nothing is left to see a scatter in"
-    s = figure("s", f"standard deviation of a reading about the model, divisor {freedom}", scatter, "m", None if sd is None else sd * k / math.sqrt(2 * behind), coverage_factor=k)
     return Fit(
         title=f"Overlay, {model.name}: {marks.count} marks in {marks.fields.size} fields, {rank.readings} readings, {freedom} degrees of freedom",
-        stated=(model.coordinates.value, sign.value, "sd with divisor n − 1", f"U takes {'marks' if clusters is None else 'fields'} as independent", *stated),
-        figures=keyed([*terms, s, *figures(raw_statistics, prefix="raw_", of="as measured"), *figures(left_statistics, prefix="left_", of="left over")]),
-        flags=tuple([*flags, *_flags(rank, inflation, freedom, left_statistics), *([] if clusters is not None else _together(left, marks))]),
-        marks=marks, overlay_m=overlay, model=model, sign=sign, coefficients=frozen(full), covariance=frozen(whole), t=frozen(t), p_value=frozen(p_value),
-        vif=frozen(inflation), residual_m=frozen(left), leverage=frozen(_over_marks(leverage, used, marks.count)), root_weight=root_weight, sd_m=sd, degrees_of_freedom=freedom, clusters=clusters, rank=rank,
-        raw=raw_statistics, left=left_statistics,
-    )  # fmt: skip
+        stated=(
+            model.coordinates.value,
+            sign.value,
+            "sd with divisor n − 1",
+            f"U takes {'marks' if clusters is None else 'fields'} as independent",
+            *stated,
+        ),
+        figures=keyed(
+            [
+                *terms,
+                _scatter(sd, freedom, behind, k),
+                *figures(raw_statistics, prefix="raw_", of="as measured"),
+                *figures(left_statistics, prefix="left_", of="left over"),
+            ]
+        ),
+        flags=tuple(
+            [*flags, *_flags(rank, inflation, freedom, left_statistics), *([] if clusters is not None else _together(left, marks))]
+        ),
+        marks=marks,
+        overlay_m=overlay,
+        model=model,
+        sign=sign,
+        coefficients=frozen(full),
+        covariance=frozen(whole),
+        t=frozen(t),
+        p_value=frozen(p_value),
+        vif=frozen(inflation),
+        residual_m=frozen(left),
+        leverage=frozen(_over_marks(leverage, used, marks.count)),
+        root_weight=root_weight,
+        sd_m=sd,
+        degrees_of_freedom=freedom,
+        clusters=clusters,
+        rank=rank,
+        raw=raw_statistics,
+        left=left_statistics,
+    )
+
+
+def _t_test(coefficients: Array, covariance: Array, behind: int) -> tuple[Array, Array]:
+    """t of each term against 0, and the two-sided probability."""
+    u = np.sqrt(np.diagonal(covariance))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = np.where(u > 0, coefficients / u, np.nan)
+    return t, 2 * stdtr(behind, -np.abs(t)) if behind > 0 else np.full_like(t, np.nan)
+
+
+def _scatter(sd: float | None, freedom: int, behind: int, k: float) -> Figure:
+    value: float | str = sd if sd is not None else "as many terms as readings: nothing is left to see a scatter in"
+    u = None if sd is None else sd * k / math.sqrt(2 * behind)
+    return figure("s", f"standard deviation of a reading about the model, divisor {freedom}", value, "m", u, coverage_factor=k)
 
 
 def _over_marks(values: Array, used: NDArray[np.bool_], count: int) -> Array:
@@ -277,9 +361,13 @@ def _noise(noise_m: ArrayLike | None, shape: tuple[int, ...]) -> Array | None:
         return None
     given = np.asarray(noise_m, dtype=np.float64)
     if given.shape not in ((), shape[:1], shape):
-        raise DataError(f"noise_m has shape {given.shape}; expected one number, {shape[:1]} or {shape}: the standard deviation of each reading in m")
+        raise DataError(
+            f"noise_m has shape {given.shape}; expected one number, {shape[:1]} or {shape}: the standard deviation of each reading in m"
+        )
     if not np.all((given > 0) & (given < LARGEST_OVERLAY_M)):
-        raise DataError(f"noise_m holds {given.min():g} … {given.max():g} m; expected standard deviations above 0 and below {LARGEST_OVERLAY_M:g} m")
+        raise DataError(
+            f"noise_m holds {given.min():g} … {given.max():g} m; expected standard deviations above 0 and below {LARGEST_OVERLAY_M:g} m"
+        )
     return np.array(np.broadcast_to(given[:, None] if given.ndim == 1 else given, shape))
 
 
@@ -312,7 +400,9 @@ def _term_figures(model: OverlayModel, rank: RankReport, coefficients: Array, co
 
 
 def _with_u(key: str, symbol: str, name: str, value: float | str, unit: str, variance: float, k: float, shared: str | None) -> Figure:
-    u: float | str = k * math.sqrt(variance) if math.isfinite(variance) else "no degree of freedom is left, and no noise of the marks was stated"
+    u: float | str = (
+        k * math.sqrt(variance) if math.isfinite(variance) else "no degree of freedom is left, and no noise of the marks was stated"
+    )
     if shared is not None and not isinstance(value, str):
         u = f"its value holds that of {shared} too, which this layout cannot tell from it"
     return figure(key, name, value, unit, u, symbol=symbol, coverage_factor=k)
@@ -323,11 +413,18 @@ def _together(left: Array, marks: OverlayMarks) -> list[str]:
     correlation, p = correlation_within_fields(left, marks.field)
     if p >= TOGETHER or correlation < 0.05:
         return []
-    return [f"{BELONG_TOGETHER} (correlation {correlation:.2f}), but U takes marks as independent: it is too small for inter-field terms; use errors='by field'"]
+    return [
+        f"{BELONG_TOGETHER} (correlation {correlation:.2f}), but U takes marks as independent: it is too small for inter-field terms; "
+        f"use errors='by field'"
+    ]
 
 
 def _flags(rank: RankReport, vif: Array, freedom: int, left: OverlayStatistics) -> list[str]:
-    flags = [f"{rank.model.name}: {len(rank.aliases)} of {len(rank.model.terms)} terms were left out: {'; '.join(map(str, rank.aliases))}"] if rank.aliases else []
+    flags = (
+        [f"{rank.model.name}: {len(rank.aliases)} of {len(rank.model.terms)} terms were left out: {'; '.join(map(str, rank.aliases))}"]
+        if rank.aliases
+        else []
+    )
     inflated = [f"{key} ({value:.0f})" for key, value in zip(rank.model.keys, vif, strict=True) if value > LARGEST_VIF]
     if inflated:
         flags.append(f"terms that the layout hardly tells apart, by their variance inflation: {', '.join(inflated)}")
@@ -335,5 +432,8 @@ def _flags(rank: RankReport, vif: Array, freedom: int, left: OverlayStatistics) 
         flags.append(f"{freedom} degrees of freedom: residuals say little about the noise")
     for name, part in (("dx", left.x), ("dy", left.y)):
         if part is not None and part.mean_plus_three_sigma and part.most > 1.5 * part.mean_plus_three_sigma:
-            flags.append(f"99.7 % of |{name}| left over reach {part.most * 1e9:.3g} nm, |mean| + 3σ only {part.mean_plus_three_sigma * 1e9:.3g} nm: heavy tails; look for single marks")
+            flags.append(
+                f"99.7 % of |{name}| left over reach {part.most * 1e9:.3g} nm, |mean| + 3σ only {part.mean_plus_three_sigma * 1e9:.3g} "
+                f"nm: heavy tails; look for single marks"
+            )
     return flags

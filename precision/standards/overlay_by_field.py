@@ -1,8 +1,8 @@
 """Covariance of overlay terms where the marks of a field belong together.
 
-A stage places a whole field: what a wafer model leaves over is then much the same at all marks of a field, and s²·(AᵀA)⁻¹, which takes every mark as independent,
-claims too little for inter-field terms. The covariance by fields (Liang and Zeger 1986, with the small-sample form of Bell and McCaffrey 2002, "CR2") asks only that
-fields are independent of one another:
+A stage places a whole field: what a wafer model leaves over is then much the same at all marks of a field, and s²·(AᵀA)⁻¹, which takes
+every mark as independent, claims too little for inter-field terms. The covariance by fields (Liang and Zeger 1986, with the small-sample
+form of Bell and McCaffrey 2002, "CR2") asks only that fields are independent of one another:
 
     C = (AᵀA)⁻¹·[Σ_f A_fᵀ·B_f·e_f·e_fᵀ·B_f·A_f]·(AᵀA)⁻¹            B_f = (I − H_ff)^{−1/2}
 

@@ -1,6 +1,7 @@
 """Leave one field out: does an overlay model predict fields that it has not seen, or does it follow their noise?
 
-Without field f the model would leave e_(f) = (I − H_ff)⁻¹·e_f there, H being the hat matrix of the fit: no refit is needed (Allen's PRESS, by blocks).
+Without field f the model would leave e_(f) = (I − H_ff)⁻¹·e_f there, H being the hat matrix of the fit: no refit is needed (Allen's PRESS,
+by blocks).
 """
 
 from __future__ import annotations
@@ -64,8 +65,14 @@ def leave_one_field_out(fit: Fit) -> CrossValidation:
         values, vectors = np.linalg.eigh(rest)
         if values[0] < ALONE:
             others = np.flatnonzero(marks.field != number)
-            open_terms = [str(alias) for alias in rank_report(marks.part(others), kept, valid=read[others]).aliases] if others.size else ["there is no other field"]
-            needed[number] = f"without it the others do not determine the model: {'; '.join(open_terms[:3]) or 'a term hangs on it almost alone'}"
+            open_terms = (
+                [str(alias) for alias in rank_report(marks.part(others), kept, valid=read[others]).aliases]
+                if others.size
+                else ["there is no other field"]
+            )
+            needed[number] = (
+                f"without it the others do not determine the model: {'; '.join(open_terms[:3]) or 'a term hangs on it almost alone'}"
+            )
             continue
         predicted[inside] = (vectors @ ((vectors.T @ (weight[inside] * residual[inside])) / values)) / weight[inside]
         by_field[number] = math.sqrt(float(np.mean(predicted[inside] ** 2)))
@@ -79,14 +86,24 @@ def leave_one_field_out(fit: Fit) -> CrossValidation:
         ahead = float(np.sqrt(np.mean(over_marks[both] ** 2)))
         ratio = ahead / fitted if fitted > 0 else "the fit leaves nothing over"
         if not isinstance(ratio, str) and ratio > OVERFITTED:
-            flags.append(f"fields left out are predicted {ratio:.2g} times worse than fitted ones: the model has too many terms for these marks")
+            flags.append(
+                f"fields left out are predicted {ratio:.2g} times worse than fitted ones: the model has too many terms for these marks"
+            )
     found = statistics(over_marks)
     return CrossValidation(
         title=f"Overlay, leave one field out, {fit.model.name}: {marks.fields.size} fields",
         stated=("residuals of each field to the model of all the others",),
-        figures=keyed([
-            *figures(found, prefix="predicted_", of="predicted"),
-            figure("ratio", "predicted over fitted residuals, root mean squares", ratio, "", "it compares two residuals of the same marks"),
-        ]),
-        flags=tuple(flags), predicted_m=frozen(over_marks), predicted=found, by_field_m=MappingProxyType(by_field), needed=MappingProxyType(needed),
-    )  # fmt: skip
+        figures=keyed(
+            [
+                *figures(found, prefix="predicted_", of="predicted"),
+                figure(
+                    "ratio", "predicted over fitted residuals, root mean squares", ratio, "", "it compares two residuals of the same marks"
+                ),
+            ]
+        ),
+        flags=tuple(flags),
+        predicted_m=frozen(over_marks),
+        predicted=found,
+        by_field_m=MappingProxyType(by_field),
+        needed=MappingProxyType(needed),
+    )

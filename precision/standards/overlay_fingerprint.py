@@ -16,7 +16,8 @@ from .overlay_statistics import OverlayStatistics, statistics
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Fingerprint:
-    """in_field_m : (q, 2) places. mean_m : (q, 2) mean overlay there, NaN where none was read. standard_error_m : (q, 2) s/√fields, NaN with fewer than two.
+    """in_field_m : (q, 2) places. mean_m : (q, 2) mean overlay there, NaN where none was read. standard_error_m : (q, 2) s/√fields, NaN
+    with fewer than two.
     count : (q, 2) readings. common, rest : statistics of the mean map, and of what the marks differ from it."""
 
     in_field_m: Array
@@ -43,8 +44,14 @@ def field_fingerprint(marks: OverlayMarks, overlay_m: ArrayLike) -> Fingerprint:
                 mean[one, axis] = values.mean()
             if values.size > 1:
                 error[one, axis] = values.std(ddof=1) / np.sqrt(values.size)
-    return Fingerprint(in_field_m=frozen(marks.in_field_m[first]), mean_m=frozen(mean), standard_error_m=frozen(error), count=frozen(count),
-                       common=statistics(mean), rest=statistics(overlay - mean[place]))  # fmt: skip
+    return Fingerprint(
+        in_field_m=frozen(marks.in_field_m[first]),
+        mean_m=frozen(mean),
+        standard_error_m=frozen(error),
+        count=frozen(count),
+        common=statistics(mean),
+        rest=statistics(overlay - mean[place]),
+    )
 
 
 def without_field_map(marks: OverlayMarks, overlay_m: ArrayLike, *, in_field_m: ArrayLike, map_m: ArrayLike) -> Array:
@@ -65,5 +72,7 @@ def without_field_map(marks: OverlayMarks, overlay_m: ArrayLike, *, in_field_m: 
     known = {tuple(point): row for row, point in enumerate(np.rint(places * 1e9).astype(np.int64).tolist())}
     rows = [known.get(tuple(point), -1) for point in np.rint(marks.in_field_m * 1e9).astype(np.int64).tolist()]
     if min(rows) < 0:
-        raise DataError(f"the map has nothing at {marks.describe(rows.index(-1))}; it has {places.shape[0]} places; interpolate it to the marks first")
+        raise DataError(
+            f"the map has nothing at {marks.describe(rows.index(-1))}; it has {places.shape[0]} places; interpolate it to the marks first"
+        )
     return overlay - moved[rows]

@@ -1,7 +1,7 @@
 """Overlay of thousands of wafers with one layout and one model: coefficients, U and statistics of each, and what the lot has in common.
 
-The coefficients come from one batched product (`precision.kernels.overlay_fit`); missing marks are left out wafer by wafer. A wafer whose marks do not
-determine the model has NaN coefficients, and is listed with the reason.
+The coefficients come from one batched product (`precision.kernels.overlay_fit`); missing marks are left out wafer by wafer. A wafer whose
+marks do not determine the model has NaN coefficients, and is listed with the reason.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ NEAR_SINGULAR: Final = 1e-10
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LotFit(Reported):
-    """Overlay of w wafers. Figures: of each term its mean over the wafers ("mean_Tx", U from its spread) and that spread ("sd_Tx", divisor wafers − 1).
+    """Overlay of w wafers. Figures: of each term its mean over the wafers ("mean_Tx", U from its spread) and that spread ("sd_Tx", divisor
+    wafers − 1).
 
     coefficients, uncertainty : (w, p) float64, SI; U with k of 95.45 % from each wafer's own residuals. NaN for a wafer that could not be fitted.
     sd_m : (w,) residual standard deviation per degree of freedom. degrees_of_freedom : (w,) int64.
@@ -55,9 +56,7 @@ class LotFit(Reported):
         return self.text(angles="µrad")
 
 
-def fit_lot(
-    marks: OverlayMarks, overlay_m: ArrayLike, model: OverlayModel, *, sign: Sign = Sign.SECOND_MINUS_FIRST
-) -> LotFit:
+def fit_lot(marks: OverlayMarks, overlay_m: ArrayLike, model: OverlayModel, *, sign: Sign = Sign.SECOND_MINUS_FIRST) -> LotFit:
     """Fit a model to every wafer of a lot.
 
     Parameters
@@ -70,11 +69,16 @@ def fit_lot(
     """
     overlay = np.asarray(overlay_m, dtype=np.float64)
     if overlay.ndim != 3 or overlay.shape[1:] != (marks.count, 2) or overlay.shape[0] == 0:
-        raise DataError(f"overlay_m has shape {overlay.shape}; expected (wafers, {marks.count}, 2) with at least one wafer, NaN where a reading is missing")
+        raise DataError(
+            f"overlay_m has shape {overlay.shape}; expected (wafers, {marks.count}, 2) with at least one wafer, NaN where a reading is missing"
+        )
     large = np.argwhere(np.abs(overlay) > LARGEST_OVERLAY_M)
     if large.size:
         wafer, mark, _ = large[0]
-        raise DataError(f"wafer {wafer}: overlay of {marks.describe(int(mark))} is {overlay[wafer, mark].tolist()} m; expected at most {LARGEST_OVERLAY_M:g} m; correct the unit")
+        raise DataError(
+            f"wafer {wafer}: overlay of {marks.describe(int(mark))} is {overlay[wafer, mark].tolist()} m; expected at most "
+            f"{LARGEST_OVERLAY_M:g} m; correct the unit"
+        )
     valid = np.isfinite(overlay)
     ever: NDArray[np.bool_] = np.asarray(valid.any(axis=0))
     refuse_deficient(rank_report(marks, model, valid=ever))
@@ -90,7 +94,9 @@ def fit_lot(
         own = rank_report(marks, model, valid=valid[wafer])
         if not own.full:
             coefficients[wafer] = np.nan
-            not_fitted[wafer] = f"{own.readings} readings determine {own.rank} of {len(model.terms)} terms: {'; '.join(map(str, own.aliases[:3]))}"
+            not_fitted[wafer] = (
+                f"{own.readings} readings determine {own.rank} of {len(model.terms)} terms: {'; '.join(map(str, own.aliases[:3]))}"
+            )
     freedom = read.sum(axis=1) - len(model.terms)
     fitted = np.isfinite(coefficients).all(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -105,16 +111,30 @@ def fit_lot(
     mean_residual = np.where(seen > 0, np.nansum(by_mark, axis=0) / np.maximum(seen, 1), np.nan)
     return LotFit(
         title=f"Overlay of {overlay.shape[0]} wafers, {model.name}: {marks.count} marks in {marks.fields.size} fields",
-        stated=(model.coordinates.value, sign.value, "U of one wafer takes its marks as independent; that of the mean is from the spread over the wafers"),
+        stated=(
+            model.coordinates.value,
+            sign.value,
+            "U of one wafer takes its marks as independent; that of the mean is from the spread over the wafers",
+        ),
         figures=keyed(_figures(model, coefficients[fitted])),
         flags=tuple(f"wafer {wafer} was not fitted: {reason}" for wafer, reason in list(not_fitted.items())[:20]),
-        marks=marks, model=model, sign=sign, coefficients=frozen(coefficients), uncertainty=frozen(uncertainty), sd_m=frozen(sd), degrees_of_freedom=freedom,
-        left=statistics(by_mark.reshape(-1, 2)), per_wafer=frozen(_per_wafer(by_mark)), mean_residual_m=frozen(mean_residual), not_fitted=not_fitted,
-    )  # fmt: skip
+        marks=marks,
+        model=model,
+        sign=sign,
+        coefficients=frozen(coefficients),
+        uncertainty=frozen(uncertainty),
+        sd_m=frozen(sd),
+        degrees_of_freedom=freedom,
+        left=statistics(by_mark.reshape(-1, 2)),
+        per_wafer=frozen(_per_wafer(by_mark)),
+        mean_residual_m=frozen(mean_residual),
+        not_fitted=not_fitted,
+    )
 
 
 def _unscaled_variances(design: Array, read: NDArray[np.bool_]) -> tuple[Array, NDArray[np.bool_]]:
-    """(w, p) diagonal of (AᵀA)⁻¹ over the readings of each wafer, and (w,) where that matrix is near to singular; wafers that miss the same readings share it."""
+    """(w, p) diagonal of (AᵀA)⁻¹ over the readings of each wafer, and (w,) where that matrix is near to singular; wafers that miss the
+    same readings share it."""
     length = np.sqrt((design * design).sum(axis=0))
     unit = design / length
     variances = np.full((read.shape[0], design.shape[1]), np.nan)
@@ -153,8 +173,23 @@ def _figures(model: OverlayModel, coefficients: Array) -> list[Any]:
         k = coverage_factor(wafers - 1) if wafers > 1 else 2.0
         mean: float | str = float(values.mean()) if wafers else "no wafer was fitted"
         made += [
-            figure(f"mean_{term.key}", f"{term.name}, mean of {wafers} wafers", mean, term.unit, few if sd is None else k * sd / wafers**0.5, symbol=f"mean {term.symbol}", coverage_factor=k),
-            figure(f"sd_{term.key}", f"{term.name}, standard deviation over the wafers", few if sd is None else sd, term.unit,
-                   None if sd is None else k * sd / (2 * (wafers - 1)) ** 0.5, symbol=f"sd {term.symbol}", coverage_factor=k),
-        ]  # fmt: skip
+            figure(
+                f"mean_{term.key}",
+                f"{term.name}, mean of {wafers} wafers",
+                mean,
+                term.unit,
+                few if sd is None else k * sd / wafers**0.5,
+                symbol=f"mean {term.symbol}",
+                coverage_factor=k,
+            ),
+            figure(
+                f"sd_{term.key}",
+                f"{term.name}, standard deviation over the wafers",
+                few if sd is None else sd,
+                term.unit,
+                None if sd is None else k * sd / (2 * (wafers - 1)) ** 0.5,
+                symbol=f"sd {term.symbol}",
+                coverage_factor=k,
+            ),
+        ]
     return made

@@ -4,8 +4,8 @@
     SMO     both layers on the same machine, whatever the chuck
     MMO     the layers on two machines
 
-Each is |mean| + 3σ of dx and of dy over all marks of the class, after an agreed model (the 6 parameters by default) is taken off each wafer; the 99.7 %
-maximum stands beside it. How tools name the classes is from memory.
+Each is |mean| + 3σ of dx and of dy over all marks of the class, after an agreed model (the 6 parameters by default) is taken off each
+wafer; the 99.7 % maximum stands beside it. How tools name the classes is from memory.
 """
 
 from __future__ import annotations
@@ -29,8 +29,10 @@ from .reported import Reported, keyed
 
 Class = Literal["DCO", "SMO", "MMO"]
 CLASSES: Final[tuple[tuple[Class, str], ...]] = (
-    ("DCO", "dedicated chuck overlay"), ("SMO", "single machine overlay"), ("MMO", "matched machine overlay"),
-)  # fmt: skip
+    ("DCO", "dedicated chuck overlay"),
+    ("SMO", "single machine overlay"),
+    ("MMO", "matched machine overlay"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +55,8 @@ class Exposures:
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Matching(Reported):
     """Figures "DCO_mean_x" … "MMO_most_vector". residual_m : (w, n, 2) after the removed terms. wafers : class -> indices of its wafers.
-    by_class : class -> statistics of all its marks. by_wafer : statistics of each wafer. fingerprint_m : class -> (n, 2) mean over its wafers: what a matching
-    correction can take away; repeatable : class -> statistics of that mean map."""
+    by_class : class -> statistics of all its marks. by_wafer : statistics of each wafer. fingerprint_m : class -> (n, 2) mean over its
+    wafers: what a matching correction can take away; repeatable : class -> statistics of that mean map."""
 
     removed: OverlayModel
     residual_m: Array
@@ -87,7 +89,10 @@ def compare(
     """
     overlay = np.asarray(overlay_m, dtype=np.float64)
     if overlay.ndim != 3 or overlay.shape[1:] != (marks.count, 2) or overlay.shape[0] != len(exposures) or not exposures:
-        raise DataError(f"overlay_m has shape {overlay.shape}; expected ({len(exposures)}, {marks.count}, 2), one wafer for each of the {len(exposures)} exposures")
+        raise DataError(
+            f"overlay_m has shape {overlay.shape}; expected ({len(exposures)}, {marks.count}, 2), one wafer for each of the "
+            f"{len(exposures)} exposures"
+        )
     residual = np.empty_like(overlay)
     for number, wafer in enumerate(overlay):
         try:
@@ -114,7 +119,13 @@ def compare(
     return Matching(
         title=f"Overlay of machines and chucks: {len(exposures)} wafers, {marks.count} marks each",
         stated=(f"removed from each wafer: {removed.name}", removed.coordinates.value, sign.value),
-        figures=keyed(shown), flags=tuple(flags), removed=removed, residual_m=frozen(residual), wafers=MappingProxyType(wafers),
-        by_class=MappingProxyType(by_class), by_wafer=tuple(statistics(one) for one in residual), fingerprint_m=MappingProxyType(fingerprint),
+        figures=keyed(shown),
+        flags=tuple(flags),
+        removed=removed,
+        residual_m=frozen(residual),
+        wafers=MappingProxyType(wafers),
+        by_class=MappingProxyType(by_class),
+        by_wafer=tuple(statistics(one) for one in residual),
+        fingerprint_m=MappingProxyType(fingerprint),
         repeatable=MappingProxyType({name: statistics(map_m) for name, map_m in fingerprint.items()}),
-    )  # fmt: skip
+    )

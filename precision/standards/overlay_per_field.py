@@ -2,8 +2,8 @@
 
     min ‖e_f − A_f·δ_f‖² + λ·Σ_j (ℓ_j·δ_fj)²         ℓ_j² = mean square of column j of A_f over the readings of its component
 
-δ_f is the field's departure from the wafer model. λ = 0 fits each field by itself; λ counts in readings of each component: with λ as large as the number of
-marks in the field, half of a departure is believed.
+δ_f is the field's departure from the wafer model. λ = 0 fits each field by itself; λ counts in readings of each component: with λ as large
+as the number of marks in the field, half of a departure is believed.
 
 A field whose marks do not determine a polynomial order of the terms falls back to the highest lower order that they do; one without marks keeps the
 wafer model.
@@ -67,7 +67,9 @@ def per_field(fit: Fit, *, terms: OverlayModel = PER_FIELD, regularisation: floa
     if not 0 <= regularisation < math.inf:
         raise ValueError(f"regularisation is {regularisation}; expected 0 (none) or a number of readings")
     if any(term.level != "field" for term in terms.terms):
-        raise ValueError(f"{terms.name}: a correction per field takes field terms; expected some of {', '.join(PER_FIELD.keys)} and higher orders")
+        raise ValueError(
+            f"{terms.name}: a correction per field takes field terms; expected some of {', '.join(PER_FIELD.keys)} and higher orders"
+        )
     marks, e = fit.marks, fit.residual_m
     # A reading without a residual, such as one of a rejected mark, tells nothing about its field.
     valid = np.isfinite(e)
@@ -134,9 +136,16 @@ def _ridge(design: Array, values: Array, moved: NDArray[np.int64], regularisatio
 
 
 def _result(
-    fit: Fit, terms: OverlayModel, regularisation: float, coefficients: Array, cost: float, residual: Array, predicted: Array, valid: NDArray[np.bool_],
+    fit: Fit,
+    terms: OverlayModel,
+    regularisation: float,
+    coefficients: Array,
+    cost: float,
+    residual: Array,
+    predicted: Array,
+    valid: NDArray[np.bool_],
     fallback: dict[int, str],
-) -> PerFieldFit:  # fmt: skip
+) -> PerFieldFit:
     left = statistics(residual)
     readings = int(valid.sum())
     freedom = readings - fit.rank.rank - cost
@@ -149,18 +158,41 @@ def _result(
     flags = []
     if fallback:
         first = "; ".join(f"field {number}: {reason}" for number, reason in list(fallback.items())[:5])
-        flags.append(f"{len(fallback)} of {fit.marks.fields.size} fields have fewer terms: {first}{f'; and {len(fallback) - 5} more' if len(fallback) > 5 else ''}")
+        flags.append(
+            f"{len(fallback)} of {fit.marks.fields.size} fields have fewer terms: "
+            f"{first}{f'; and {len(fallback) - 5} more' if len(fallback) > 5 else ''}"
+        )
     if not isinstance(ahead, str) and fit.sd_m is not None and ahead > fit.sd_m:
-        flags.append(f"marks left out are predicted with {ahead * 1e9:.3g} nm, by the wafer model alone with {fit.sd_m * 1e9:.3g} nm: the fields' terms follow noise; raise the regularisation")
+        flags.append(
+            f"marks left out are predicted with {ahead * 1e9:.3g} nm, by the wafer model alone with {fit.sd_m * 1e9:.3g} nm: the "
+            f"fields' terms follow noise; raise the regularisation"
+        )
     not_stated = "described for these marks and this λ"
     return PerFieldFit(
         title=f"Overlay corrections per field, {terms.name} on top of {fit.model.name}: {fit.marks.fields.size} fields",
         stated=(f"regularisation λ = {regularisation:g} readings towards the wafer model", f"effective terms {cost:.1f}", fit.sign.value),
-        figures=keyed([
-            *figures(left, prefix="left_", of="left over"),
-            figure("s", f"standard deviation of a reading, divisor {freedom:.1f}", s, "m", not_stated),
-            figure("s_predicted", "standard deviation of marks predicted from the others of their field", ahead, "m", not_stated, symbol="s pred"),
-        ]),
-        flags=tuple(flags), marks=fit.marks, fields=fit.marks.fields, terms=terms, regularisation=regularisation, coefficients=frozen(coefficients),
-        effective_terms=cost, residual_m=frozen(residual), left=left, fallback=MappingProxyType(fallback),
-    )  # fmt: skip
+        figures=keyed(
+            [
+                *figures(left, prefix="left_", of="left over"),
+                figure("s", f"standard deviation of a reading, divisor {freedom:.1f}", s, "m", not_stated),
+                figure(
+                    "s_predicted",
+                    "standard deviation of marks predicted from the others of their field",
+                    ahead,
+                    "m",
+                    not_stated,
+                    symbol="s pred",
+                ),
+            ]
+        ),
+        flags=tuple(flags),
+        marks=fit.marks,
+        fields=fit.marks.fields,
+        terms=terms,
+        regularisation=regularisation,
+        coefficients=frozen(coefficients),
+        effective_terms=cost,
+        residual_m=frozen(residual),
+        left=left,
+        fallback=MappingProxyType(fallback),
+    )

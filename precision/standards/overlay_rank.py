@@ -1,7 +1,8 @@
 """Which overlay terms a layout can tell apart.
 
-The columns of the design are scaled to length 1 and taken in the model's order; a column that the ones before it explain, up to `TOLERANCE` of its length,
-adds no rank. It is written as their combination, in SI coefficients: a coefficient of the dropped term appears in theirs, times that factor.
+The columns of the design are scaled to length 1 and taken in the model's order; a column that the ones before it explain, up to
+`TOLERANCE` of its length, adds no rank. It is written as their combination, in SI coefficients: a coefficient of the dropped term appears
+in theirs, times that factor.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ TOLERANCE: Final = 1e-9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alias:
-    """A term that the layout cannot tell from others. `equals` : key of the other term -> factor, empty where no reading depends on the term at all."""
+    """A term that the layout cannot tell from others. `equals` : key of the other term -> factor, empty where no reading depends on the
+    term at all."""
 
     term: Term
     equals: Mapping[str, float]
@@ -70,7 +72,10 @@ class RankReport:
         return self.model.without(*(alias.term.key for alias in self.aliases))
 
     def __str__(self) -> str:
-        lines = [f"{self.model.name}: rank {self.rank} of {len(self.model.terms)} terms from {self.readings} readings, condition {self.condition_scaled:.3g}"]
+        lines = [
+            f"{self.model.name}: rank {self.rank} of {len(self.model.terms)} terms from {self.readings} readings, condition "
+            f"{self.condition_scaled:.3g}"
+        ]
         return "\n".join([*lines, *(f"  {alias}" for alias in self.aliases), *([f"  {self.remark}"] if self.remark else [])])
 
     def to_dict(self) -> dict[str, Any]:
@@ -88,7 +93,9 @@ class RankReport:
         }
 
 
-def rank_report(marks: OverlayMarks, model: OverlayModel, *, valid: NDArray[np.bool_] | None = None, weights: Array | None = None) -> RankReport:
+def rank_report(
+    marks: OverlayMarks, model: OverlayModel, *, valid: NDArray[np.bool_] | None = None, weights: Array | None = None
+) -> RankReport:
     """Rank and aliases of a model on a layout.
 
     Parameters
@@ -120,7 +127,11 @@ def rank_report(marks: OverlayMarks, model: OverlayModel, *, valid: NDArray[np.b
     aliases, mixed = [], set()
     for number, index in enumerate(dropped):
         # Factors of scaled columns are at most of the order 1; smaller ones than √TOLERANCE are what rounding leaves.
-        parts = {kept[row]: float(value * length[index] / length[kept[row]]) for row, value in enumerate(factors[:, number]) if abs(value) > TOLERANCE**0.5 and seen[index]}
+        parts = {
+            kept[row]: float(value * length[index] / length[kept[row]])
+            for row, value in enumerate(factors[:, number])
+            if abs(value) > TOLERANCE**0.5 and seen[index]
+        }
         aliases.append(Alias(term=model.terms[index], equals=MappingProxyType({model.keys[row]: value for row, value in parts.items()})))
         mixed |= {index, *parts}
     return RankReport(
@@ -173,7 +184,10 @@ def _remark(marks: OverlayMarks, model: OverlayModel, used: NDArray[np.bool_]) -
         missing, kept = ("dx", "y") if not read_x.any() else ("dy", "x")
         return f"no mark has a valid {missing}: take the model's terms of the other component alone, model.of_component({kept!r})"
     some = marks.part(np.flatnonzero(read_x | read_y))
-    at: dict[str, Array] = {"wafer": some.position_m if model.coordinates is Coordinates.MARK else some.field_centre_m, "field": some.in_field_m}
+    at: dict[str, Array] = {
+        "wafer": some.position_m if model.coordinates is Coordinates.MARK else some.field_centre_m,
+        "field": some.in_field_m,
+    }
     for level, what in (("wafer", "the fields' centres"), ("field", "the marks' places in their fields")):
         if any(term.level == level and any(a + b for _, a, b in term.dx + term.dy) for term in model.terms):
             spread = at[level] - at[level].mean(axis=0)

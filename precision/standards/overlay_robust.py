@@ -2,7 +2,7 @@
 
 1. Reweighting (Huber or Tukey) gives coefficients that single marks do not move, and the scale of the residuals, 1.4826 times their median size.
 2. A mark is rejected where |e| of dx or dy exceeds `reject_beyond` times that scale; never more than `most_rejected` of the marks, the largest first.
-3. The marks that are left are fitted by reweighting again. Covariance of an M-estimate (Huber 1981, 7.6), ψ(u) = u·w(u), u = e/scale:
+3. The marks that are left are fitted by reweighting again. Covariance of an M-estimate (Huber, Robust Statistics, 1981, 7.6), ψ(u) = u·w(u), u = e/scale:
 
        C = κ²·scale²·[Σ ψ² / (n − p)] / [Σ ψ′ / n]²·(AᵀA)⁻¹          κ = 1 + p/n·var ψ′ / (mean ψ′)²
 """
@@ -30,12 +30,14 @@ Law = Literal["huber", "tukey"]
 REJECT_BEYOND: Final = TUNING["tukey"]
 MOST_REJECTED: Final = 0.1
 MASKING: Final = 2.0
-"""A scale of the kept marks that is smaller than that of all by more than this factor: the rejected ones hid others, or are a population of their own."""
+"""A scale of the kept marks that is smaller than that of all by more than this factor: the rejected ones hid others, or are a population
+of their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejected:
-    """A mark that was left out: its index, field, and name, its residual (dx, dy) to the robust fit in m, and the larger of them in units of the scale."""
+    """A mark that was left out: its index, field, and name, its residual (dx, dy) to the robust fit in m, and the larger of them in units
+    of the scale."""
 
     mark: int
     field: int
@@ -84,56 +86,92 @@ def robust_fit(
     ------
     DataError       as `overlay.fit`; terms that only rejected marks determine
     ValueError      an unknown law, limits out of range
-
-    References
-    ----------
-    P. J. Huber, Robust Statistics (1981); J. W. Tukey's biweight.
     """
-    if law not in TUNING:
-        raise ValueError(f"law is {law!r}; expected {', '.join(map(repr, TUNING))}")
-    if not (reject_beyond >= 2 and 0 <= most_rejected < 0.5):
-        raise ValueError(f"reject_beyond, most_rejected are {reject_beyond}, {most_rejected}; expected at least 2 standard deviations, and a part from 0 to below 0.5")
+    _check(law, reject_beyond, most_rejected)
     overlay, valid = checked_overlay(marks, overlay_m)
     refuse_deficient(rank_report(marks, model, valid=valid))
     design = model.design(marks)
     _, residual, scale, _ = _reweighted(design, overlay, valid, law)
-    size = np.nanmax(np.where(valid, np.abs(residual), 0.0), axis=1) / scale if scale > 0 else np.zeros(marks.count)
-    beyond = np.flatnonzero(size > reject_beyond)
-    allowed = math.floor(most_rejected * int(valid.any(axis=1).sum()))
-    dropped = beyond[np.argsort(-size[beyond], kind="stable")][:allowed]
+    size, beyond, dropped = _beyond(residual, valid, scale, reject_beyond, most_rejected)
     kept = valid.copy()
     kept[dropped] = False
     rank = rank_report(marks, model, valid=kept)
     if not rank.full:
-        raise DataError(f"without the {dropped.size} rejected marks (the first is {marks.describe(int(dropped[0]))}), terms are not determined:\n{rank}\nRead more marks, or raise reject_beyond")
+        first = marks.describe(int(dropped[0]))
+        raise DataError(
+            f"without {dropped.size} rejected marks (first {first}), terms stay free:\n{rank}\nRead more, or raise reject_beyond"
+        )
     coefficients, residual, final_scale, weight = _reweighted(design, overlay, kept, law)
     used = kept.T.ravel()
     plain = solve(design[used], overlay.T.ravel()[used])
     e = residual.T.ravel()[used]
     factor, sd, pull = _variance_factor(e, final_scale, law, rank.rank)
-    covariance, clusters = plain.unscaled * factor, None
-    flags = _flags(beyond.size, dropped.size, scale, final_scale)
+    covariance, clusters, why = plain.unscaled * factor, None, []
     if errors == "by field":
         scatter = by_field(plain.basis, pull, np.tile(marks.field, 2)[used])
         if isinstance(scatter, str):
-            flags.append(f"U takes marks as independent: {scatter}")
+            why = [f"U takes marks as independent: {scatter}"]
         else:
             covariance, clusters = plain.from_basis @ scatter[0] @ plain.from_basis.T, scatter[1]
-    rejected = tuple(
-        Rejected(mark=int(index), field=int(marks.field[index]), name=marks.describe(int(index)), size=float(size[index]),
-                 residual_m=(float(residual[index, 0]), float(residual[index, 1])))
-        for index in dropped
-    )  # fmt: skip
+    rejected = _rejected(marks, dropped, residual, size)
     base = assembled(
-        marks=marks, overlay=overlay, model=model, sign=sign, rank=rank, kept=np.arange(rank.rank), used=used, coefficients=coefficients,
-        covariance=covariance, vif=np.diagonal(plain.unscaled) * plain.length**2, residual=e, leverage=plain.leverage,
-        root_weight=frozen(np.sqrt(weight)), sd=sd, freedom=rank.readings - rank.rank, clusters=clusters,
-        stated=(f"{law.capitalize()} weights, tuning {TUNING[law]:g}; {dropped.size} of {marks.count} marks rejected beyond {reject_beyond:g} scales",),
-        flags=[*_listed(rejected), *flags],
-    )  # fmt: skip
+        marks=marks,
+        overlay=overlay,
+        model=model,
+        sign=sign,
+        rank=rank,
+        kept=np.arange(rank.rank),
+        used=used,
+        coefficients=coefficients,
+        covariance=covariance,
+        vif=np.diagonal(plain.unscaled) * plain.length**2,
+        residual=e,
+        leverage=plain.leverage,
+        root_weight=frozen(np.sqrt(weight)),
+        sd=sd,
+        freedom=rank.readings - rank.rank,
+        clusters=clusters,
+        stated=(
+            f"{law.capitalize()} weights, tuning {TUNING[law]:g}; {dropped.size} of {marks.count} marks rejected beyond {reject_beyond:g} scales",
+        ),
+        flags=[*_listed(rejected), *_flags(beyond.size, dropped.size, scale, final_scale), *why],
+    )
     weight[dropped] = np.where(valid[dropped], 0.0, np.nan)
     own: dict[str, Any] = {field.name: getattr(base, field.name) for field in fields(base)}
     return RobustFit(**own, law=law, tuning=TUNING[law], scale_m=final_scale, weight=frozen(weight), rejected=rejected)
+
+
+def _check(law: Law, reject_beyond: float, most_rejected: float) -> None:
+    if law not in TUNING:
+        raise ValueError(f"law is {law!r}; expected {', '.join(map(repr, TUNING))}")
+    if not (reject_beyond >= 2 and 0 <= most_rejected < 0.5):
+        raise ValueError(
+            f"reject_beyond, most_rejected are {reject_beyond}, {most_rejected}; expected at least 2 standard deviations, and a part "
+            f"from 0 to below 0.5"
+        )
+
+
+def _beyond(
+    residual: Array, valid: NDArray[np.bool_], scale: float, reject_beyond: float, most_rejected: float
+) -> tuple[Array, NDArray[np.int64], NDArray[np.int64]]:
+    """The larger residual of each mark in scales, the marks beyond the limit, and those of them that may be rejected, largest first."""
+    size = np.where(valid, np.abs(residual), 0.0).max(axis=1) / scale if scale > 0 else np.zeros(residual.shape[0])
+    beyond = np.flatnonzero(size > reject_beyond)
+    allowed = math.floor(most_rejected * int(valid.any(axis=1).sum()))
+    return size, beyond, beyond[np.argsort(-size[beyond], kind="stable")][:allowed]
+
+
+def _rejected(marks: OverlayMarks, dropped: NDArray[np.int64], residual: Array, size: Array) -> tuple[Rejected, ...]:
+    return tuple(
+        Rejected(
+            mark=int(index),
+            field=int(marks.field[index]),
+            name=marks.describe(int(index)),
+            size=float(size[index]),
+            residual_m=(float(residual[index, 0]), float(residual[index, 1])),
+        )
+        for index in dropped
+    )
 
 
 def _reweighted(design: Array, overlay: Array, valid: NDArray[np.bool_], law: Law) -> tuple[Array, Array, float, Array]:
@@ -148,7 +186,8 @@ def _reweighted(design: Array, overlay: Array, valid: NDArray[np.bool_], law: La
 
 
 def _variance_factor(residual: Array, scale: float, law: Law, terms: int) -> tuple[float, float | None, Array]:
-    """Factor of (AᵀA)⁻¹, m², its square root, m (NaN and None without degrees of freedom), and by how much each residual pulls, κ·scale·ψ/mean ψ′, m."""
+    """Factor of (AᵀA)⁻¹, m², its square root, m (NaN and None without degrees of freedom), and by how much each residual pulls,
+    κ·scale·ψ/mean ψ′, m."""
     n, c = residual.size, TUNING[law]
     if n <= terms:
         return math.nan, None, residual
@@ -178,7 +217,12 @@ def _listed(rejected: tuple[Rejected, ...]) -> list[str]:
 def _flags(beyond: int, dropped: int, scale: float, final_scale: float) -> list[str]:
     flags = []
     if beyond > dropped:
-        flags.append(f"{beyond} marks are beyond the limit, only {dropped} may be rejected: they may mask one another; look at the map, or use a model with more terms")
+        flags.append(
+            f"{beyond} marks are beyond the limit, only {dropped} may be rejected: they may mask one another; look at the map, or use "
+            f"a model with more terms"
+        )
     if final_scale > 0 and scale > MASKING * final_scale:
-        flags.append(f"the scale falls from {scale * 1e9:.3g} to {final_scale * 1e9:.3g} nm without the rejected marks: they hid others; look at the map")
+        flags.append(
+            f"the scale falls from {scale * 1e9:.3g} to {final_scale * 1e9:.3g} nm without the rejected marks: they hid others; look at the map"
+        )
     return flags

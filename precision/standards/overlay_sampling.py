@@ -6,8 +6,8 @@
     equal places              every place in the field is used equally often, within 1
     radial coverage           every ring of equal area has its share of the marks, within 1, by the candidates in it
 
-Exchange (Fedorov 1972, Mitchell 1974): one mark goes, the best one allowed comes, as long as that gains. The rules come first: a swap that keeps them less
-is never made. The result is a good layout, not proven the best.
+Exchange (Fedorov 1972, Mitchell 1974): one mark goes, the best one allowed comes, as long as that gains. The rules come first: a swap that
+keeps them less is never made. The result is a good layout, not proven the best.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ HIGH_POWER: Final = 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """Constraints of a layout. rings : of equal area within the largest radius of the candidates, 0 for no rule. most_per_field : marks, None for no limit."""
+    """Constraints of a layout. rings : of equal area within the largest radius of the candidates, 0 for no rule. most_per_field : marks,
+    None for no limit."""
 
     equal_scan: bool = True
     equal_places: bool = True
@@ -60,7 +61,8 @@ class _Margin:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Sampling(Reported):
-    """A layout. Figures: "D_efficiency" and "G_efficiency" (below), "worst" and "mean" prediction standard deviation over the candidates, per unit noise.
+    """A layout. Figures: "D_efficiency" and "G_efficiency" (below), "worst" and "mean" prediction standard deviation over the candidates,
+    per unit noise.
 
     chosen : (k,) int64, indices of the candidates, ascending. marks : the layout. counts : rule -> how many marks of each class.
     D_efficiency = (det(AᵀA/k)/det(CᵀC/n))^{1/p} against all n candidates C: above 1 where the marks stand better than the candidates on the whole.
@@ -85,8 +87,8 @@ def optimal(
 
     Raises
     ------
-    DataError       fewer candidates than `count`, too few marks for the terms, terms that even all candidates cannot tell apart, rules that no layout of
-                    this size keeps (the rule is named), scan directions that are not known
+    DataError       fewer candidates than `count`, too few marks for the terms, terms that even all candidates cannot tell apart, rules that
+                    no layout of this size keeps (the rule is named), scan directions that are not known
     """
     rules = Rules() if rules is None else rules
     if criterion not in ("D", "G"):
@@ -94,7 +96,10 @@ def optimal(
     refuse_deficient(rank_report(candidates, model))
     p = len(model.terms)
     if not p / 2 <= count <= candidates.count:
-        raise DataError(f"count is {count}; expected at least {math.ceil(p / 2)} marks (two readings each, {p} terms) and at most the {candidates.count} candidates")
+        raise DataError(
+            f"count is {count}; expected at least {math.ceil(p / 2)} marks (two readings each, {p} terms) and at most the "
+            f"{candidates.count} candidates"
+        )
     design = model.design(candidates)
     unit = design / np.sqrt((design * design).sum(axis=0) / candidates.count)
     rows = np.stack([unit[: candidates.count], unit[candidates.count :]], axis=1)
@@ -106,8 +111,11 @@ def optimal(
     chosen = np.flatnonzero(exchange.inside)
     for margin, used in zip(margins, exchange.used, strict=True):
         if margin.faults(used):
-            raise DataError(f"no layout of {count} marks was found that keeps the rule {margin.name!r}: {used.tolist()} marks of its classes, {margin.low.tolist()} to "
-                            f"{margin.high.tolist()} are wanted; change the number of marks or the rules")  # fmt: skip
+            raise DataError(
+                f"no layout of {count} marks was found that keeps the rule {margin.name!r}: {used.tolist()} marks of its classes, "
+                f"{margin.low.tolist()} to "
+                f"{margin.high.tolist()} are wanted; change the number of marks or the rules"
+            )
     return _result(candidates, model, rows, chosen, criterion, margins, exchange.used)
 
 
@@ -137,10 +145,19 @@ def _margins(marks: OverlayMarks, count: int, rules: Rules) -> list[_Margin]:
         radius = np.hypot(*marks.position_m.T)
         ring = np.minimum((rules.rings * (radius / radius.max()) ** 2).astype(np.int64), rules.rings - 1)
         share = count * np.bincount(ring, minlength=rules.rings) / marks.count
-        found.append(_Margin(name="radial coverage", label=ring, low=np.floor(share).astype(np.int64), high=np.ceil(share).astype(np.int64)))
+        found.append(
+            _Margin(name="radial coverage", label=ring, low=np.floor(share).astype(np.int64), high=np.ceil(share).astype(np.int64))
+        )
     if rules.most_per_field is not None:
         label = np.searchsorted(marks.fields, marks.field)
-        found.append(_Margin(name="most marks per field", label=label, low=np.zeros(marks.fields.size, dtype=np.int64), high=np.full(marks.fields.size, rules.most_per_field)))
+        found.append(
+            _Margin(
+                name="most marks per field",
+                label=label,
+                low=np.zeros(marks.fields.size, dtype=np.int64),
+                high=np.full(marks.fields.size, rules.most_per_field),
+            )
+        )
     return found
 
 
@@ -210,8 +227,8 @@ class _Exchange:
     def improve_g(self) -> None:
         """Bring in marks where the prediction is worst, for those that are missed least, as long as that gains.
 
-        The largest variance stands at several places at once, so that no single swap may lower it: a high mean power of all is lowered, and the layout
-        with the lowest maximum on the way is kept.
+        The largest variance stands at several places at once, so that no single swap may lower it: a high mean power of all is lowered,
+        and the layout with the lowest maximum on the way is kept.
         """
         now = _variances(self.rows, self.inverse)
         kept, lowest, power = self.inside.copy(), float(now.max()), _power(now)
@@ -256,9 +273,14 @@ def _power(variances: Array) -> float:
 
 
 def _result(
-    candidates: OverlayMarks, model: OverlayModel, rows: Array, chosen: NDArray[np.int64], criterion: Criterion | None, margins: list[_Margin],
+    candidates: OverlayMarks,
+    model: OverlayModel,
+    rows: Array,
+    chosen: NDArray[np.int64],
+    criterion: Criterion | None,
+    margins: list[_Margin],
     used: list[NDArray[np.int64]],
-) -> Sampling:  # fmt: skip
+) -> Sampling:
     p, k, n = rows.shape[2], chosen.size, rows.shape[0]
     some, everything = rows[chosen].reshape(-1, p), rows.reshape(-1, p)
     log_det = float(np.linalg.slogdet(some.T @ some / k)[1] - np.linalg.slogdet(everything.T @ everything / n)[1])
@@ -268,12 +290,30 @@ def _result(
     return Sampling(
         title=f"Overlay sampling, {model.name}: {k} of {n} marks" + (f", {criterion}-optimal by exchange" if criterion else ""),
         stated=(model.coordinates.value, *(f"rule: {margin.name}" for margin in margins)),
-        figures=keyed([
-            figure("D_efficiency", "D-efficiency against all candidates", math.exp(log_det / p), "", exact, symbol="D eff"),
-            figure("G_efficiency", "G-efficiency, p/(k·max variance of both components)", p / (k * float(variance.sum(axis=1).max())), "", exact, symbol="G eff"),
-            figure("worst", "largest standard deviation of a predicted component, per unit noise", math.sqrt(float(variance.max())), "", exact),
-            figure("mean", "root mean square of it over the candidates", math.sqrt(float(variance.mean())), "", exact),
-        ]),
-        flags=(), criterion=criterion or "D", chosen=chosen, marks=candidates.part(chosen),
+        figures=keyed(
+            [
+                figure("D_efficiency", "D-efficiency against all candidates", math.exp(log_det / p), "", exact, symbol="D eff"),
+                figure(
+                    "G_efficiency",
+                    "G-efficiency, p/(k·max variance of both components)",
+                    p / (k * float(variance.sum(axis=1).max())),
+                    "",
+                    exact,
+                    symbol="G eff",
+                ),
+                figure(
+                    "worst",
+                    "largest standard deviation of a predicted component, per unit noise",
+                    math.sqrt(float(variance.max())),
+                    "",
+                    exact,
+                ),
+                figure("mean", "root mean square of it over the candidates", math.sqrt(float(variance.mean())), "", exact),
+            ]
+        ),
+        flags=(),
+        criterion=criterion or "D",
+        chosen=chosen,
+        marks=candidates.part(chosen),
         counts={margin.name: tuple(count.tolist()) for margin, count in zip(margins, used, strict=True)},
-    )  # fmt: skip
+    )

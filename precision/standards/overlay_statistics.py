@@ -32,7 +32,8 @@ TWO_SIGMA: Final = 0.977249868
 
 
 def coverage_factor(degrees_of_freedom: float) -> float:
-    """k for 95.45 % from Student's distribution, to two decimals as in the GUM's table; 2 above 100 degrees of freedom, where it would be 2.02 or less.
+    """k for 95.45 % from Student's distribution, to two decimals as in the GUM's table; 2 above 100 degrees of freedom, where it would be
+    2.02 or less.
 
     >>> round(coverage_factor(1e9), 3), round(coverage_factor(10), 2)
     (2.0, 2.28)
@@ -44,7 +45,8 @@ def coverage_factor(degrees_of_freedom: float) -> float:
 class Spread:
     """Statistics of one component, or of the vector's length; m.
 
-    count : readings. mean : their mean. sd : divisor count − 1, None for one reading. three_sigma, mean_plus_three_sigma : 3σ, |mean| + 3σ, None as sd.
+    count : readings. mean : their mean. sd : divisor count − 1, None for one reading. three_sigma, mean_plus_three_sigma : 3σ, |mean| +
+    3σ, None as sd.
     largest : max |d|. most : 99.7 % maximum.
     """
 
@@ -66,8 +68,15 @@ class Spread:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
-        return {"count": self.count, "mean": self.mean, "sd": self.sd, "three_sigma": self.three_sigma, "mean_plus_three_sigma": self.mean_plus_three_sigma,
-                "largest": self.largest, "most_99_7": self.most}  # fmt: skip
+        return {
+            "count": self.count,
+            "mean": self.mean,
+            "sd": self.sd,
+            "three_sigma": self.three_sigma,
+            "mean_plus_three_sigma": self.mean_plus_three_sigma,
+            "largest": self.largest,
+            "most_99_7": self.most,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +130,8 @@ def figures(found: OverlayStatistics, *, prefix: str, of: str) -> list[Figure]:
 
     prefix, of : of their keys and symbols ("raw_", giving "raw_mean_x" and "raw mean x") and of their names ("as measured").
 
-    U of mean, 3σ and |mean| + 3σ takes the marks as a sample of independent normal readings: k·s/√n, 3·s·k/√(2(n − 1)), and their root sum of squares.
+    U of mean, 3σ and |mean| + 3σ takes the marks as a sample of independent normal readings: k·s/√n, 3·s·k/√(2(n − 1)), and their root sum
+    of squares.
     """
     parts: list[Figure] = []
     tag = prefix.replace("_", " ")
@@ -153,4 +163,11 @@ def figures(found: OverlayStatistics, *, prefix: str, of: str) -> list[Figure]:
 def _most(prefix: str, key: str, part: Spread | None, name: str) -> Figure:
     value: float | str = "no mark has a valid reading" if part is None else part.most
     why = "the quantile of a sample whose tail is not known; it describes these marks"
-    return figure(f"{prefix}most_{key}", f"99.7 % maximum of |{name.partition(',')[0]}|,{name.partition(',')[2]}", value, "m", why, symbol=f"{prefix.replace('_', ' ')}99.7 % {key if key != 'vector' else 'r'}")
+    return figure(
+        f"{prefix}most_{key}",
+        f"99.7 % maximum of |{name.partition(',')[0]}|,{name.partition(',')[2]}",
+        value,
+        "m",
+        why,
+        symbol=f"{prefix.replace('_', ' ')}99.7 % {key if key != 'vector' else 'r'}",
+    )

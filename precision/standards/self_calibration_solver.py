@@ -1,8 +1,8 @@
 """Sparse least squares of self-calibration: H·u = M with the seven gauge constraints held exactly, and the covariance of u.
 
-Seven unknowns are pinned to 0 (the first view's placement, and G at two places far apart), the plate's errors are eliminated (their block of HᵀH is diagonal,
-as R_v is orthogonal), the rest is factorised once. Pinning is then undone: u − Z·(C·Z)⁻¹·C·u fulfils the constraints and changes no reading.
-A step of iterative refinement removes what forming HᵀH lost.
+Seven unknowns are pinned to 0 (the first view's placement, and G at two places far apart), the plate's errors are eliminated (their block
+of HᵀH is diagonal, as R_v is orthogonal), the rest is factorised once. Pinning is then undone: u − Z·(C·Z)⁻¹·C·u fulfils the constraints
+and changes no reading. A step of iterative refinement removes what forming HᵀH lost.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from .self_calibration_views import GAUGE, Equations, gauge, unit_coordinates
 EXACT_COVARIANCE_UP_TO: Final = 25
 """Grids up to this size get the covariance of all unknowns; that of larger ones is sampled."""
 SAMPLES: Final = 64
-"""Noise realisations for a sampled covariance: a standard deviation is then known to 1/√(2·64) = 9 %, its root mean square over the grid far better."""
+"""Noise realisations for a sampled covariance: a standard deviation is then known to 1/√(2·64) = 9 %, its root mean square over the grid
+far better."""
 SMALLEST_PIVOT: Final = 1e-10
 """Relative to the largest: the smallest of a good set of views falls as 1/n², to 1e-5 at n = 100."""
 REFINEMENTS: Final = 2
@@ -129,7 +130,18 @@ def factorise(system: Equations) -> Factorised:
     pivots = np.abs(lu.U.diagonal())
     if pivots.min() < SMALLEST_PIVOT * pivots.max():
         raise Singular
-    return Factorised(system=system, z=z, c=c, free_plate=free_plate, free_rest=free_rest, plate_count=count, h_plate=h_plate, h_rest=h_rest, reduced=reduced, lu=lu)
+    return Factorised(
+        system=system,
+        z=z,
+        c=c,
+        free_plate=free_plate,
+        free_rest=free_rest,
+        plate_count=count,
+        h_plate=h_plate,
+        h_rest=h_rest,
+        reduced=reduced,
+        lu=lu,
+    )
 
 
 def degrees_of_freedom(system: Equations) -> int:

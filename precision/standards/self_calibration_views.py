@@ -4,10 +4,11 @@ A grid of n × n places with pitch D, coordinates from its centre. In view v the
 
     M_v(q) = G(q) + R_v·A(R_v⁻¹(q − T_v)) + (t_x, t_y) + θ·(−q_y, q_x) + noise
 
-G : error of the stage at place q, fixed to the machine. A : error of the plate's mark, fixed to the plate. t, θ : how the plate was misplaced, unknown.
+G : error of the stage at place q, fixed to the machine. A : error of the plate's mark, fixed to the plate. t, θ : how the plate was
+misplaced, unknown.
 
-Seven combinations of G, A, t and θ can never be seen, whatever the views (gauge): translation, rotation and mean scale of G; translation and rotation of A are
-taken up by t, θ and by one another. A set of views is good if nothing else stays open.
+Seven combinations of G, A, t and θ can never be seen, whatever the views (gauge): translation, rotation and mean scale of G; translation
+and rotation of A are taken up by t, θ and by one another. A set of views is good if nothing else stays open.
 """
 
 from __future__ import annotations
@@ -78,8 +79,8 @@ def mark_at(view: View, n: int) -> Whole:
 class Equations:
     """H·u = M. Unknowns u: Gx, Gy of each place; Ax, Ay of each mark; t_x, t_y, θ·L of each view (L : half the grid, so that all are lengths).
 
-    matrix : (2r, 4n² + 3V) sparse, rows in pairs dx, dy. view, place, mark : (r,) of each pair. n, views : as given. seen : (4n² + 3V,) bool, unknowns that
-    a reading depends on.
+    matrix : (2r, 4n² + 3V) sparse, rows in pairs dx, dy. view, place, mark : (r,) of each pair. n, views : as given. seen : (4n² + 3V,)
+    bool, unknowns that a reading depends on.
     """
 
     matrix: csr_array
@@ -106,7 +107,11 @@ def equations(views: Sequence[View], n: int, present: NDArray[np.bool_] | None =
         row = start + 2 * np.arange(place.size)
         turn, offset = view.rotation, 4 * n * n + 3 * v
         for axis in (0, 1):
-            entries: list[tuple[Any, Any]] = [(2 * place + axis, 1.0), (offset + axis, 1.0), (offset + 2, -rho[place, 1] if axis == 0 else rho[place, 0])]
+            entries: list[tuple[Any, Any]] = [
+                (2 * place + axis, 1.0),
+                (offset + axis, 1.0),
+                (offset + 2, -rho[place, 1] if axis == 0 else rho[place, 0]),
+            ]
             entries += [(2 * n * n + 2 * mark + other, float(turn[axis, other])) for other in (0, 1) if turn[axis, other]]
             for column, value in entries:
                 rows.append(row + axis)
@@ -120,7 +125,13 @@ def equations(views: Sequence[View], n: int, present: NDArray[np.bool_] | None =
     matrix = coo_array((np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape=shape).tocsr()
     view_of, place_of, mark_of = (np.concatenate(parts).astype(np.int64) for parts in (kept_view, kept_place, kept_mark))
     seen = np.zeros(shape[1], dtype=bool)
-    for part in (2 * place_of, 2 * place_of + 1, 2 * n * n + 2 * mark_of, 2 * n * n + 2 * mark_of + 1, *(4 * n * n + 3 * view_of + k for k in range(3))):
+    for part in (
+        2 * place_of,
+        2 * place_of + 1,
+        2 * n * n + 2 * mark_of,
+        2 * n * n + 2 * mark_of + 1,
+        *(4 * n * n + 3 * view_of + k for k in range(3)),
+    ):
         seen[part] = True
     return Equations(matrix=matrix, view=view_of, place=place_of, mark=mark_of, n=n, views=tuple(views), seen=seen)
 
@@ -161,8 +172,9 @@ def gauge(system: Equations) -> tuple[Array, Array]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViewRank:
-    """What a set of views determines on an n × n grid. unknowns : 4n² + 3V that any reading depends on. rank : with the seven constraints, as the literature
-    counts it. open : unknowns − rank. reasons : why, a sentence each; empty where nothing is open. exact_for : the n that the rank was computed for."""
+    """What a set of views determines on an n × n grid. unknowns : 4n² + 3V that any reading depends on. rank : with the seven constraints,
+    as the literature counts it. open : unknowns − rank. reasons : why, a sentence each; empty where nothing is open. exact_for : the n
+    that the rank was computed for."""
 
     n: int
     unknowns: int
@@ -193,7 +205,11 @@ def rank(views: Sequence[View], n: int, present: NDArray[np.bool_] | None = None
     unknowns = int(system.seen.sum())
     why = reasons(views) if found < unknowns else ()
     if found < unknowns and not why:
-        why = ("missing marks cut the stage or the plate into parts that no view connects",) if present is not None else ("maps stay free that these turns and shifts repeat",)
+        why = (
+            ("missing marks cut the stage or the plate into parts that no view connects",)
+            if present is not None
+            else ("maps stay free that these turns and shifts repeat",)
+        )
     return ViewRank(n=exact, unknowns=unknowns, rank=found, reasons=why, exact_for=exact)
 
 
@@ -205,7 +221,12 @@ def reasons(views: Sequence[View]) -> tuple[str, ...]:
         found.append("one view sees the sum of stage and plate only; turn the plate by 90°, and shift it by one pitch")
     if not any((a - b) % 2 for a in turns for b in turns):
         found.append("no view is turned by 90° against another: orthogonality and the difference of the axes' scales stay free")
-    steps = [(a.shift[0] - b.shift[0], a.shift[1] - b.shift[1]) for i, a in enumerate(views) for b in views[:i] if (a.turns - b.turns) % 4 == 0 and a.shift != b.shift]
+    steps = [
+        (a.shift[0] - b.shift[0], a.shift[1] - b.shift[1])
+        for i, a in enumerate(views)
+        for b in views[:i]
+        if (a.turns - b.turns) % 4 == 0 and a.shift != b.shift
+    ]
     if len(views) > 1 and not steps:
         found.append("no view is only shifted against another: errors that look the same from all the turned views stay free")
     # Turned views carry a shift along x over to y, so that one direction is enough; its common step is what counts.

@@ -34,7 +34,13 @@ def test_the_ready_overlay_plan_measures_reports_and_reproduces(precision: Run, 
         # Damaged marks are read 15 nm wrongly and more, where they were found at all; the model leaves 1.8 nm over.
         assert rejected <= set(wafer["damaged_marks"])
     report = (run / "report.html").read_text()
-    for title in ("Overlay of the mean of 3 wafers", "What the model leaves over", "Fingerprint of the field", "Variance decomposition", "Scan directions"):
+    for title in (
+        "Overlay of the mean of 3 wafers",
+        "What the model leaves over",
+        "Fingerprint of the field",
+        "Variance decomposition",
+        "Scan directions",
+    ):
         assert title in report
     assert "bit for bit" in precision("reproduce", "last").stdout
 
@@ -56,7 +62,9 @@ def csv(path: Path, *, rows: slice = slice(None), text: str = "") -> None:
     for n in range(marks.count)[rows]:
         centre, inside = marks.field_centre_m[n] * 1e3, marks.in_field_m[n] * 1e3
         scan = "up" if marks.scan_up is not None and marks.scan_up[n] else "down"
-        lines.append(f"{centre[0]:.3f},{centre[1]:.3f},{inside[0]:.3f},{inside[1]:.3f},{scan},{moved[n, 0] * 1e9:.6f},{moved[n, 1] * 1e9:.6f}")
+        lines.append(
+            f"{centre[0]:.3f},{centre[1]:.3f},{inside[0]:.3f},{inside[1]:.3f},{scan},{moved[n, 0] * 1e9:.6f},{moved[n, 1] * 1e9:.6f}"
+        )
     path.write_text("\n".join(lines) + "\n" + text)
 
 

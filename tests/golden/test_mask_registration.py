@@ -39,7 +39,15 @@ def test_eleven_marks_of_a_real_mask_to_the_printed_digits() -> None:
                    "left_3s_x_adjusted": 11.9457, "left_3s_y_adjusted": 13.2132}  # fmt: skip
     for key, value in expected_nm.items():
         assert result.figures[key].value * 1e9 == pytest.approx(value, abs=NM), key  # type: ignore[operator]
-    expected_ppm = {"sx": 0.126934, "sy": 0.033158, "oy": -0.079268, "ox": -0.000804, "orthogonality": -0.078464, "magnification": 0.080046, "rotation": 0.040036}
+    expected_ppm = {
+        "sx": 0.126934,
+        "sy": 0.033158,
+        "oy": -0.079268,
+        "ox": -0.000804,
+        "orthogonality": -0.078464,
+        "magnification": 0.080046,
+        "rotation": 0.040036,
+    }
     for key, value in expected_ppm.items():
         assert result.figures[key].value * 1e6 == pytest.approx(value, abs=PPM), key  # type: ignore[operator]
 
@@ -62,10 +70,20 @@ CASES: dict[str, tuple[float, float, list[list[float]], dict[str, float]]] = {
     "nothing": (9000, 8000, [[0, 0]] * 4, {}),
     "scale x": (150000, 140000, [[-0.075, 0], [-0.075, 0], [0.075, 0], [0.075, 0]], {"sx": 1, "magnification": 0.5}),
     "scale y": (150000, 140000, [[0, 0.14], [0, -0.14], [0, -0.14], [0, 0.14]], {"sy": -2, "magnification": -1}),
-    "scale x and y": (150000, 140000, [[-0.075, 0.14], [-0.075, -0.14], [0.075, -0.14], [0.075, 0.14]], {"sx": 1, "sy": -2, "magnification": -0.5}),
+    "scale x and y": (
+        150000,
+        140000,
+        [[-0.075, 0.14], [-0.075, -0.14], [0.075, -0.14], [0.075, 0.14]],
+        {"sx": 1, "sy": -2, "magnification": -0.5},
+    ),
     "shear x": (150000, 150000, [[0, 0], [0.15, 0], [0.15, 0], [0, 0]], {"tx": 0.075, "oy": 1, "orthogonality": 1, "rotation": -0.5}),
     "shear y": (150000, 150000, [[0, 0], [0, 0], [0, 0.15], [0, 0.15]], {"ty": 0.075, "ox": -1, "orthogonality": 1, "rotation": 0.5}),
-    "shear x and y": (150000, 150000, [[0, 0], [0.15, 0], [0.15, 0.15], [0, 0.15]], {"tx": 0.075, "ty": 0.075, "ox": -1, "oy": 1, "orthogonality": 2}),
+    "shear x and y": (
+        150000,
+        150000,
+        [[0, 0], [0.15, 0], [0.15, 0.15], [0, 0.15]],
+        {"tx": 0.075, "ty": 0.075, "ox": -1, "oy": 1, "orthogonality": 2},
+    ),
 }
 
 
@@ -89,7 +107,9 @@ def test_only_x_was_read_so_y_is_not_evaluated() -> None:
     assert result["raw_mean_y"] is None and "no mark" in (result.figures["raw_mean_y"].reason or "")
 
 
-@pytest.mark.parametrize(("along", "known", "unknown"), [(0, {"sx": 1.0, "ox": -1.0}, ("sy", "oy")), (1, {"sy": 1.0, "oy": -1.0}, ("sx", "ox"))])
+@pytest.mark.parametrize(
+    ("along", "known", "unknown"), [(0, {"sx": 1.0, "ox": -1.0}, ("sy", "oy")), (1, {"sy": 1.0, "oy": -1.0}, ("sx", "ox"))]
+)
 def test_marks_along_one_line_determine_four_parameters(along: int, known: dict[str, float], unknown: tuple[str, str]) -> None:
     steps = np.arange(1, 8) * 0.02
     design = np.full((7, 2), 0.07)

@@ -1,7 +1,7 @@
 """Overlay models: ranks of layouts, covariances, a forward vector, conditions; a tool's report.
 
-Computed independently of this package: 57 full fields of 26 mm × 33 mm within 147 mm, marks at ±12, ±15 mm. Report: "Single Machine Overlay" of a PAS 5500
-stepper, public: mean 3.6 and −3.9 nm, sd 9.5 and 2.0, |mean| + 3σ 32.2 and 9.9, 99.7 % maximum 69.0 and 11.0.
+Computed independently of this package: 57 full fields of 26 mm × 33 mm within 147 mm, marks at ±12, ±15 mm. Report: "Single Machine
+Overlay" of a PAS 5500 stepper, public: mean 3.6 and −3.9 nm, sd 9.5 and 2.0, |mean| + 3σ 32.2 and 9.9, 99.7 % maximum 69.0 and 11.0.
 """
 
 import math
@@ -70,7 +70,8 @@ P = 1e-9 * np.array([5, -3, 100, -50, 200, 250, 1000, -500, 800, 400])
 
 def test_forward_vector_of_the_ten_parameter_model() -> None:
     marks = OverlayMarks(
-        field_centre_m=1e-3 * np.array([[-52, -66], [0, 0], [52, 33], [78, -33]]), in_field_m=1e-3 * np.array([[-12, -15], [12, -15], [-12, 15], [12, 15]])
+        field_centre_m=1e-3 * np.array([[-52, -66], [0, 0], [52, 33], [78, -33]]),
+        in_field_m=1e-3 * np.array([[-12, -15], [12, -15], [-12, 15], [12, 15]]),
     )
     moved = TEN_PARAMETER.overlay(marks, P) * 1e9
     np.testing.assert_allclose(moved, np.array([[13, 29, -20.4, 19.4], [-10, 9.3, -3.95, 15.45]]).T, rtol=0, atol=1e-12)
@@ -84,7 +85,16 @@ def test_covariances_of_unit_noise() -> None:
     relative = dict(zip(TEN_PARAMETER.keys, found.standard_uncertainty / found.sd_m, strict=True))
     assert relative["Tx"] == pytest.approx(1 / math.sqrt(228), rel=1e-9) == pytest.approx(0.066227, abs=0.51e-6)
     # Per unit noise in nm and ppm: 1/m in SI is 1e-3 per mm.
-    expected = {"Mx": 0.001000, "Ry": 0.001000, "My": 0.001129, "Rx": 0.001129, "mx": 0.005519, "ry": 0.005519, "my": 0.004415, "rx": 0.004415}
+    expected = {
+        "Mx": 0.001000,
+        "Ry": 0.001000,
+        "My": 0.001129,
+        "Rx": 0.001129,
+        "mx": 0.005519,
+        "ry": 0.005519,
+        "my": 0.004415,
+        "rx": 0.004415,
+    }
     for key, value in expected.items():
         assert relative[key] * 1e-3 == pytest.approx(value, abs=0.51e-6), key
     assert found.degrees_of_freedom == 2 * 228 - 10
@@ -95,14 +105,24 @@ def test_terms_come_back_exactly_without_noise() -> None:
     found = fit(marks, TEN_PARAMETER.overlay(marks, P), TEN_PARAMETER)
     # Overlay of 50 nm is rounded by 7e-24 m; over 57 fields of 0.1 m that is 1e-23.
     np.testing.assert_allclose(found.coefficients, P, rtol=0, atol=1e-20)
-    assert found["M"] == pytest.approx(25e-9) and found["aM"] == pytest.approx(75e-9) and found["R"] == pytest.approx(225e-9) and found["N"] == pytest.approx(50e-9)
+    assert (
+        found["M"] == pytest.approx(25e-9)
+        and found["aM"] == pytest.approx(75e-9)
+        and found["R"] == pytest.approx(225e-9)
+        and found["N"] == pytest.approx(50e-9)
+    )
 
 
 def test_aliases_are_named_with_their_factors() -> None:
     report = rank_report(layout(FIELDS, [[0.01, -0.007]]), TEN_PARAMETER)
     named = {alias.term.key: dict(alias.equals) for alias in report.aliases}
     # x = 10 mm everywhere: dx = mx·0.01 is a translation; rx: dx = −rx·(−0.007).
-    assert named == {"mx": {"Tx": pytest.approx(0.01)}, "my": {"Ty": pytest.approx(-0.007)}, "rx": {"Tx": pytest.approx(0.007)}, "ry": {"Ty": pytest.approx(0.01)}}
+    assert named == {
+        "mx": {"Tx": pytest.approx(0.01)},
+        "my": {"Ty": pytest.approx(-0.007)},
+        "rx": {"Tx": pytest.approx(0.007)},
+        "ry": {"Ty": pytest.approx(0.01)},
+    }
     assert set(report.undetermined) == {"Tx", "Ty", "mx", "my", "rx", "ry"}
     assert report.reduced.keys == SIX_PARAMETER.keys
 
@@ -191,7 +211,10 @@ def test_zernike_polynomials_are_those_of_the_disk(n: int, m: int) -> None:
     rho, theta = np.sqrt(random.random(50)), random.uniform(0, 2 * np.pi, 50)
     k = abs(m)
     radial = sum(
-        (-1) ** s * math.factorial(n - s) / (math.factorial(s) * math.factorial((n + k) // 2 - s) * math.factorial((n - k) // 2 - s)) * rho ** (n - 2 * s)
+        (-1) ** s
+        * math.factorial(n - s)
+        / (math.factorial(s) * math.factorial((n + k) // 2 - s) * math.factorial((n - k) // 2 - s))
+        * rho ** (n - 2 * s)
         for s in range((n - k) // 2 + 1)
     )
     expected = radial * (np.cos(m * theta) if m >= 0 else np.sin(k * theta))
@@ -229,4 +252,6 @@ def test_quantile_of_a_normal_law_is_2_97_sigma() -> None:
 def test_statistics_take_what_was_read() -> None:
     found = statistics(np.array([[1e-9, np.nan], [3e-9, np.nan], [np.nan, np.nan]]))
     assert found.y is None and found.vector is None and found.x is not None
-    assert (found.x.count, found.x.mean, found.x.largest) == (2, pytest.approx(2e-9), 3e-9) and found.x.sd == pytest.approx(math.sqrt(2) * 1e-9)
+    assert (found.x.count, found.x.mean, found.x.largest) == (2, pytest.approx(2e-9), 3e-9) and found.x.sd == pytest.approx(
+        math.sqrt(2) * 1e-9
+    )

@@ -24,7 +24,10 @@ def words(chart: Chart) -> list[str]:
 
 
 def test_before_and_after_share_a_scale_and_what_is_small_is_magnified() -> None:
-    maps = [VectorMap(position_m=MARKS.position_m, vector_m=vectors(size), name=name) for size, name in ((20e-9, "before"), (10e-9, "after"), (1e-9, "rest"))]
+    maps = [
+        VectorMap(position_m=MARKS.position_m, vector_m=vectors(size), name=name)
+        for size, name in ((20e-9, "before"), (10e-9, "after"), (1e-9, "rest"))
+    ]
     said = words(wafer_maps(maps, WAFER, heading="Overlay"))
     assert "before" in said and "after" in said and "rest, arrows × 20" in said
     arrows = [word for word in said if word.endswith(" nm")]

@@ -1,7 +1,7 @@
 """Self-calibration of a stage: ranks of view sets and noise gains.
 
-Ranks: Qiao et al., Acta Optica Sinica 38(12) 1212001 (2018), table of ranks for n odd, the seven constraints counted; two further sets and the noise gains: an
-independent dense least-squares computation with exact constraints.
+Ranks: Qiao et al., Acta Optica Sinica 38(12) 1212001 (2018), table of ranks for n odd, the seven constraints counted; two further sets and
+the noise gains: an independent dense least-squares computation with exact constraints.
 """
 
 from collections.abc import Callable
@@ -46,7 +46,9 @@ def test_ranks_of_view_sets(name: str, n: int) -> None:
     views, formula = RANKS[name]
     found = rank(views, n)
     assert found.rank == formula(n)
-    unseen = 4 * n if name == "shift" else 0  # n places and n marks of a shifted view alone are not seen at all; the table counts them as unknowns
+    unseen = (
+        4 * n if name == "shift" else 0
+    )  # n places and n marks of a shifted view alone are not seen at all; the table counts them as unknowns
     assert found.unknowns == 4 * n * n + 3 * len(views) - unseen
     assert bool(found.reasons) == (found.open > 0)
 
@@ -170,7 +172,9 @@ def test_missing_marks_are_left_out_and_told() -> None:
     readings[3, :, 6] = np.nan
     result = evaluate(FOUR_VIEWS, readings, pitch_m=1e-3)
     np.testing.assert_allclose(result.stage_m, in_gauge(stage, plate)[0], rtol=0, atol=1e-18)
-    assert any("8 of 182 marks were not read" in flag for flag in result.flags)  # the shifted view along y has 42 marks, and one of its column 6 is none
+    assert any(
+        "8 of 182 marks were not read" in flag for flag in result.flags
+    )  # the shifted view along y has 42 marks, and one of its column 6 is none
 
 
 def test_a_place_that_no_view_sees_has_no_error() -> None:
@@ -185,7 +189,12 @@ def test_a_place_that_no_view_sees_has_no_error() -> None:
 @pytest.mark.parametrize("n", [7, 20])
 @pytest.mark.parametrize(
     ("views", "why"),
-    [((V0, V90), "only shifted against another"), ((V0, SX, SY), "turned by 90°"), ((V0,), "one view sees the sum"), ((V0, View(turns=1, shift=(1, 0))), "only shifted")],
+    [
+        ((V0, V90), "only shifted against another"),
+        ((V0, SX, SY), "turned by 90°"),
+        ((V0,), "one view sees the sum"),
+        ((V0, View(turns=1, shift=(1, 0))), "only shifted"),
+    ],
 )
 def test_bad_sets_of_views_are_refused_with_the_reason(views: tuple[View, ...], why: str, n: int) -> None:
     with pytest.raises(DataError, match=why):
@@ -217,7 +226,9 @@ def test_predicted_uncertainty_is_what_noise_does() -> None:
     assert np.sqrt(np.mean(errors**2)) == pytest.approx(0.8002 * noise, rel=0.02)
     covered = np.mean([np.abs(result.stage_m) <= result.stage_u_m for result in results])
     assert covered == pytest.approx(0.9545, abs=0.012)  # runs are independent: a run's mean varies by some 0.05, and 300 of them by 0.003
-    orthogonality = [abs(result["stage_orthogonality"] or 0) <= (result.figures["stage_orthogonality"].uncertainty or 0) for result in results]
+    orthogonality = [
+        abs(result["stage_orthogonality"] or 0) <= (result.figures["stage_orthogonality"].uncertainty or 0) for result in results
+    ]
     assert np.mean(orthogonality) == pytest.approx(0.9545, abs=0.036)  # 3·√(p(1 − p)/300)
 
 

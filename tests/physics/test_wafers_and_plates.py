@@ -63,7 +63,9 @@ def test_scan_directions_stand_apart_by_what_the_exposures_differ() -> None:
     from dataclasses import replace
 
     base = quiet()
-    overlay = replace(base, second=replace(base.second, up_m=(0.0, 0.4e-9))).overlay(0, MARKS.field_centre_m, MARKS.in_field_m, MARKS.field, UP)
+    overlay = replace(base, second=replace(base.second, up_m=(0.0, 0.4e-9))).overlay(
+        0, MARKS.field_centre_m, MARKS.in_field_m, MARKS.field, UP
+    )
     assert overlay[UP, 1].mean() - overlay[~UP, 1].mean() == pytest.approx(0.8e-9, abs=1e-16)
 
 
@@ -90,7 +92,18 @@ def test_the_tool_reads_marks_in_any_pieces_alike() -> None:
 
 def gauged(stage: PlateStage, n: int, pitch: float) -> np.ndarray:
     place = coordinates(n) * pitch
-    shapes = np.stack([np.stack(pair, axis=1).ravel() for pair in ((place[:, 0] * 0 + 1, place[:, 0] * 0), (place[:, 0] * 0, place[:, 0] * 0 + 1), (-place[:, 1], place[:, 0]), tuple(place.T))], axis=1)
+    shapes = np.stack(
+        [
+            np.stack(pair, axis=1).ravel()
+            for pair in (
+                (place[:, 0] * 0 + 1, place[:, 0] * 0),
+                (place[:, 0] * 0, place[:, 0] * 0 + 1),
+                (-place[:, 1], place[:, 0]),
+                tuple(place.T),
+            )
+        ],
+        axis=1,
+    )
     errors = stage.stage_error(place).ravel()
     return np.asarray(errors - shapes @ np.linalg.lstsq(shapes, errors, rcond=None)[0])
 
@@ -104,7 +117,9 @@ def test_the_errors_of_the_stage_are_found(views: tuple) -> None:
     for seed in range(1, 9):
         # Laid down within 0.2 µm: farther off, a mark is read where the stage's error is another (the next test).
         stage = replace(PlateStage.drawn(seed), misplacement_m=0.2e-6, misplacement_rad=3e-6)
-        readings = np.stack([stage.readings(k, view.turns, view.shift, n, pitch, 0) for k, view in enumerate(views)]).reshape(len(views), n, n, 2)
+        readings = np.stack([stage.readings(k, view.turns, view.shift, n, pitch, 0) for k, view in enumerate(views)]).reshape(
+            len(views), n, n, 2
+        )
         found = evaluate(views, readings, pitch_m=pitch)
         covered.append(np.abs(found.stage_m.ravel() - gauged(stage, n, pitch)) <= found.stage_u_m.ravel())
         assert found["noise"] == pytest.approx(4e-9, rel=0.2)
@@ -121,7 +136,9 @@ def test_a_plate_that_lies_beside_its_places_spoils_the_map_by_the_slope_of_the_
     true = gauged(still, n, pitch)
     errors = []
     for stage in (still, beside):
-        readings = np.stack([stage.readings(k, view.turns, view.shift, n, pitch, 0) for k, view in enumerate(FOUR_VIEWS)]).reshape(4, n, n, 2)
+        readings = np.stack([stage.readings(k, view.turns, view.shift, n, pitch, 0) for k, view in enumerate(FOUR_VIEWS)]).reshape(
+            4, n, n, 2
+        )
         errors.append(np.abs(evaluate(FOUR_VIEWS, readings, pitch_m=pitch).stage_m.ravel() - true).max())
     # Placed well, what is left is second order: errors of 1e-5 times displacements of 100 nm.
     slope = np.abs(still.stage_error(coordinates(n) * pitch + off) - still.stage_error(coordinates(n) * pitch)).max()
@@ -131,7 +148,12 @@ def test_a_plate_that_lies_beside_its_places_spoils_the_map_by_the_slope_of_the_
 def test_a_known_length_finds_the_mean_scale_of_the_stage() -> None:
     n, pitch = 9, 1e-3
     stage = PlateStage.drawn(2)
-    readings = np.stack([np.mean([stage.readings(k, view.turns, view.shift, n, pitch, repeat) for repeat in range(20)], axis=0) for k, view in enumerate(EIGHT_VIEWS)])
+    readings = np.stack(
+        [
+            np.mean([stage.readings(k, view.turns, view.shift, n, pitch, repeat) for repeat in range(20)], axis=0)
+            for k, view in enumerate(EIGHT_VIEWS)
+        ]
+    )
     plate = stage.plate_error(n, pitch).reshape(n, n, 2)
     length = KnownLength(first=(0, 4), second=(8, 4), deviation_m=float(plate[4, 8, 0] - plate[4, 0, 0]), uncertainty_m=1e-9)
     found = evaluate(EIGHT_VIEWS, readings.reshape(8, n, n, 2), pitch_m=pitch, known_length=length)

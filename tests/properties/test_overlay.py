@@ -76,7 +76,9 @@ def test_leave_one_field_out_is_a_fit_without_it(field: int) -> None:
     others = np.flatnonzero(MARKS.field != field)
     refit = fit(MARKS.part(others), d[others], TEN_PARAMETER)
     inside = MARKS.field == field
-    np.testing.assert_allclose(found.predicted_m[inside], (d - TEN_PARAMETER.overlay(MARKS, refit.coefficients))[inside], rtol=0, atol=1e-20)
+    np.testing.assert_allclose(
+        found.predicted_m[inside], (d - TEN_PARAMETER.overlay(MARKS, refit.coefficients))[inside], rtol=0, atol=1e-20
+    )
 
 
 def test_a_field_that_alone_determines_a_term_is_named() -> None:
@@ -217,7 +219,12 @@ def test_matching_classes_by_machine_and_chuck() -> None:
     pairs = [(a1, a1), (a1, a1), (a1, a2), (a1, b1), (a2, b1)]
     exposures = [Exposures(first_machine=p[0], first_chuck=p[1], second_machine=q[0], second_chuck=q[1]) for p, q in pairs]
     random = np.random.default_rng(3)
-    d = np.stack([SIX_PARAMETER.overlay(MARKS, P[:6] * random.normal()) + random.normal(0, s, (MARKS.count, 2)) for s in (1e-9, 1e-9, 2e-9, 4e-9, 4e-9)])
+    d = np.stack(
+        [
+            SIX_PARAMETER.overlay(MARKS, P[:6] * random.normal()) + random.normal(0, s, (MARKS.count, 2))
+            for s in (1e-9, 1e-9, 2e-9, 4e-9, 4e-9)
+        ]
+    )
     found = compare(MARKS, d, exposures)
     assert found.wafers == {"DCO": (0, 1), "SMO": (0, 1, 2), "MMO": (3, 4)}
     # 6-parameter terms are gone; 3σ of what is left, known to 1/√(2·1026).
