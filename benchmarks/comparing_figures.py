@@ -7,7 +7,7 @@ is common and cancels, so U errs on the large side. It is about these two tests:
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -59,8 +59,10 @@ def worse(changes: Mapping[str, Change], keys: tuple[str, ...]) -> tuple[str, ..
     )  # fmt: skip
 
 
-def compare(before: Outcome, after: Outcome) -> Compared:
+def compare(before: Outcome, after: Outcome, *, larger_is_better: Collection[str] = (), neither: Collection[str] = ()) -> Compared:
     """The figures of two runs of one procedure, by their keys.
+
+    larger_is_better : keys of margins and the like; of all others the smaller magnitude is the better. neither : keys whose size is no merit.
 
     Raises
     ------
@@ -73,7 +75,7 @@ def compare(before: Outcome, after: Outcome) -> Compared:
     common = [key for key in first if key in second and first[key].figure.unit == second[key].figure.unit]
     if not common:
         raise DataError(f"{before.run.name} and {after.run.name} have no figure in common; they cannot be compared")
-    changes = {key: _change(first[key].figure, second[key].figure) for key in common}
+    changes = {key: _change(first[key].figure, second[key].figure, larger=key in larger_is_better, neither=key in neither) for key in common}
     notes = tuple(_notes(before, after, first, second))
     judged = tuple(key for key in common if first[key].headline) or tuple(common)
     title = f"{before.document.title}: before and after"
@@ -81,16 +83,18 @@ def compare(before: Outcome, after: Outcome) -> Compared:
     return Compared(changes=changes, judged=judged, notes=notes, table=table, document=_document(before, after, title, table, changes, notes))
 
 
-def _change(before: Figure, after: Figure) -> Change:
+def _change(before: Figure, after: Figure, *, larger: bool = False, neither: bool = False) -> Change:
     if before.value is None or after.value is None:
         which, missing = ("before", before) if before.value is None else ("after", after)
         return Change(before=before, after=after, difference=None, uncertainty=None, scatter_only=False, ratio=None, verdict="not comparable", reason=f"{which}: {missing.reason}")
     size = abs(before.value)
     difference = abs(after.value) - size
     uncertainty = None if before.uncertainty is None or after.uncertainty is None else math.hypot(before.uncertainty, after.uncertainty)
-    verdict: Verdict = "worse" if difference > 0 else "better"
+    verdict: Verdict = "worse" if (difference < 0 if larger else difference > 0) else "better"
     if abs(difference) <= (uncertainty or 0.0):
         verdict = "no change within U"
+    elif neither:
+        verdict = "not comparable"
     return Change(
         before=before, after=after, difference=difference, uncertainty=uncertainty, scatter_only=False, ratio=abs(after.value) / size if size else None,
         verdict=verdict, reason=None if uncertainty is not None else "a figure has no U, and so has the difference",

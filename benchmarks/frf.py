@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from precision.drivers.frames.driver import FrameStream
-from precision.errors import DataError, PlanError, SafetyStop
+from precision.errors import DataError, DeviceError, PlanError, SafetyStop
 from precision.runs.capture import Column
 from precision.standards import excitation as signals
 
@@ -164,9 +164,24 @@ def acquire(plan: Parameters, rig: Rig, sink: Sink, *, log: Callable[..., None],
             watch.look(rows)
             progress(min(own.settle + own.periods, (first + len(rows)) // one.period), own.settle + own.periods)
         kept.flush()
-    finally:
-        plant.stop()
-        plant.ask("wave clear")
+    except BaseException as error:
+        _let_go(plant, error)
+        raise
+    _let_go(plant, None)
+
+
+def _let_go(plant: FrameStream, because: BaseException | None) -> None:
+    """End the stream and take the excitation away. What hinders one does not keep from trying the other, nor hide why it is done."""
+    hindered: DeviceError | None = None
+    for step in (plant.stop, lambda: plant.ask("wave clear")):
+        try:
+            step()
+        except DeviceError as error:
+            hindered = error
+    if hindered is not None and because is None:
+        raise hindered
+    if hindered is not None and because is not None:
+        because.add_note(f"the excitation could not be taken away: {hindered}. Switch the drive off")
 
 
 class _Watch:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from precision.errors import PlanError
 from precision.runs.directory import RunDirectory
 from precision.runs.manifest import Manifest
 
+from .comparing_figures import Compared, compare
 from .frf import CHANNELS, COLUMNS, Rig, acquire, check, preview
 from .frf_evaluation import analyse
 from .frf_plan import Parameters, Recorded
@@ -21,6 +22,9 @@ from .frf_report import document, result_dict
 from .importing_signals import Wanted, import_signals
 from .procedure import Connected, Evaluation, Procedure, Readings
 from .streaming_bench import opened
+
+if TYPE_CHECKING:
+    from .execution import Outcome
 
 
 @contextmanager
@@ -56,6 +60,16 @@ def _read_file(
     return import_signals(file, out, Recorded, COLUMNS, wanted, units=units, rows=rows, plan=plan, settings=settings, columns=columns)
 
 
+LARGER_IS_BETTER = ("PM", "GM_up", "delay", "MM", "f_L_first", "f_L_last", "f_T", "f_S")
+_NO_MERIT = ("f_PM", "f_GM", "f_Ms", "f_Mt", "averages", "coherence_min", "coherence_median", "relative_u", "misfit")
+"""Where something lies, and how well it was measured."""
+
+
+def _compare(before: Outcome, after: Outcome) -> Compared:
+    modes = [f"{key}_{number}" for key in ("f", "zeta", "r") for number in range(1, 21)]
+    return compare(before, after, larger_is_better=LARGER_IS_BETTER, neither=(*_NO_MERIT, *modes))
+
+
 PROCEDURE = Procedure(
     name="frf",
     title="frequency response of a plant, with coherence, margins and modes",
@@ -69,4 +83,5 @@ PROCEDURE = Procedure(
     label=lambda plan: plan.bench.plant if plan.devices.simulated else None,
     recorded=Recorded,
     read_file=_read_file,
+    compare=_compare,
 )

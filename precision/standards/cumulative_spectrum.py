@@ -83,8 +83,8 @@ def evaluate(spectrum: psd.Result, *, bands_hz: Sequence[tuple[float, float]] = 
     ]
     for number, (low, high) in enumerate(bands_hz, start=1):
         power = psd.band_power(spectrum.frequency_hz, spectrum.psd, low, high)
-        lines = max(1.0, (high - low) / spectrum.enbw_hz)
-        u = math.sqrt(power / (spectrum.effective_averages * lines))
+        lines = max(1.0, (high - low) / (spectrum.step_hz * spectrum.correlated_lines))
+        u = math.sqrt(power / (spectrum.effective_averages * lines))  # U(√P) = 2·P/√(K·lines)/(2√P), for a flat density in the band
         figures.append(figure(f"band_{number}", f"rms from {low:g} to {high:g} Hz ({power / total:.1%} of the variance)", math.sqrt(power), spectrum.unit, u))
     return Result(
         title=spectrum.title.replace("Spectral density", "Cumulative spectrum"),

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import numpy as np
+from array_api_compat import array_namespace
 from numpy.typing import ArrayLike
 
 from ..errors import DataError
 from ..figures import Figure
-from ..kernels.cosine_window import WINDOWS
+from ..kernels.cosine_window import WINDOWS, cosine_window
 from ..kernels.spectrum import power_spectrum
 from .arrays import Array, frozen, positive
 from .noise_density import confidence_factors
@@ -41,6 +42,7 @@ class Result(Reported):
     frequency_hz : (m,) float64.  psd : (m,) unit²/Hz.  lower, upper : (m,) ends of the confidence interval of `psd`.
     averages, effective_averages, degrees_of_freedom : K, K_eff, ν.
     enbw_hz : equivalent noise bandwidth; by multitaper the bandwidth 2W over which a line is spread.
+    correlated_lines : by how many lines a band has to be divided for the number of independent ones: by Welch n Σw⁴/(Σw²)², 1.94 for Hann.
     variance : of the samples about what was detrended; `rms` is the root of the integral of `psd`, which must agree with it (Parseval).
     """
 
@@ -60,6 +62,7 @@ class Result(Reported):
     effective_averages: float
     degrees_of_freedom: float
     enbw_hz: float
+    correlated_lines: float
     variance: float
 
     @property
@@ -133,9 +136,11 @@ def evaluate(
         found = power_spectrum(x, rate_hz=rate, segment=length, overlap=shared, window=window, detrend=detrend)
         frequency, density = np.asarray(found.frequency_hz), np.asarray(found.density)
         averages, effective, enbw = found.averages, float(found.effective_averages), float(found.enbw_hz)
+        correlated = squared_window_bandwidth(window, length)
     elif method == "multitaper":
         frequency, density, averages, effective, enbw = _multitaper(x, rate, length, shared, tapers, detrend)
         window = f"Slepian, NW = {tapers:g}"
+        correlated = effective / averages  # the tapers together use every sample once
     else:
         raise DataError(f"method is {method!r}; expected 'welch' or 'multitaper'")
     nu = 2 * effective
@@ -150,11 +155,11 @@ def evaluate(
             f"ENBW {enbw:.6g} Hz, interval of the density at {confidence:.4g}: {low:.4f} … {high:.4f} times",
             "anti-alias filter: " + ("not stated" if filtered_below_hz is None else f"{filtered_below_hz:g} Hz"),
         ),
-        figures=keyed(_figures(x, frequency, density, effective, enbw, rate / length, unit, calibration)),
+        figures=keyed(_figures(x, frequency, density, effective, enbw, rate / length, unit, calibration, correlated)),
         flags=notes,
         unit=unit, rate_hz=rate, segment=length, overlap=shared, window=window, detrend=detrend, method=method,
         frequency_hz=frozen(frequency), psd=frozen(density), lower=frozen(density * low), upper=frozen(density * high), confidence=confidence,
-        averages=averages, effective_averages=effective, degrees_of_freedom=nu, enbw_hz=enbw, variance=float(np.mean(residual**2)),
+        averages=averages, effective_averages=effective, degrees_of_freedom=nu, enbw_hz=enbw, correlated_lines=correlated, variance=float(np.mean(residual**2)),
     )  # fmt: skip
 
 
@@ -173,7 +178,7 @@ def band_power(frequency_hz: Array, density: Array, low_hz: float, high_hz: floa
     edges = np.concatenate([[frequency_hz[0] - (middle[0] - frequency_hz[0])], middle, [2 * frequency_hz[-1] - middle[-1]]])
     if low_hz <= frequency_hz[0]:
         low_hz = float(edges[0])
-    if high_hz >= frequency_hz[-1]:
+    if high_hz >= frequency_hz[-1] * (1 - 1e-12):
         high_hz = float(edges[-1])
     inside = np.clip(np.minimum(edges[1:], high_hz) - np.maximum(edges[:-1], low_hz), 0, None)
     return float(inside @ density)
@@ -182,7 +187,7 @@ def band_power(frequency_hz: Array, density: Array, low_hz: float, high_hz: floa
 def log_averaged(result: Result, *, per_decade: int = 20) -> tuple[Array, Array, Array, Array]:
     """Density averaged over bands of equal width on a logarithmic axis: frequency_hz, psd, lower, upper, each (b,).
 
-    Powers are averaged, never decibels. Below the frequency where a band is narrower than a line the lines are kept. Lines within one ENBW repeat each other and
+    Powers are averaged, never decibels. Below the frequency where a band is narrower than a line the lines are kept. Neighbouring lines repeat each other and
     count once for the interval. The line at 0, which detrending took, and the one at half the rate are left out.
     """
     if not 1 <= per_decade <= 1000:
@@ -195,9 +200,15 @@ def log_averaged(result: Result, *, per_decade: int = 20) -> tuple[Array, Array,
     count = np.diff(np.concatenate([starts, [f.size]]))
     frequency = np.exp(np.add.reduceat(np.log(f), starts) / count)
     density = np.add.reduceat(s, starts) / count
-    independent = np.maximum(1.0, count * result.step_hz / result.enbw_hz)
+    independent = np.maximum(1.0, count / result.correlated_lines)
     factors = np.array([confidence_factors(result.degrees_of_freedom * n, result.confidence) for n in independent])
     return frequency, density, density * factors[:, 0], density * factors[:, 1]
+
+
+def squared_window_bandwidth(window: str, n: int) -> float:
+    """n Σw⁴/(Σw²)²: over how many lines the squares of a spectrum go together (Σ ρ² of neighbouring lines)."""
+    w = np.asarray(cosine_window(window, n, np.zeros(1), xp=array_namespace(np.zeros(1))))
+    return float(n * np.sum(w**4) / np.sum(w**2) ** 2)
 
 
 def _segment(n: int, segment: int | None, method: Method) -> int:
@@ -240,11 +251,11 @@ def _multitaper(x: Array, rate: float, length: int, shared: int, nw: float, detr
     return frequency, density, count, float(effective), 2 * nw * rate / length
 
 
-def _figures(x: Array, f: Array, s: Array, effective: float, enbw: float, step: float, unit: str, calibration: float | None) -> list[Figure]:
+def _figures(x: Array, f: Array, s: Array, effective: float, enbw: float, step: float, unit: str, calibration: float | None, correlated: float) -> list[Figure]:
     power = float(s.sum()) * step
     rms = math.sqrt(power)
-    # Var of Σ S_k·step: each density has the relative variance 1/K_eff, and lines within one ENBW repeat each other.
-    relative = math.sqrt(float((s * s).sum()) * step * enbw / effective) / power / 2
+    # Var of Σ S_k·step: each density has the relative variance 1/K_eff, and neighbouring lines go together.
+    relative = math.sqrt(float((s * s).sum()) * correlated / effective) * step / power / 2
     u = 2 * relative * rms if calibration is None else rms * math.hypot(2 * relative, calibration)
     span = "grows with the length of the record; it has no uncertainty of its own"
     return [

@@ -15,10 +15,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from array_api_compat import array_namespace
 
 from ..errors import DataError
-from ..kernels.cosine_window import cosine_window
 from . import psd
 from .arrays import Array, frozen, positive
 from .noise_density import chi_square_quantile
@@ -99,7 +97,7 @@ def evaluate(spectrum: psd.Result, *, fundamental_hz: float | None = None, false
     peaks = inner[(s[inner] > threshold[inner]) & (s[inner] >= s[inner - 1]) & (s[inner] > s[inner + 1])]
     lines: list[Line] = []
     taken = np.zeros(s.size, dtype=bool)
-    wide = _squared_window_bandwidth(spectrum.window, spectrum.segment)
+    wide = spectrum.correlated_lines
     for k in peaks[np.argsort(-s[peaks])][: 5 * MOST]:
         low, high = max(0, k - half), min(s.size, k + half + 1)
         if taken[k] or len(lines) == MOST:
@@ -133,12 +131,6 @@ def _line(frequency: float, u: float, amplitude: float, u_amplitude: float, abov
     nearest = None if order is None else round(order)
     fits = nearest is not None and nearest > 0 and fundamental is not None and abs(frequency - nearest * fundamental) <= u
     return Line(frequency_hz=frequency, frequency_u_hz=u, amplitude=amplitude, amplitude_u=u_amplitude, above_floor=above, order=order, whole=nearest if fits else None)
-
-
-def _squared_window_bandwidth(window: str, n: int) -> float:
-    """n Σw⁴/(Σw²)²: noise bandwidth, in lines, of the square of a window, with which the power of a line is weighted."""
-    w = np.asarray(cosine_window(window, n, np.zeros(1), xp=array_namespace(np.zeros(1))))
-    return float(n * np.sum(w**4) / np.sum(w**2) ** 2)
 
 
 def _centroid_noise(off: Array, line: Array, floor: float, step: float, averages: float) -> float:

@@ -85,7 +85,7 @@ def evaluate(spectrum: psd.Result, *, quantity: Quantity) -> Result:
     velocity, upper = np.full(middles.size, np.nan), np.full(middles.size, np.nan)
     for k, middle in enumerate(middles):
         low, high = middle * 10**-0.05, middle * 10**0.05
-        lines = (high - low) / spectrum.enbw_hz
+        lines = (high - low) / (spectrum.step_hz * spectrum.correlated_lines)
         if high > spectrum.rate_hz / 2 or (high - low) / spectrum.step_hz < FEWEST_LINES:
             continue
         velocity[k] = math.sqrt(psd.band_power(f, density, low, high))
