@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from precision.kernels.blocks import blocks, one_blas_thread
+from precision.kernels.blocks import SHORT_BUFFER, blocks, one_blas_thread, short_buffers
 
 
 @given(st.integers(0, 200), st.integers(1, 50), st.integers(0, 9), st.integers(0, 9))
@@ -31,6 +31,19 @@ def test_blocks_refuse_sizes_that_never_end():
         next(blocks(10, 0))
     with pytest.raises(ValueError, match="no negative halo"):
         next(blocks(10, 5, before=-1))
+
+
+def test_short_buffers_end_with_the_block_and_belong_to_the_thread():
+    before = np.getbufsize()
+    elsewhere = []
+    with short_buffers():
+        assert np.getbufsize() == SHORT_BUFFER < before
+        other = threading.Thread(target=lambda: elsewhere.append(np.getbufsize()))
+        other.start()
+        other.join()
+    with pytest.raises(ZeroDivisionError), short_buffers():
+        raise ZeroDivisionError
+    assert np.getbufsize() == before and elsewhere == [before]
 
 
 def blas_threads():
