@@ -627,7 +627,8 @@ def main(argv):
         server.ended = True
 
     signal.signal(signal.SIGTERM, leave)
-    signal.signal(signal.SIGINT, leave)
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+        signal.signal(signal.SIGINT, leave)
     print("ready " + json.dumps(listener.getsockname()), flush=True)
     try:
         server.run()

@@ -293,6 +293,8 @@ def main():
     control, stream = int(sys.argv[1]), int(sys.argv[2])
     become_subreaper = 36
     ctypes.CDLL(None, use_errno=True).prctl(become_subreaper, 1, 0, 0, 0)
+    # Ctrl-C is for the program outside; whatever is started here inherits that.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(0))
     cell = None
