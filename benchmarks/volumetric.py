@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -29,6 +29,8 @@ ZERO, POINT = 0, 1
 """Phases of the capture: the environment when a station's count was set to zero (at its first point); a point. Both have all columns."""
 NOT_READ, READ = 0, 1
 """What became of a point: the `outcome` column. Only READ rows are evaluated."""
+CLIMATE_EVERY: Final = 10
+"""Points between two readings of air and material: half a minute, in which screws (time constants of many minutes) and air of a closed room hardly change."""
 PLAUSIBLE_M: Final = 5e-3
 """A change of distance further than this from the nominal one, beside 10 % of what the station may stand off, is another station or another reflector."""
 
@@ -149,10 +151,13 @@ def acquire(plan: Parameters, rig: Rig, sink: Sink, *, log: Callable[..., None],
         controller.dwell(plan.cycle.dwell + averaging_s)
         rig.tracker.reset()
         zeros = [points[:, 0]]
-        sink.append_and_wait(block(COLUMNS, phase=ZERO, station=number, zero=0, point=0, outcome=NOT_READ, **_at(points[:, 0]), **_climate(rig)))
+        climate = _climate(rig)
+        sink.append_and_wait(block(COLUMNS, phase=ZERO, station=number, zero=0, point=0, outcome=NOT_READ, **_at(points[:, 0]), **climate))
         for index in range(points.shape[1]):
             progress(number * points.shape[1] + index, total)
-            _measure(plan, rig, controller, sink, station, number, index, points[:, index], zeros, averaging_s, log)
+            if index % CLIMATE_EVERY == 0 and index:
+                climate = _climate(rig)
+            _measure(plan, rig, controller, sink, station, number, index, points[:, index], zeros, averaging_s, climate, log)
     progress(total, total)
 
 
@@ -191,7 +196,7 @@ def duration_s(plan: Parameters) -> float:
 
 def _measure(
     plan: Parameters, rig: Rig, controller: MotionController, sink: Sink, station: Station, number: int, index: int, point: Array, zeros: list[Array],
-    averaging_s: float, log: Callable[..., None],
+    averaging_s: float, climate: Mapping[str, float], log: Callable[..., None],
 ) -> None:  # fmt: skip
     """Go to a point and read it; where the beam was interrupted, begin a new count there."""
     for attempt in range(plan.cycle.repeats + 1):
@@ -201,7 +206,7 @@ def _measure(
         sink.append_and_wait(block(
             COLUMNS, t_mono_ns=reading.t_mono_ns, phase=POINT, station=number, zero=len(zeros) - 1, point=index, attempt=attempt, outcome=READ if reading.valid else NOT_READ,
             displacement_m=reading.value if reading.valid else math.nan, signal_quality=math.nan if reading.signal_quality is None else reading.signal_quality,
-            **_at(point), **_climate(rig),
+            **_at(point), **climate,
         ))  # fmt: skip
         if reading.valid:
             _refuse_implausible(station, index, point, zeros[-1], reading.value)

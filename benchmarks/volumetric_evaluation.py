@@ -94,7 +94,7 @@ def analyse(plan: Parameters, readings: Readings, *, stopped: str | None = None)
     material = np.array([readings[f"material_{axis.lower()}_k"][good].mean() for axis in AXES])
     missing = lacking(plan)
     found = multilateration.multilaterate(
-        stations, basis, instrument_of(plan), assumed_zero=plan.evaluation.assumed_zero, direct={} if missing else _expansion(plan, basis, material)
+        stations, basis, instrument_of(plan), assumed_zero=plan.evaluation.assumed_zero, direct={} if missing else _expansion(plan, basis, material), curved=True
     )
     lines = [np.linspace(low, high, plan.evaluation.map_points) for low, high in plan.volume.spans.values()]
     mapped = volumetric_map.evaluate(found.machine if missing else found, lines[0], lines[1], lines[2], tool_m=plan.evaluation.tool)

@@ -11,7 +11,8 @@ LARGEST: Final = 100.0
 
 
 def with_errors(parameters: Parameters, factor: float) -> Parameters:
-    """The same lab with a machine whose straightness, angles, lead and squareness are `factor` times as large; play, scatter, heat and light stay.
+    """The same lab with a machine whose straightness, angles, mean lead errors and squareness are `factor` times as large; what repeats within a screw's length or
+    turn, play, scatter, heat and light stay.
 
     Raises ValueError unless 0 ≤ factor ≤ 100.
     """
@@ -20,9 +21,8 @@ def with_errors(parameters: Parameters, factor: float) -> Parameters:
 
     def axis(one: AxisParameters) -> AxisParameters:
         return replace(
-            one, lead_slope=factor * one.lead_slope, lead_wander_m=factor * one.lead_wander_m, straightness_m=factor * one.straightness_m,
-            angle_rad=factor * one.angle_rad,
-        )  # fmt: skip
+            one, lead_slope=factor * one.lead_slope, straightness_m=factor * one.straightness_m, angle_rad=factor * one.angle_rad
+        )
 
     return replace(
         parameters, x=axis(parameters.x), y=axis(parameters.y), z=axis(parameters.z), squareness_c0y_rad=factor * parameters.squareness_c0y_rad,

@@ -41,6 +41,7 @@ SQUARENESS: Final = ("C0Y", "B0Z", "A0Z")
 NAMES: Final = (*FUNCTIONS, *SQUARENESS)
 """All 21, as files write them."""
 NO_TOOL: Final = (0.0, 0.0, 0.0)
+SAME_POINT_M: Final = 1e-9
 
 
 def is_rotation(name: str) -> bool:
@@ -167,7 +168,7 @@ class RigidBody:
             raise DataError("machines with lever arms have no sum; normalise them first")
         curves = {}
         for name in FUNCTIONS:
-            at = np.union1d(self.curve(name)[0], other.curve(name)[0])
+            at = _distinct(np.concatenate([self.curve(name)[0], other.curve(name)[0]]))
             curves[name] = (at, self.value(name, at) + other.value(name, at))
         return RigidBody.from_curves(self.chain, curves, {name: self.constants[name] + other.constants[name] for name in SQUARENESS})
 
@@ -254,9 +255,15 @@ def _curve(name: str, position_m: ArrayLike, error: ArrayLike) -> tuple[Array, A
     return at, values
 
 
+def _distinct(positions: Array) -> Array:
+    """Ascending, without those that are the same but for rounding in a file."""
+    ordered = np.sort(positions)
+    return np.asarray(ordered[np.concatenate([[True], np.diff(ordered) > SAME_POINT_M])])
+
+
 def _axis(axis: str, tables: Mapping[str, tuple[Array, Array]]) -> AxisErrors:
     here = {name: curve for name, curve in tables.items() if name[2] == axis}
-    node = np.unique(np.concatenate([at for at, _ in here.values()])) if here else np.array([0.0, 1.0])
+    node = _distinct(np.concatenate([at for at, _ in here.values()])) if here else np.array([0.0, 1.0])
     if node.size < 2:
         node = np.array([node[0], node[0] + 1.0])
     rows = np.zeros((6, node.size))

@@ -125,8 +125,9 @@ class Result(Identified):
 
 
 def multilaterate(
-    stations: Sequence[Station], basis: Basis, instrument: Instrument, *, assumed_zero: Sequence[str] = (), direct: Mapping[str, Array] | None = None
-) -> Result:
+    stations: Sequence[Station], basis: Basis, instrument: Instrument, *, assumed_zero: Sequence[str] = (), direct: Mapping[str, Array] | None = None,
+    curved: bool = False,
+) -> Result:  # fmt: skip
     """The 21 errors from the distances of all stations.
 
     Parameters
@@ -134,7 +135,7 @@ def multilaterate(
     stations : at least 4
     basis : chain, nodes, conventions; nodes no closer than the points' coordinates
     instrument : what is known of its readings
-    assumed_zero, direct : as `volumetric.identify`
+    assumed_zero, direct, curved : as `volumetric.identify`
 
     Raises
     ------
@@ -162,7 +163,7 @@ def multilaterate(
     equations = [_equations(station, placed[station.name], points[station.name], theta, instrument) for station in stations]
     found = identify(
         basis, equations, title=f"21 errors from distances of {len(stations)} stations to {sum(s.distance_m.size for s in stations)} points", assumed_zero=assumed_zero,
-        common=_scale(stations, instrument), direct=direct, flags=_outliers(equations, theta, stations), advice=advice([station.tool_m for station in stations]),
+        common=_scale(stations, instrument), direct=direct, curved=curved, flags=_outliers(equations, theta, stations), advice=advice([station.tool_m for station in stations]),
         stated=(f"distances known to {instrument.noise_m * 1e6:.3g} µm + {instrument.noise_per_m * 1e6:.3g} µm/m (standard deviation), scale to {instrument.scale_u * 1e6:.3g} µm/m",),
     )  # fmt: skip
     fields = {name: getattr(found, name) for name in found.__dataclass_fields__}

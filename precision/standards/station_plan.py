@@ -102,7 +102,8 @@ def _largest(predicted: Identified, basis: Basis, tool: Array) -> float:
     """U of the worst component of Δ on a grid over the travels."""
     lines = [np.linspace(nodes[0], nodes[-1], GRID) for nodes in basis.nodes_m]
     at = basis.at(np.stack(np.meshgrid(*lines, indexing="ij")).reshape(3, -1))
-    return 2 * max(float(np.linalg.norm(at.displacement(axis, tool) @ predicted.root, axis=1).max()) for axis in np.eye(3))
+    rows = (at.displacement(axis, tool) for axis in np.eye(3))
+    return 2 * max(float(np.linalg.norm((one - one[:1]) @ predicted.root, axis=1).max()) for one in rows)  # counted from the lowest corner
 
 
 def _told(name: str) -> str:

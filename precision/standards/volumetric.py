@@ -8,7 +8,8 @@ alignments of instruments, places of stations. Least squares gives the coefficie
     distances from stations        `multilateration`
 
 U (k = 2) is of the values at the samples after the conventions of `precision.models.rigid_body`: zero at the reference position, straightness without slope.
-It holds random errors of the readings (enlarged by the residuals where these are larger than stated) and the common effects that were stated.
+It holds random errors of the readings (enlarged by the residuals where these are larger than stated) and the common effects that were stated; and, for
+errors that are curves and not polygons (`curved`), what polygons are off by at their corners: h²·f″/12 for a side h.
 """
 
 from __future__ import annotations
@@ -167,6 +168,7 @@ def identify(
     common: Mapping[str, Callable[[Equations], Array]] | None = None,
     direct: Mapping[str, Array] | None = None,
     flags: Sequence[str] = (),
+    curved: bool = False,
     advice: str = "measure more lines or stations, or name errors that are to be taken as zero",
 ) -> Identified:
     """The 21 errors from equations.
@@ -178,6 +180,7 @@ def identify(
     assumed_zero : errors that are not asked for
     common : effect -> what one standard uncertainty of it adds to the values of equations, for effects that all readings share (wavelength, square)
     direct : effect -> what one standard uncertainty of it adds to θ, (P,), for effects that are corrected afterwards (expansion of scales)
+    curved : the true errors are curves; U of a basis of degree 1 then holds what its polygons are off by
     advice : what to do where the equations do not determine all, for the message
 
     Raises
@@ -196,6 +199,7 @@ def identify(
         system.free @ (estimate.root[:errors] * excess),
         *(system.free @ solution[:errors] for solution in effects.values()),
         *(direct or {}).values(),
+        *(_bends(basis, system.free @ estimate.solution[:errors]) if curved else ()),
     ])  # fmt: skip
     theta = system.free @ estimate.solution[:errors]
     own_u = np.sqrt((estimate.root[errors:] ** 2).sum(axis=1) * excess**2 + sum((s[errors:] ** 2 for s in effects.values()), np.zeros(len(system.own))))
@@ -214,6 +218,25 @@ def identify(
     )  # fmt: skip
     object.__setattr__(result, "figures", keyed(_figures(result)))
     return result
+
+
+def _bends(basis: Basis, theta: Array) -> list[Array]:
+    """What a polygon instead of a curve may be wrong by at each corner, (P,) each: the second difference of its corners, which is h²·f″, over 12."""
+    if basis.degree != 1:
+        return []
+    keep = basis.free @ basis.free.T  # what the conventions leave of it
+    columns = []
+    for name in FUNCTIONS:
+        place, nodes = basis.columns[name], basis.nodes_m[AXES.index(name[2])]
+        rise = np.diff(theta[place]) / np.diff(nodes)
+        side = (nodes[2:] - nodes[:-2]) / 2
+        size = np.zeros(nodes.size)
+        size[1:-1] = np.abs(np.diff(rise)) * side / 12
+        if nodes.size > 2:
+            size[0], size[-1] = size[1], size[-2]
+        for k in np.flatnonzero(size):
+            columns.append(keep[:, place.start + k] * size[k])
+    return columns
 
 
 def _figures(result: Identified) -> list[Figure]:

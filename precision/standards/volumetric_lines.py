@@ -94,6 +94,7 @@ def identify_lines(
     scale_u: float = 0.0,
     direct: Mapping[str, Array] | None = None,
     assumed_zero: Sequence[str] = (),
+    curved: bool = False,
 ) -> Identified:
     """The 21 errors from lines.
 
@@ -106,6 +107,7 @@ def identify_lines(
     scale_u : standard uncertainty of the length scale of positioning lines, m/m (wavelength, air)
     direct : effect -> one standard uncertainty's effect on θ (`precision.models.error_basis`), for corrections of expansion
     assumed_zero : errors that are not measured and taken as zero, named in the flags
+    curved : as `volumetric.identify`
 
     Raises
     ------
@@ -126,7 +128,7 @@ def identify_lines(
             effect = {line.key: 0.5 * square_u_rad * _turned(line) * (1.0 if line.name[2] == pair[0].name[2] else -1.0) for line in pair}
             common[f"square {square}"] = _by_name(equations, effect)
     return identify(
-        basis, equations, title=f"21 errors from {len(lines)} lines", assumed_zero=assumed_zero, common=common, direct=direct,
+        basis, equations, title=f"21 errors from {len(lines)} lines", assumed_zero=assumed_zero, common=common, direct=direct, curved=curved,
         advice="measure those lines too (rotations about the axis, too, and two straightness lines against a square), or name errors to be taken as zero",
     )  # fmt: skip
 

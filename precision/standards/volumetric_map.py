@@ -1,8 +1,8 @@
 """The error map of a working volume: Δ of the tool on a grid, its ranges, largest and worst place, with U.
 
 After ISO 230-1:2012 (from memory of the standard) the volumetric accuracy V_XYZ of three linear axes is given by the ranges, over the volume, of the tool's
-deviations in X, Y and Z and of its rotations A, B and C against the workpiece. Beside them, about the reference point: the largest |Δ|, its rms and the value
-that 95 % of the points keep within.
+deviations in X, Y and Z and of its rotations A, B and C against the workpiece. Beside them, counted from the lowest corner of the grid: the largest |Δ|, its
+rms and the value that 95 % of the points keep within.
 
 The ranges in X, Y, Z depend on how the workpiece's frame is laid: here along X, with Y in its plane, as the errors' conventions say
 (`precision.models.rigid_body`); `best_fit` lays it so that Σ|Δ|² is least, as a part would be aligned.
@@ -80,6 +80,7 @@ def evaluate(
     tool = (float(tool_m[0]), float(tool_m[1]), float(tool_m[2]))
     points = np.stack(np.meshgrid(x, y, z, indexing="ij"))
     delta = machine.grid(x, y, z, tool)
+    delta = delta - delta[:, :1, :1, :1]
     if best_fit:
         delta = rigid_motion_removed(delta, points)
     turn = machine.turn(points)
@@ -103,7 +104,7 @@ def evaluate(
         title=f"volumetric errors, {' × '.join(f'{(line[-1] - line[0]) * 1e3:g}' for line in (x, y, z))} mm, {x.size} × {y.size} × {z.size} points",
         stated=(
             f"tool {_place(tool)}", f"chain {machine.chain}",
-            "frame: least squares of Δ over the points" if best_fit else "frame: zero at the reference point, along X, Y in its plane",
+            "frame: least squares of Δ over the points" if best_fit else "frame: zero at the lowest corner, along X, Y in its plane",
         ),
         figures=keyed(figure(key, name, float(values[key][0]), unit, u[key] if why is None else why, symbol=mark) for key, (name, unit, mark) in names.items()),
         flags=tuple(flags), x_m=x, y_m=y, z_m=z, tool_m=tool, delta_m=frozen(np.array(delta)), turn_rad=frozen(np.array(turn)), u_m=u_field, worst_m=worst,
@@ -126,7 +127,7 @@ def _monte_carlo(found: Identified, points: Array, tool: tuple[float, float, flo
     if count > MOST_POINTS:
         raise DataError(f"{count} points; with U at most {MOST_POINTS} are evaluated: choose a coarser grid")
     at = found.basis.at(flat)
-    translate = np.concatenate([at.displacement(axis, tool) for axis in np.eye(3)])
+    translate = np.concatenate([rows - rows[:1] for rows in (at.displacement(axis, tool) for axis in np.eye(3))])  # the first point is the lowest corner
     rotate = np.concatenate([at.rotation(letter) for letter in "ABC"])
     u = 2 * np.linalg.norm(translate @ found.root, axis=1)
     draws = found.draws(DRAWS, seed=seed)

@@ -13,6 +13,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from precision.kernels.blocks import one_blas_thread
+
 Array = NDArray[np.float64]
 
 SMALLEST: Final = 1e-9
@@ -81,6 +83,11 @@ def solve(blocks: Iterable[tuple[Array, Array, Array]], unknowns: int) -> Estima
     parts = [_checked(block, unknowns) for block in blocks]
     if unknowns < 1 or not parts:
         raise ValueError(f"{unknowns} unknowns and {len(parts)} blocks of equations; expected at least one of each")
+    with one_blas_thread():  # hundreds of unknowns: threads cost more than they bring
+        return _solved(parts, unknowns)
+
+
+def _solved(parts: list[tuple[Array, Array, Array]], unknowns: int) -> Estimate:
     triangle = np.zeros((0, unknowns + 1))
     for rows, values, sigma in parts:
         white = np.column_stack([rows, values]) / sigma[:, None]
