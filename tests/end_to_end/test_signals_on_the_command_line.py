@@ -100,7 +100,7 @@ def test_uneven_samples_are_resampled_when_asked_for(precision, tmp_path: Path) 
     x = 5e-9 * np.sin(2 * math.pi * 20 * t) + 1e-10 * rng.normal(size=t.size)
     _written(tmp_path / "log.csv", "t_s,reading_nm", t, x * 1e9)
     assert "jitter" in precision("analyze", "log.csv", "--as", "stability", code=6).stderr
-    out = precision("analyze", "log.csv", "--as", "stability", "--set", "evaluation.resample=true").stdout
+    out = precision("analyze", "log.csv", "--as", "stability", "--resample").stdout
     assert "resampled by cubics" in out.replace("\n", " ")
     results = [json.loads(path.read_text(encoding="utf-8")) for path in (tmp_path / "runs").glob("*/result.json")]
     result = results[-1].get("result", results[-1])
