@@ -9,7 +9,8 @@ motion x = R cosθ, y = R sinθ, v_x ∝ −d sinθ, v_y ∝ d cosθ, and checke
     servo mismatch τ_x − τ_y    d F (τ_x − τ_y) sinθ cosθ        lag of X behind Y, s
     backlash b_x, b_y           d (b_x/2) sgn(sinθ) cosθ,  −d (b_y/2) sgn(cosθ) sinθ      lost motion, positive: outward step at each reversal
     lateral play p_x, p_y       −d (p_x/2) |sinθ|,  d (p_y/2) |cosθ|      of X (of Y): it moves sideways by p with the sign of its own motion
-    straightness s_x, s_y       s_x cos²θ sinθ,  s_y sin²θ cosθ           bow of X (of Y): sagitta over the diameter 2R
+    straightness s_x, s_y       s_x cos²θ sinθ,  s_y sin²θ cosθ           bow of X (of Y): sagitta over the diameter 2R; a scale that changes across the
+                                                                          plane has the same three lobes and is in it
     cyclic, amplitude A, pitch p   A cosθ sin(2πR cosθ/p + φ)             of X; of Y with sinθ
     reversal spike              largest residual just after θ = 0, 90, 180, 270°, above the residual that follows, once the play is taken up
 
@@ -45,6 +46,8 @@ SAMPLES_PER_PITCH: Final = 7
 """Fewest points in one period of a cyclic error, where the axis is fastest."""
 FEWEST_PITCHES: Final = 4
 """Fewest periods along the diameter; a longer one cannot be told from scale and straightness."""
+WAVES: Final = range(4, 13)
+"""Undulations around of slow waves that are fitted beside the errors; 0 to 3 are the errors' own."""
 _CHANCE: Final = 1e-3
 """Probability that noise alone shows a cyclic error."""
 _ILL_CONDITIONED: Final = 1e-5
@@ -148,8 +151,9 @@ def evaluate(
     shares = {key: (alone[key] / total if total else 0.0) for key in counted}
     ranked = sorted(curves, key=lambda key: -shares.get(key, -1.0))
     measured = _of([path.deviation_m for path in ordered], ordered, radius_m, zone)
-    residual = tuple(frozen(part) for part in fit.split(fit.residual))
-    rms = float(np.sqrt(np.mean(fit.residual[fit.kept] ** 2)))
+    unexplained = fit.residual + sum((fit.coefficient[name] * column for name, column in fit.waves.items()), np.zeros(fit.angle.size))
+    residual = tuple(frozen(part) for part in fit.split(unexplained))
+    rms = float(np.sqrt(np.mean(unexplained[fit.kept] ** 2)))
     first, second = axes
     found = [_with_share(sizes[key], shares.get(key), details.get(key, "")) for key in ranked]
     return Result(
@@ -207,6 +211,8 @@ class _Fit:
         self.missing: list[Figure] = []
         self.flags: list[str] = [swapped(path) for path in paths if path.turns_the_other_way]
         self.columns: dict[str, Array] = self._smooth()
+        self.waves = self._waves()
+        self.columns |= self.waves
         self.since_reversal = np.mod(self.sense * self.angle, math.pi / 2)
         """Angle moved since the last quadrant was entered."""
         self.kept = self.since_reversal > window if window else np.ones(self.angle.size, dtype=bool)
@@ -237,6 +243,17 @@ class _Fit:
             self.missing += [figure("squareness", "squareness", why, "rad", symbol="C"), figure("servo_mismatch", "servo mismatch", why, "s", symbol="Δτ")]
             self.flags.append("one direction only: squareness and servo mismatch are not evaluated, and what is left of either shows as one error")
         return columns
+
+    def _waves(self) -> dict[str, Array]:
+        """Columns of slow waves that both directions share and no named error makes: errors of guideways and screws of a length between the circle's and a pitch.
+
+        They are fitted beside the errors, so that what they are does not lean on a cyclic error, whose phase stands still where its axis turns round. With one
+        direction, an arc, or few points they could not be told from backlash, and are left out.
+        """
+        whole = len(self.paths) == 2 and all(path.arc_rad == 2 * math.pi for path in self.paths)
+        if not whole or self.angle.size < 40 * (len(self.columns) + 2 * len(WAVES)):
+            return {}
+        return {f"wave_{k}_{name}": of(k * self.angle) for k in WAVES for name, of in (("cos", np.cos), ("sin", np.sin))}
 
     def _judge(self) -> None:
         """Refuse an arc on which the errors cannot be told apart; say which suffer on a poor one."""
