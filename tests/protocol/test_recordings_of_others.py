@@ -396,6 +396,7 @@ EXAMPLES: dict[str, str | bytes] = {
     "LinuxCNC stops": "run,dir,target_mm,motor_cmd_mm,fb_mm,tool_mm,first_sample,window_samples\n1,+,0,0,0,0.001,5,100\n1,-,0,0,0,-0.001,9,100\n",
     "LinuxCNC servo recording": _servo(),
     "SIOS NMM description (.dsc)": DSC,
+    "overlay readings (CSV)": "# machine: m\nfield_x_mm,field_y_mm,mark_x_mm,mark_y_mm,dx_nm,dy_nm\n0,0,1,2,3,4\n",
 }
 
 
