@@ -122,7 +122,7 @@ def spoiled(run: RunDirectory, tmp_path: Path, name: str, at: int, bit: int, cut
 
 
 @given(st.sampled_from(["manifest.json", "capture.arrows", "events.jsonl", "result.json"]), st.integers(0, 10**6), st.integers(0, 7), st.booleans())
-@settings(QUICK, max_examples=60)
+@settings(QUICK, max_examples=40)
 def test_a_damaged_run_is_read_as_it_was_or_refused(complete: RunDirectory, tmp_path: Path, name: str, at: int, bit: int, cut: bool) -> None:
     expected = evaluated(complete).analysis.result.to_dict() if not hasattr(complete, "expected") else complete.expected
     complete.expected = expected  # type: ignore[attr-defined]

@@ -187,9 +187,10 @@ def test_a_disk_whose_power_is_cut_holds_what_was_promised(sync: str, image: Pat
     promised = found = 0
     longest_s = 0.0
     for number in range(cuts):
-        folder, notes, cut = tmp_path / "disk", tmp_path / f"{number}.notes", tmp_path / "cut.img"
-        shutil.copyfile(image, tmp_path / "disk.img")
-        mounted(tmp_path / "disk.img", folder)
+        # Files of their own each time: a loop device is let go of late, and the same file would be given the old one with what it remembers.
+        folder, notes, disk, cut = tmp_path / "disk", tmp_path / f"{number}.notes", tmp_path / f"{number}.img", tmp_path / f"{number}-cut.img"
+        shutil.copyfile(image, disk)
+        mounted(disk, folder)
         victim = subprocess.Popen([sys.executable, str(VICTIM), str(folder), sync, str(notes)])
         try:
             deadline = time.monotonic() + 60
@@ -199,7 +200,7 @@ def test_a_disk_whose_power_is_cut_holds_what_was_promised(sync: str, image: Pat
             time.sleep(chance.uniform(0.05, 0.4) + (0.0 if sync == "block" else 1.2))
             victim.send_signal(signal.SIGSTOP)
             stopped = time.monotonic()
-            shutil.copyfile(tmp_path / "disk.img", cut)  # what has reached the disk, and nothing of what the system still holds back
+            shutil.copyfile(disk, cut)  # what has reached the disk, and nothing of what the system still holds back
         finally:
             victim.kill()
             victim.wait()
@@ -219,6 +220,8 @@ def test_a_disk_whose_power_is_cut_holds_what_was_promised(sync: str, image: Pat
             assert recovered.readings().rows == 200 * highest and recovered.manifest.status == "RECOVERED"
         finally:
             subprocess.run(["umount", str(folder)], check=True)
+            disk.unlink()
+            cut.unlink()
     with capsys.disabled():
         print(f"\n{cuts} power cuts with sync {sync}: {promised} blocks acknowledged, {max(0, promised - found)} lost, at most {longest_s:.2f} s")
     assert promised > cuts
