@@ -78,7 +78,7 @@ def analyse(plan: Parameters | Recorded, readings: Readings) -> Analysis:
             signals["input"], signals["output"], rate_hz=record.rate_hz, segment=segment, estimator=estimator, band_hz=band, feedback=feedback, **units
         )  # fmt: skip
     margin, why = _margins(plan, loop)
-    modes = modal_fit.fit(plant, modes=plan.evaluation.modes) if plan.evaluation.modes else None
+    modes = modal_fit.fit(plant, modes=plan.evaluation.modes, delay=True) if plan.evaluation.modes else None
     distortion = _distortion(plan, signals, record.rate_hz, period, drop, lines)
     extremes = modal_fit.extremes(plant.frequency_hz, plant.response, prominence_db=6.0) if plant.frequency_hz.size >= 5 else ()
     said = [*record.flags, *plant.flags, *(margin.flags if margin else ()), *(modes.flags if modes else ()), *(distortion.flags if distortion else ())]

@@ -1,8 +1,8 @@
 """Modes of a structure from its frequency response: natural frequency, damping ratio, residue.
 
-    G(jω) = Σ_k r_k/(ω_k² − ω² + 2jζ_k ω_k ω) + c − m/ω²
+    G(jω) = e^{−jωτ} [Σ_k r_k/(ω_k² − ω² + 2jζ_k ω_k ω) + c − m/ω²]
 
-with c for the stiffness of the modes above the band and m for the rigid body and the modes below it. ω_k and ζ_k by non-linear least squares, the rest, linear, solved
+with τ the delay of hold, drive and filters where it is asked for, c for the stiffness of the modes above the band and m for the rigid body and the modes below it. ω_k and ζ_k by non-linear least squares, the rest, linear, solved
 for at each step (G. Golub and V. Pereyra 1973); starting from the peaks and their half-power widths. Residues are real: damping in proportion, sensor and actuator
 without a delay between them. `half_power` and `circle` estimate a single mode by itself.
 """
@@ -54,12 +54,13 @@ class Extreme:
 class Result(Reported):
     """Figures: "f_1", "zeta_1", "r_1" … of each mode, and "misfit", the root of the mean square of the residual over its standard uncertainty (1 where the model is right).
 
-    modes : ascending.  stiffness_term, mass_term : c and m.  fitted : (m,) complex, the model on the lines used.
+    modes : ascending.  stiffness_term, mass_term, delay_s : c, m and τ.  fitted : (m,) complex, the model on the lines used.
     """
 
     modes: tuple[Mode, ...]
     stiffness_term: float
     mass_term: float
+    delay_s: float
     frequency_hz: Array
     fitted: Complex
 
@@ -138,14 +139,14 @@ def circle(frequency_hz: ArrayLike, response: ArrayLike, *, band_hz: tuple[float
     return frequency, abs(float(p.imag / p.real)) / 2, float(abs(constant + p * rest) / abs(p.imag)) * size
 
 
-def fit(response: Response, *, modes: Sequence[float] | int, band_hz: tuple[float, float] | None = None, mass_line: bool = True, stiffness_line: bool = True) -> Result:
+def fit(response: Response, *, modes: Sequence[float] | int, band_hz: tuple[float, float] | None = None, mass_line: bool = True, stiffness_line: bool = True, delay: bool = False) -> Result:
     """Fit modes to a measured response.
 
     Parameters
     ----------
     modes : starting frequencies (Hz), or how many: then the most prominent peaks
     band_hz : lines that are used; None: all
-    mass_line, stiffness_line : whether the model holds −m/ω² and c
+    mass_line, stiffness_line, delay : whether the model holds −m/ω², c and τ: a sampled plant has half a step of its hold, and what its drive takes
 
     Raises
     ------
@@ -159,10 +160,10 @@ def fit(response: Response, *, modes: Sequence[float] | int, band_hz: tuple[floa
         raise DataError(f"{f.size} lines for {len(start)} modes; expected at least {2 * len(start) + 4}: measure finer, or ask for fewer modes")
     known = bool(np.all(sd > 0))
     weight = 1 / (np.maximum(sd, 1e-3 * np.median(sd)) if known else np.abs(g))
-    return _solve(response, f, g, weight, known, start, mass_line, stiffness_line)
+    return _solve(response, f, g, weight, known, start, mass_line, stiffness_line, delay)
 
 
-def _solve(response: Response, f: Array, g: Complex, weight: Array, known: bool, start: list[tuple[float, float]], mass: bool, stiffness: bool) -> Result:
+def _solve(response: Response, f: Array, g: Complex, weight: Array, known: bool, start: list[tuple[float, float]], mass: bool, stiffness: bool, delay: bool) -> Result:
     from scipy.optimize import least_squares
 
     omega = 2 * math.pi * f
@@ -170,10 +171,11 @@ def _solve(response: Response, f: Array, g: Complex, weight: Array, known: bool,
     scale = float(np.median(omega))
 
     def basis(p: Array) -> Complex:
-        natural, zeta = scale * np.exp(p[:n]), np.exp(p[n:])
+        natural, zeta = scale * np.exp(p[:n]), np.exp(p[n : 2 * n])
         columns = [natural[k] ** 2 / (natural[k] ** 2 - omega**2 + 2j * zeta[k] * natural[k] * omega) for k in range(n)]
         columns += [np.ones_like(omega) + 0j] * stiffness + [-((scale / omega) ** 2) + 0j] * mass
-        return np.stack(columns, axis=1)
+        late = np.exp(-1j * omega * (p[-1] / scale)) if delay else np.ones_like(omega)
+        return np.asarray(np.stack(columns, axis=1) * late[:, None], dtype=np.complex128)
 
     def linear(p: Array) -> tuple[Array, Complex]:
         design = basis(p) * weight[:, None]
@@ -186,12 +188,14 @@ def _solve(response: Response, f: Array, g: Complex, weight: Array, known: bool,
         left = linear(p)[1] - g * weight
         return np.concatenate([left.real, left.imag])
 
-    first = np.array([math.log(2 * math.pi * one / scale) for one, _ in start] + [math.log(zeta) for _, zeta in start])
-    low = np.concatenate([np.full(n, math.log(omega[0] / scale / 2)), np.full(n, math.log(1e-6))])
-    high = np.concatenate([np.full(n, math.log(omega[-1] / scale * 2)), np.full(n, math.log(2.0))])
+    first = np.array([math.log(2 * math.pi * one / scale) for one, _ in start] + [math.log(zeta) for _, zeta in start] + [0.0] * delay)
+    # A delay of up to two turns of the phase at the top of the band, and no lead.
+    turns = 4 * math.pi * scale / float(omega[-1])
+    low = np.concatenate([np.full(n, math.log(omega[0] / scale / 2)), np.full(n, math.log(1e-6)), np.full(int(delay), -1e-2 * turns)])
+    high = np.concatenate([np.full(n, math.log(omega[-1] / scale * 2)), np.full(n, math.log(2.0)), np.full(int(delay), turns)])
     found = least_squares(residual, np.clip(first, low + 1e-9, high - 1e-9), bounds=(low, high), x_scale="jac", xtol=1e-13, ftol=1e-13, gtol=1e-13, max_nfev=500)
     parts, fitted = linear(found.x)
-    count = 2 * f.size - 2 * n - parts.size
+    count = 2 * f.size - found.x.size - parts.size
     misfit = math.sqrt(2 * found.cost / count)
     spread = _uncertainties(found.x, parts, basis, weight, 1.0 if known and misfit < 1 else misfit)
     order = np.argsort(found.x[:n])
@@ -199,7 +203,7 @@ def _solve(response: Response, f: Array, g: Complex, weight: Array, known: bool,
     for k in order:
         natural, zeta = scale * math.exp(found.x[k]), math.exp(found.x[n + k])
         residue = parts[k] * natural**2
-        u_residue = math.hypot(spread[2 * n + k] * natural**2, 2 * residue * spread[k])
+        u_residue = math.hypot(spread[found.x.size + k] * natural**2, 2 * residue * spread[k])
         modes.append(Mode(frequency_hz=natural / (2 * math.pi), damping=zeta, residue=float(residue), u_frequency_hz=natural / (2 * math.pi) * spread[k], u_damping=zeta * spread[n + k], u_residue=u_residue))
     flags = list(response.flags)
     if known and misfit > 2:
@@ -215,6 +219,8 @@ def _solve(response: Response, f: Array, g: Complex, weight: Array, known: bool,
             figure(f"zeta_{number}", f"damping ratio of mode {number}", one.damping, "", 2 * one.u_damping, symbol=f"ζ{number}"),
             figure(f"r_{number}", f"residue of mode {number}", one.residue, f"{unit or '1'}·rad²/s²", 2 * one.u_residue, symbol=f"r{number}"),
         ]
+    if delay:
+        figures.append(figure("delay", "delay of hold, drive and filters", float(found.x[-1]) / scale, "s", 2 * float(spread[2 * n]) / scale, symbol="τ"))
     figures.append(figure("misfit", "residual over its uncertainty" if known else "residual over |G|", misfit, "", "a measure of the fit itself"))
     return Result(
         title=f"Modal fit: {n} modes from {f.size} lines, {f[0]:.5g} … {f[-1]:.5g} Hz",
@@ -224,13 +230,14 @@ def _solve(response: Response, f: Array, g: Complex, weight: Array, known: bool,
         modes=tuple(modes),
         stiffness_term=float(parts[n]) if stiffness else 0.0,
         mass_term=float(parts[-1]) * scale**2 if mass else 0.0,
+        delay_s=float(found.x[-1]) / scale if delay else 0.0,
         frequency_hz=frozen(f.copy()),
         fitted=model,
     )
 
 
 def _uncertainties(p: Array, parts: Array, basis: object, weight: Array, factor: float) -> Array:
-    """Standard uncertainties of ln ω, ln ζ and the linear parts, from the derivatives of the whole model."""
+    """Standard uncertainties of ln ω, ln ζ, of τ in scaled time, and of the linear parts, from the derivatives of the whole model."""
     assert callable(basis)
     columns = []
     for k in range(p.size):

@@ -387,3 +387,41 @@ def test_uneven_time_stamps_are_quantified_and_refused_unless_resampled() -> Non
         sampling.even_record(gapped, np.sin(gapped), resample_to_even=True)
     with pytest.raises(DataError, match="ascending"):
         sampling.sampling([0.0, 1.0, 1.0, 2.0])
+
+
+def test_the_hold_of_a_sampled_structure_is_found_as_its_delay() -> None:
+    """Two modes behind a zero-order hold of 1 ms: half a millisecond, and with it the modes as they are."""
+    from precision.drivers.lab.plants.linear_plant import of_modes
+
+    omega = 2 * math.pi * np.array([20.0, 45.0])
+    f = np.linspace(5, 80, 300)
+    g = of_modes(omega, [0.02, 0.01], [3.0, 2.0]).held(1e-3).response(f)[:, 0, 0]
+    response = _noisy(f, g, 0.005, 3)
+    found = modal_fit.fit(response, modes=2, delay=True)
+    assert found["delay"] == pytest.approx(0.5e-3, rel=0.02)
+    for number, (hz, zeta) in enumerate(((20.0, 0.02), (45.0, 0.01)), start=1):
+        assert abs((found[f"f_{number}"] or 0) - hz) <= 1.5 * (found.figures[f"f_{number}"].uncertainty or 0)
+        assert abs((found[f"zeta_{number}"] or 0) - zeta) <= 1.5 * (found.figures[f"zeta_{number}"].uncertainty or 0)
+    assert found["misfit"] == pytest.approx(1.0, rel=0.15)
+    late = modal_fit.fit(response, modes=2)
+    assert (late["misfit"] or 0) > 3 and any("a delay" in flag for flag in late.flags)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_rational_fits_agree_with_python_control_on_random_systems(seed: int) -> None:
+    """Poles of random stable systems of third and fourth order come back from their responses, to the noise of 1e-6."""
+    control = pytest.importorskip("control")
+    rng = np.random.default_rng(seed)
+    poles, zeros = [-(10 ** rng.uniform(0, 1.5))] if seed % 2 else [], []
+    for _ in range(2):
+        wn, zeta = 10 ** rng.uniform(0.5, 2), rng.uniform(0.02, 0.4)
+        poles += [complex(-zeta * wn, wn * math.sqrt(1 - zeta**2)), complex(-zeta * wn, -wn * math.sqrt(1 - zeta**2))]
+    zeros = [-(10 ** rng.uniform(0.3, 1.8))]
+    system = control.zpk(zeros, poles, 10 ** rng.uniform(0, 3))
+    f = np.geomspace(0.05, 60, 250)
+    g = np.squeeze(system(2j * math.pi * f))
+    found = transfer_function_fit.fit(_noisy(f, g, 1e-6, seed), zeros=1, poles=len(poles))
+    expected = sorted({round(abs(p) / (2 * math.pi), 12) for p in poles})
+    assert [one.frequency_hz for one in found.poles] == pytest.approx(expected, rel=1e-3)
+    assert found.zeros[0] == pytest.approx(zeros[0], rel=1e-3)
+    np.testing.assert_allclose(found.at(f), g, rtol=1e-4)
