@@ -78,13 +78,23 @@ def analyse(plan: Parameters | Recorded, readings: Readings) -> Analysis:
             signals["input"], signals["output"], rate_hz=record.rate_hz, segment=segment, estimator=estimator, band_hz=band, feedback=feedback, **units
         )  # fmt: skip
     margin, why = _margins(plan, loop)
-    modes = modal_fit.fit(plant, modes=plan.evaluation.modes, delay=True) if plan.evaluation.modes else None
+    modes, no_modes = _modes(plan, plant)
     distortion = _distortion(plan, signals, record.rate_hz, period, drop, lines)
     extremes = modal_fit.extremes(plant.frequency_hz, plant.response, prominence_db=6.0) if plant.frequency_hz.size >= 5 else ()
-    said = [*record.flags, *plant.flags, *(margin.flags if margin else ()), *(modes.flags if modes else ()), *(distortion.flags if distortion else ())]
+    said = [*no_modes, *record.flags, *plant.flags, *(margin.flags if margin else ()), *(modes.flags if modes else ()), *(distortion.flags if distortion else ())]
     return Analysis(
         plant=plant, loop=loop, margin=margin, no_margins=why, extremes=extremes, modes=modes, distortion=distortion, flags=tuple(dict.fromkeys(said))
     )
+
+
+def _modes(plan: Parameters | Recorded, plant: frequency_response.Response) -> tuple[modal_fit.Result | None, list[str]]:
+    """The modes asked for, or why there are none: that costs the rest of the evaluation nothing."""
+    if not plan.evaluation.modes:
+        return None, []
+    try:
+        return modal_fit.fit(plant, modes=plan.evaluation.modes, delay=True), []
+    except DataError as error:
+        return None, [f"the modes were not fitted: {error}"]
 
 
 def _signals(plan: Parameters | Recorded, readings: Readings) -> tuple[sampling.Record, list[str]]:
