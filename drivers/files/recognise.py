@@ -86,7 +86,7 @@ RECORDINGS: Final[tuple[Recording, ...]] = (
     Recording(name="LinuxCNC stops", begins=lambda suffix, text: re.match(r"run,dir,target_mm,.*\btool_mm\b", text) is not None, positioning=_stops),
     Recording(name="LinuxCNC servo recording", begins=lambda suffix, text: re.match(r"sample,([a-z0-9_]+,)*x_cmd,", text) is not None, positioning=linuxcnc_log.positioning),
     Recording(name="overlay readings (CSV)", begins=lambda suffix, text: overlay_csv.begins(text), procedure="overlay",
-              about=_about_overlay, instead="`precision analyze FILE --as overlay` evaluates it"),
+              about=_about_overlay, instead="`precision analyze FILE --as overlay` evaluates it; precision.drivers.files.overlay_csv.read gives the rows"),
     Recording(name="log of signals (CSV)", begins=lambda suffix, text: signal_csv.begins(text), about=signal_csv.about,
               instead="`precision analyze FILE --as frf` evaluates a frequency response (columns input, output, perhaps excitation), --as stability noise and drift (column reading)"),
     Recording(name="SIOS NMM description (.dsc)", begins=lambda suffix, text: any(words in text for words in nmm.PROCEDURES),

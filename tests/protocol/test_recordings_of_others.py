@@ -20,6 +20,7 @@ from precision.drivers.files import (
     klipper_accelerometer,
     linuxcnc_log,
     nmm,
+    overlay_csv,
     positioning_csv,
     recognise,
     renishaw_rtl,
@@ -427,7 +428,7 @@ def test_what_holds_no_positioning_test_says_what_it_holds(tmp_path: Path, name:
 
 READERS: dict[str, Callable[[Path], object]] = {
     "rtl": renishaw_rtl.read, "rtx": renishaw_rtx.read, "b5r": ballbar_b5r.read, "dat": iso230_dat.read, "log": linuxcnc_log.positioning, "csv": klipper_accelerometer.read,
-    "dsc": nmm.read_description, "pos": nmm.read_environment,
+    "dsc": nmm.read_description, "pos": nmm.read_environment, "txt": overlay_csv.read,
 }  # fmt: skip
 
 
