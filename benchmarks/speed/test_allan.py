@@ -11,7 +11,7 @@ from precision.benchmarks.speed.paired import Paired, peer
 from precision.kernels import allan_deviation
 
 GOALS = {"oadev": {"numpy": 6.0, "fast": 20.0}, "mdev": {"numpy": 3.0, "fast": 25.0}}
-BOUNDS = {"oadev": {"numpy": 4.0, "fast": 6.0}, "mdev": {"numpy": 3.0, "fast": 6.0}}
+BOUNDS = {"oadev": {"numpy": 4.5, "fast": 12.0}, "mdev": {"numpy": 4.0, "fast": 14.0}}
 
 
 @pytest.mark.parametrize("kind", GOALS)
