@@ -109,7 +109,7 @@ def _determined(part: OverlayMarks, terms: OverlayModel, read: NDArray[np.bool_]
     """The terms of the highest polynomial order that the marks of one field determine, None for no reading; and why they are not all."""
     if not read.any():
         return None, "no valid mark; the wafer model stays"
-    missing = ""
+    seen, missing = int(read.any(axis=1).sum()), ""
     for axis, other in (("x", "y"), ("y", "x")):
         if not read[:, 0 if other == "x" else 1].any():
             terms, missing = terms.of_component(axis), f"no valid d{other}; "  # type: ignore[arg-type]
@@ -121,8 +121,8 @@ def _determined(part: OverlayMarks, terms: OverlayModel, read: NDArray[np.bool_]
         if order == max(orders):
             return some, missing.removesuffix("; ")
         remark = rank_report(part, terms, valid=read).remark
-        return some, f"{missing}{part.count} marks determine terms up to order {order} only{f' ({remark})' if remark else ''}"
-    return None, f"{missing}{part.count} marks determine none of {', '.join(terms.keys)}; the wafer model stays"
+        return some, f"{missing}{seen} marks determine terms up to order {order} only{f' ({remark})' if remark else ''}"
+    return None, f"{missing}{seen} marks determine none of {', '.join(terms.keys)}; the wafer model stays"
 
 
 def _ridge(design: Array, values: Array, moved: NDArray[np.int64], regularisation: float) -> tuple[Array, Array, Array]:

@@ -1,11 +1,14 @@
 """What must hold for any overlay: decompositions add up, predictions are refits, outliers are found, layouts keep their rules."""
 
+import json
+
 import numpy as np
 import pytest
 
 from precision.errors import DataError
 from precision.models.overlay import FIELD_CUBIC, PER_FIELD, SIX_PARAMETER, TEN_PARAMETER, TWO_PARAMETER, WAFER_CUBIC
 from precision.models.overlay_marks import OverlayMarks, field_grid, full_fields, layout
+from precision.standards import mask_registration, self_calibration
 from precision.standards.overlay import fit
 from precision.standards.overlay_cross_validation import leave_one_field_out
 from precision.standards.overlay_decomposition import LINEAR_STEPS, decompose
@@ -15,6 +18,7 @@ from precision.standards.overlay_matching import Exposures, compare
 from precision.standards.overlay_per_field import per_field
 from precision.standards.overlay_robust import robust_fit
 from precision.standards.overlay_sampling import Rules, evaluate, optimal
+from precision.standards.self_calibration_views import THREE_VIEWS
 
 MARKS = layout(full_fields(), field_grid(3, 3), meander=True)
 P = 1e-9 * np.array([5, -3, 100, -50, 200, 250, 1000, -500, 800, 400])
@@ -22,6 +26,24 @@ P = 1e-9 * np.array([5, -3, 100, -50, 200, 250, 1000, -500, 800, 400])
 
 def wafer(seed: int, noise: float = 1e-9, marks: OverlayMarks = MARKS) -> np.ndarray:
     return TEN_PARAMETER.overlay(marks, P) + np.random.default_rng(seed).normal(0, noise, (marks.count, 2))
+
+
+def test_every_result_prints_itself_and_is_plain_json() -> None:
+    d = wafer(20)
+    d[5] = np.nan
+    found = fit(MARKS, d, TEN_PARAMETER)
+    alone = Exposures(first_machine="A", first_chuck="1", second_machine="A", second_chuck="1")
+    results = [
+        found, robust_fit(MARKS, d, TEN_PARAMETER), per_field(found), leave_one_field_out(found), decompose(MARKS, d), fit_lot(MARKS, d[None], TEN_PARAMETER),
+        compare(MARKS, d[None], [alone]), optimal(MARKS, SIX_PARAMETER, 20), mask_registration.evaluate(MARKS.position_m, MARKS.position_m + d),
+        self_calibration.evaluate(THREE_VIEWS, np.zeros((3, 3, 3, 2)), pitch_m=1e-3),
+    ]  # fmt: skip
+    for result in results:
+        assert json.loads(json.dumps(result.to_dict(), allow_nan=False))["title"] == result.title
+        assert result.title in str(result) and "<table>" in result._repr_html_()
+        for key, figure in result.figures.items():
+            # Each figure has U or says why not, and so it has a value.
+            assert (figure.value is None) == (figure.reason is not None) and (figure.uncertainty is None) == (figure.uncertainty_reason is not None), key
 
 
 def test_weights_are_those_of_generalised_least_squares() -> None:
