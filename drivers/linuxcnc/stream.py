@@ -419,16 +419,18 @@ class Server:
         self.take_rows()
         wanted, since, tolerance = counted(cycles, KEPT_ROWS), self.sampler.index, float(tolerance)
         until = since + counted(longest, 10 ** 9)
-        commands = [index for index, name in enumerate(self.names) if name.endswith("_cmd")]
-        feedbacks = [(index, self.scales[index]) for index, name in enumerate(self.names) if name.endswith("_fb")]
+        # A command that stands may still change by the rounding of its sums.
+        within = [
+            (index, scale, tolerance if name.endswith("_fb") else 1e-10)
+            for index, (name, scale) in enumerate(zip(self.names, self.scales, strict=True)) if name.endswith(("_cmd", "_fb"))
+        ]
         there = self.names.index("inpos")
         state = {"row": None, "count": 0, "seen": since}
 
         def waiter():
             for index, row in self.after(state["seen"]):
                 first = state["row"]
-                same = first is not None and row[there] and all(row[k] == first[k] for k in commands)
-                same = same and all(abs(row[k] - first[k]) * scale <= tolerance for k, scale in feedbacks)
+                same = first is not None and row[there] and all(abs(row[k] - first[k]) * scale <= most for k, scale, most in within)
                 state["seen"] = index
                 if same:
                     state["count"] += 1

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -146,3 +150,32 @@ def test_a_controller_that_is_killed_is_a_lost_link_or_a_fault(linuxcnc: None) -
         with pytest.raises(DeviceError, match="Use the emergency stop"):
             controller.stop()
         controller.close()
+
+
+def test_a_program_that_is_killed_in_motion_leaves_a_machine_that_stands(cell: launch.Cell, controller: LinuxCnc, tmp_path: Path) -> None:
+    """Nobody is left to stop it but the supervisor, over the link that it inherited."""
+    command = [sys.executable, "-P", "-m", "precision", "run", "positioning", "--machine", cell.address, "--yes", "--out", str(tmp_path)]
+    run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until = time.monotonic() + 40
+    watcher = controller.another_beside()
+    try:
+        while not any(tmp_path.glob("*/capture.arrows")) or watcher.row()["vel"] < 0.05:
+            assert run.poll() is None and time.monotonic() < until
+            time.sleep(0.002)
+    finally:
+        run.kill()
+        run.wait()
+    where, since = watcher.row()["x_cmd"], time.monotonic()
+    while time.monotonic() - since < 1.0 and time.monotonic() < until:
+        now = watcher.row()["x_cmd"]
+        where, since = (where, since) if abs(now - where) < 1e-9 else (now, time.monotonic())
+        time.sleep(0.02)
+    assert watcher.row()["x_cmd"] == pytest.approx(where, abs=1e-9) and watcher.row()["vel"] == 0
+    while not (records := list(tmp_path.glob("*/supervisor.json"))) and time.monotonic() < until:
+        time.sleep(0.05)  # it writes when it has confirmed the standstill
+    (record,) = records
+    said = json.loads(record.read_text(encoding="utf-8"))
+    assert said["standstill_confirmed"] and "MACHINE OFF" in said["last_heard"]
+    watcher.close()
+    controller.home()
+    controller.move_to({"X": 0.0}, feed_m_per_s=FEED)
