@@ -34,6 +34,22 @@ class Layout(Strict):
     mark_width: Length = Field("24 mm", ge=0, le=0.5, description="between the outer columns")
     mark_height: Length = Field("30 mm", ge=0, le=0.5, description="between the outer rows")
 
+    @model_validator(mode="after")
+    def _marks_have_places(self) -> Self:
+        for name, count, marks, field in (
+            ("columns", self.columns, self.mark_width, self.field_width),
+            ("rows", self.rows, self.mark_height, self.field_height),
+        ):
+            if count > 1 and not 0 < marks <= field:
+                raise ValueError(
+                    f"{name}: {count} of them over {marks * 1e3:g} mm in a field of {field * 1e3:g} mm; expected more than 0, and no more than the field"
+                )
+        if self.within_radius > self.wafer_radius:
+            raise ValueError(
+                f"within_radius: {self.within_radius * 1e3:g} mm on a wafer of {self.wafer_radius * 1e3:g} mm radius; expected no more than that"
+            )
+        return self
+
 
 class Evaluation(Strict):
     """The model, and what is done with marks that do not fit."""

@@ -55,6 +55,15 @@ def test_terms_that_are_not_in_the_model_are_refused(precision: Run) -> None:
     assert "has no term k20" in said
 
 
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [('layout.mark_width="0 mm"', "columns: 3 of them over 0 mm"), ('layout.mark_height="40 mm"', "rows: 3 of them over 40 mm"), ('layout.within_radius="160 mm"', "160 mm on a wafer of 150 mm"),
+     ('layout.within_radius="10 mm"', "no field of 26 mm × 33 mm lies within 10 mm"), ("layout.wafers=10000", "take fewer wafers")],
+)  # fmt: skip
+def test_layouts_that_cannot_be_are_refused(precision: Run, setting: str, says: str) -> None:
+    assert says in precision("run", "overlay", "--dry-run", "--set", setting, code=2).stderr
+
+
 def csv(path: Path, *, rows: slice = slice(None), text: str = "") -> None:
     marks = layout(full_fields(), field_grid(2, 2), meander=True)
     moved = TEN_PARAMETER.overlay(marks, P)
