@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from array_api_compat import is_cupy_namespace, is_numpy_namespace
+from array_api_compat import device, is_cupy_namespace, is_numpy_namespace
 
 from precision.kernels import compiled, cuda, volumetric_compiled
 from precision.kernels.blocks import blocks, one_blas_thread
@@ -332,14 +332,20 @@ def _along_axes(plan: _Plan, coordinates: tuple[Any, Any, Any], xp: Any) -> list
 def _factors(plan: _Plan, x: Any, y: Any, z: Any, along: list[Any], xp: Any) -> tuple[Any, Any]:
     """The two thin matrices of a grid: (3, r, nx·ny) and (3, r, nz), r = 3 or 5."""
     of_x, of_y, of_z = along
-    column = x[:, None]
-    level = of_x[0, ...][:, :, None] + of_y[1, ...][:, None, :] + of_x[1, ...][:, :, None] * y + of_y[0, ...][:, None, :] * column
-    tilt = of_x[2, ...][:, :, None] + of_y[2, ...][:, None, :]
-    one, ones = xp.ones_like(level), xp.ones_like(of_z[2, ...])
-    columns, rows = [level, tilt, one], [ones, z * ones, of_z[2, ...]]
+    column, row, ones = (slice(None), slice(None), None), (slice(None), None, slice(None)), xp.ones_like(of_z[2, ...])
+    left = xp.ones((3, 5 if _joins_all(plan) else 3, x.shape[0], y.shape[0]), dtype=xp.float64, device=device(x))
+    left[:, 0, ...] = of_x[0, ...][column] + of_y[1, ...][row]
+    if plan.levers[0][1]:
+        left[:, 0, ...] += of_x[1, ...][column] * y
+    if plan.levers[1][0]:
+        left[:, 0, ...] += of_y[0, ...][row] * x[:, None]
+    left[:, 1, ...] = of_x[2, ...][column] + of_y[2, ...][row]
+    rows = [ones, z * ones, of_z[2, ...]]
     if _joins_all(plan):
-        columns, rows = [*columns, column * one, y * one], [*rows, of_z[0, ...], of_z[1, ...]]
-    return xp.reshape(xp.stack(columns, axis=1), (3, len(columns), -1)), xp.stack(rows, axis=1)
+        left[:, 3, ...] *= x[:, None]
+        left[:, 4, ...] *= y
+        rows += [of_z[0, ...], of_z[1, ...]]
+    return xp.reshape(left, (3, len(rows), -1)), xp.stack(rows, axis=1)
 
 
 def _joins_all(plan: _Plan) -> bool:
@@ -385,9 +391,7 @@ def _blocked(plan: _Plan, p: Any, *, xp: Any) -> Any:
     return delta
 
 
-def _block(
-    plan: _Plan, lookups: list[_Lookup | None], p: Any, delta: Any, scratch: Any, whole: Any, flag: Any, xp: Any
-) -> None:
+def _block(plan: _Plan, lookups: list[_Lookup | None], p: Any, delta: Any, scratch: Any, whole: Any, flag: Any, xp: Any) -> None:
     m = p.shape[1]
     held, value, product = scratch[:, :m]
     for a, (axis, lookup, arm) in enumerate(zip(plan.axes, lookups, plan.levers, strict=True)):
@@ -449,10 +453,8 @@ def _numba(plan: _Plan, p: Any, *, xp: Any) -> Any:
             return _blocked(plan, p, xp=xp)
         even = even and lookup.end is None
         end = axis.node[1:] if lookup.end is None else lookup.end
-        tables += [axis.first, axis.last, lookup.per_metre, lookup.start, xp.ascontiguousarray(end)]
-        tables += [_in_fours(axis, arm, xp)]
-    delta = xp.empty(p.shape)
-    parallel = compiled.parallel_pays(p.shape[1])
+        tables += [axis.first, axis.last, lookup.per_metre, lookup.start, xp.ascontiguousarray(end), _in_fours(axis, arm, xp)]
+    delta, parallel = xp.empty(p.shape), compiled.parallel_pays(p.shape[1])
     threads = compiled.numba_or_none().get_num_threads() if parallel else 1  # type: ignore[union-attr]
     scratch = xp.empty((threads, volumetric_compiled.SCRATCH, volumetric_compiled.POINTS))
     body = volumetric_compiled.scattered(plan.levers, even, parallel)
