@@ -34,6 +34,7 @@ class Cell:
 
     def __init__(self, order, control, stream):
         self.speed, self.private, self.stream = order["speed"], order["private"], stream
+        self.options = order["stream"]
         self.control = socket.socket(fileno=control)
         if self.private:
             surroundings()
@@ -83,7 +84,8 @@ class Cell:
 
     def start_helper(self):
         self.helper = subprocess.Popen(
-            [sys.executable, "-I", os.path.join(self.folder, "stream.py"), "--listen-fd", str(self.stream), "--compensation", "--restart", "--ready", "6"],
+            [sys.executable, "-I", os.path.join(self.folder, "stream.py"), "--listen-fd", str(self.stream), "--compensation", "--restart", "--ready", "6",
+             *self.options],
             env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, pass_fds=(self.stream,),
         )
         line = self.helper.stdout.readline()

@@ -47,7 +47,7 @@ class Cell:
     address : "linuxcnc://127.0.0.1:PORT?stream=PORT". private : whether it has namespaces of its own.
     """
 
-    def __init__(self, rig: str, speed: float, servo_period_s: float, *, private: bool) -> None:
+    def __init__(self, rig: str, speed: float, servo_period_s: float, *, private: bool, pins: tuple[str, ...] = ()) -> None:
         self.rig, self.speed, self.private = rig, speed, private
         self._lock = threading.Lock()
         self._control, self._stream = (socket.create_server(("127.0.0.1", 0), backlog=16) for _ in range(2))
@@ -61,9 +61,9 @@ class Cell:
             )
             self._said = b""
             try:
-                self._order(
-                    {"speed": speed, "private": private, "files": {**configuration(rig, servo_period_s=servo_period_s), **helper()}}
-                )
+                wanted = [*(["--only"] if pins else []), *(word for pin in pins for word in ("--pin", pin))]
+                texts = {**configuration(rig, servo_period_s=servo_period_s), **helper()}
+                self._order({"speed": speed, "private": private, "files": texts, "stream": wanted})
                 self._order({"do": "start"})
             except BaseException:
                 self.close()
@@ -173,11 +173,11 @@ class Cell:
         return LinkLost(f"LinuxCNC cell: its first process has ended ({text or 'without a word'}); start another")
 
 
-def start(*, rig: str = "router", speed: float = 1.0, servo_period_s: float = 1e-3, private: bool | None = None) -> Cell:
+def start(*, rig: str = "router", speed: float = 1.0, servo_period_s: float = 1e-3, private: bool | None = None, pins: tuple[str, ...] = ()) -> Cell:
     """Start a cell and wait until its controller is ready.
 
     rig : a machine of `mechanics.RIGS`. speed : how many times faster than the clock, 1 … 30 (other than 1 needs libfaketime).
-    private : namespaces of its own; None: where the user may.
+    private : namespaces of its own; None: where the user may. pins : "name=pin:unit:factor" of HAL pins or signals to stream beside the commands, instead of the usual channels.
 
     Raises
     ------
@@ -192,7 +192,7 @@ def start(*, rig: str = "router", speed: float = 1.0, servo_period_s: float = 1e
         raise PlanError(f"the servo period is {servo_period_s:g} s; 50 µs … 10 ms is expected")
     if lacking := missing():
         raise DeviceError(f"no LinuxCNC can be started: {lacking}")
-    return Cell(rig, speed, servo_period_s, private=namespaces_allowed() if private is None else private)
+    return Cell(rig, speed, servo_period_s, private=namespaces_allowed() if private is None else private, pins=pins)
 
 
 def namespaces_allowed() -> bool:

@@ -14,12 +14,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from precision.cli import _exit_code
 from precision.compensation import linuxcnc as format_
 from precision.compensation.table import Table
 from precision.drivers.linuxcnc import compensation
 from precision.drivers.linuxcnc.cell import launch
 from precision.drivers.linuxcnc.driver import LinuxCnc, connect
 from precision.errors import DataError, DeviceError, DeviceFault
+from precision.runs.directory import RunDirectory
 
 FEED = 0.1
 
@@ -179,3 +181,25 @@ def test_a_program_that_is_killed_in_motion_leaves_a_machine_that_stands(cell: l
     watcher.close()
     controller.home()
     controller.move_to({"X": 0.0}, feed_m_per_s=FEED)
+
+
+def test_an_emergency_stop_under_a_run_keeps_what_was_measured(cell: launch.Cell, controller: LinuxCnc, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    controller.close()
+
+    def press_when_it_measures() -> None:
+        until = time.monotonic() + 30
+        while not any(path.stat().st_size > 8000 for path in tmp_path.glob("*/capture.arrows")) and time.monotonic() < until:
+            time.sleep(0.01)
+        cell.hal("setp", "estop.in1", "0")
+
+    hand = threading.Thread(target=press_when_it_measures)
+    hand.start()
+    code = _exit_code(["run", "positioning", "--machine", cell.address, "--yes", "--out", str(tmp_path)])
+    hand.join()
+    cell.hal("setp", "estop.in1", "1")
+    said = capsys.readouterr().err
+    assert code in (3, 5) and "emergency stop" in said and "confirms the standstill" in said
+    (path,) = tmp_path.iterdir()
+    run = RunDirectory.open(path)
+    assert run.manifest.status == "ABORTED" and "emergency stop" in run.manifest.reason
+    assert len(run.readings().columns["target_m"]) > 3

@@ -13,6 +13,7 @@ from precision.drivers import open_stream
 from precision.drivers.linuxcnc.cell import launch
 from precision.drivers.linuxcnc.driver import connect
 from precision.drivers.roles import Stream
+from precision.errors import DeviceError
 from precision.runs.directory import RunDirectory
 
 
@@ -70,3 +71,31 @@ def test_the_velocity_is_the_derivative_of_the_command(cell: launch.Cell) -> Non
     # The following error is the command of the cycle before, less the feedback: as the controller computes it.
     assert error[1:] == pytest.approx(x[:-1] - feedback[1:], abs=60e-6)
     assert np.abs(feedback - x).max() < 1e-3
+
+
+def test_any_pin_or_signal_can_be_streamed(linuxcnc: None) -> None:
+    """A signal, a pin that is part of one, and a pin that nothing was connected to; and what is not there is told."""
+    pins = ("motor=motor-x:m:0.001", "wanted=servo-x.output:m/s:0.001", "error=servo-x.error:m:0.001", "enabled=servo-x.enable")
+    with launch.start(speed=10, pins=pins) as cell:
+        stream = open_stream("linuxcnc", cell.address)
+        names = [channel.name for channel in stream.channels]
+        assert [(channel.name, channel.unit) for channel in stream.channels[-4:]] == [("motor", "m"), ("wanted", "m/s"), ("error", "m"), ("enabled", "")]
+        controller = connect(cell.address)
+        controller.home()
+        stream.start()
+        controller.move_to({"X": 0.03}, feed_m_per_s=0.1)
+        rows = []
+        while not rows or rows[-1][-1, names.index("motor")] < 0.03 - 1e-6:
+            block = stream.read(5.0)
+            assert block is not None and block.lost == 0
+            if len(block.values):
+                rows.append(block.values)
+        values = dict(zip(names, np.concatenate(rows).T, strict=True))
+        stream.close()
+        controller.close()
+        assert set(values["enabled"]) == {1.0}
+        # The position loop: error = command − feedback, and a speed that carries the motor along.
+        assert np.abs(values["error"] - (values["x_cmd"] - values["motor"])).max() < 0.2e-3
+        assert values["wanted"].max() == pytest.approx(0.1, rel=0.2)
+    with pytest.raises(DeviceError, match="no HAL pin or signal 'not-there'"):
+        launch.start(speed=10, pins=("a=not-there",))
