@@ -108,7 +108,9 @@ class Telling:
         """Rank, and what cannot be told apart."""
         if self.complete:
             return f"rank {self.rank} of {self.unknowns}, condition {self.condition:.3g}"
-        lost = [symbol(name) for name in self.undetermined] + list(self.own_undetermined)
+        lost = [symbol(name) for name in self.undetermined] + list(self.own_undetermined[:4])
+        if len(self.own_undetermined) > 4:
+            lost.append(f"{len(self.own_undetermined) - 4} more zeros, alignments and places")
         return f"rank {self.rank} of {self.unknowns}: {', '.join(lost)} {'is' if len(lost) == 1 else 'are'} not determined, or only together with one another"
 
 
