@@ -14,6 +14,8 @@ ALL: Final = {
     "positioning": "precision.benchmarks.positioning_procedure",
     "circular": "precision.benchmarks.circular_procedure",
     "scan-quality": "precision.benchmarks.scan_quality_procedure",
+    "interferometer-linearity": "precision.benchmarks.linearity_procedure",
+    "step-settle": "precision.benchmarks.step_settle_procedure",
     "self-calibration": "precision.benchmarks.self_calibration_procedure",
     "straightness": "precision.benchmarks.straightness_procedure",
     "squareness": "precision.benchmarks.squareness_procedure",

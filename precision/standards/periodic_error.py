@@ -81,7 +81,7 @@ class Linearity(Reported):
     harmonics: tuple[Harmonic, ...]
 
 
-def correct(cosine: ArrayLike, sine: ArrayLike, *, period_m: float, fourth_order: bool = True) -> Correction:
+def correct(cosine: ArrayLike, sine: ArrayLike, *, period_m: float, fourth_order: bool = True, signal_unit: str = "") -> Correction:
     """Fit the ellipse of two signals and correct them.
 
     Parameters
@@ -89,6 +89,7 @@ def correct(cosine: ArrayLike, sine: ArrayLike, *, period_m: float, fourth_order
     cosine, sine : (n,) float64, unit of the signals (counts, V), over at least a whole turn; in the order of time, or sorted by phase
     period_m : L, change of length in one turn
     fourth_order : take off what remains of fourth order too
+    signal_unit : of the figures that are sizes of the signals: "V", or "" for counts
 
     Raises
     ------
@@ -119,7 +120,7 @@ def correct(cosine: ArrayLike, sine: ArrayLike, *, period_m: float, fourth_order
             "fourth order taken off (Matus and Dai)" if fourth_order else "fourth order left in",
             "U of p, q, r, α from the scatter of the corrected radius, for independent noise",
         ),
-        figures=keyed(_parameters(ellipse, radius_raw, radius, flat, dev, reason, a, float(np.ptp(change)))),
+        figures=keyed(_parameters(ellipse, radius_raw, radius, flat, dev, reason, a, float(np.ptp(change)), signal_unit)),
         flags=tuple(_flags(np.asarray(phase), radius, ellipse, reason)),
         ellipse=ellipse,
         fourth=dev,
@@ -129,13 +130,15 @@ def correct(cosine: ArrayLike, sine: ArrayLike, *, period_m: float, fourth_order
     )
 
 
-def linearity(time_s: ArrayLike, cosine: ArrayLike, sine: ArrayLike, *, period_m: float, degree: int = 3, fourth_order: bool = True) -> Linearity:
+def linearity(
+    time_s: ArrayLike, cosine: ArrayLike, sine: ArrayLike, *, period_m: float, degree: int = 3, fourth_order: bool = True, signal_unit: str = ""
+) -> Linearity:
     """Periodic error of a sweep at nearly constant velocity, before and after correction.
 
     Parameters
     ----------
     time_s : (n,) float64 s, ascending
-    cosine, sine, period_m, fourth_order : as `correct`
+    cosine, sine, period_m, fourth_order, signal_unit : as `correct`
     degree : of the polynomial in time that is the smooth motion
 
     Raises
@@ -145,7 +148,7 @@ def linearity(time_s: ArrayLike, cosine: ArrayLike, sine: ArrayLike, *, period_m
     time = vector("time_s", time_s, fewest=5, ascending=True, largest=1e12)
     if not 1 <= degree <= 7:
         raise DataError(f"degree is {degree}; expected 1 (constant velocity) to 7")
-    made = correct(cosine, sine, period_m=period_m, fourth_order=fourth_order)
+    made = correct(cosine, sine, period_m=period_m, fourth_order=fourth_order, signal_unit=signal_unit)
     if made.phase_rad.size != time.size:
         raise DataError(f"time_s has {time.size} samples, the signals {made.phase_rad.size}; expected as many")
     _evenly_covered(made.phase_rad)
@@ -203,21 +206,21 @@ def _fourth(phase: ArrayLike, radius: Array) -> tuple[float, str | None]:
     return float(radius[between].mean() - radius[on_axis].mean()), None
 
 
-def _parameters(ellipse: Ellipse, raw: Array, radius: Array, flat: Array, dev: float, reason: str | None, a: float, change_m: float) -> list[Figure]:
+def _parameters(ellipse: Ellipse, raw: Array, radius: Array, flat: Array, dev: float, reason: str | None, a: float, change_m: float, unit: str) -> list[Figure]:
     n, scatter = radius.size, float(flat.std())
     u = 2 * scatter * math.sqrt(2 / n)
     r = float(radius.mean())
     fourth = "fourth order"
     return [
-        figure("p", "offset of the cosine signal", ellipse.p, "", u),
-        figure("q", "offset of the sine signal", ellipse.q, "", u),
+        figure("p", "offset of the cosine signal", ellipse.p, unit, u),
+        figure("q", "offset of the sine signal", ellipse.q, unit, u),
         figure("ratio", "gain of cosine over sine", ellipse.ratio, "", 2 * u / r, symbol="r"),
         figure("alpha", "departure from quadrature", ellipse.alpha_rad, "rad", 2 * u / r, symbol="α"),
-        figure("radius_raw", "mean radius of the signals as they are", float(raw.mean()), "", 2 * float(raw.std()) / math.sqrt(n), symbol="R̄ raw"),
-        figure("radius", "mean radius after correction of the ellipse", r, "", 2 * float(radius.std()) / math.sqrt(n), symbol="R̄"),
-        figure("radius_sd_raw", "standard deviation of the radius as it is", float(raw.std()), "", symbol="s_R raw"),
-        figure("radius_sd", "standard deviation of the radius after the ellipse", float(radius.std()), "", symbol="s_R"),
-        figure("radius_sd_fourth", f"standard deviation of the radius after the ellipse and {fourth}", reason or scatter, "", symbol="s_R 4th"),
+        figure("radius_raw", "mean radius of the signals as they are", float(raw.mean()), unit, 2 * float(raw.std()) / math.sqrt(n), symbol="R̄ raw"),
+        figure("radius", "mean radius after correction of the ellipse", r, unit, 2 * float(radius.std()) / math.sqrt(n), symbol="R̄"),
+        figure("radius_sd_raw", "standard deviation of the radius as it is", float(raw.std()), unit, symbol="s_R raw"),
+        figure("radius_sd", "standard deviation of the radius after the ellipse", float(radius.std()), unit, symbol="s_R"),
+        figure("radius_sd_fourth", f"standard deviation of the radius after the ellipse and {fourth}", reason or scatter, unit, symbol="s_R 4th"),
         figure("fourth", f"{fourth} of the radius, relative", reason or dev / r, "", symbol="dev/R̄"),
         figure("fourth_length", f"amplitude of the length correction of {fourth}", reason or a, "m", symbol="a"),
         figure("length_pp", "length correction of the ellipse, largest − smallest", change_m, "m", symbol="p-p"),

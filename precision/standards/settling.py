@@ -6,6 +6,9 @@
 
 Time counts from where the caller puts zero: the end of the reference for a step, the end of acceleration for a scan. The crossing of the band is
 interpolated linearly between samples. A record that never settles has no settling time; its length is not one.
+
+Noise of standard deviation σ (that of the last quarter of the record about its mean) may put the crossing of an error of slope e' off by as much as it takes
+the error to pass 4σ: U = Ts + 4σ/|e'|.
 """
 
 from __future__ import annotations
@@ -35,19 +38,21 @@ class Settled:
 
     time_s : s from time zero, 0 where it was inside the band from there on, or None with `reason`.
     resolution_s : sampling interval; the crossing lies between two samples this far apart.
+    noise_s : what noise may put the crossing off by.
     definition : which of the three. stated : band, dwell or limits in words.
     """
 
     time_s: float | None
     reason: str | None
     resolution_s: float
+    noise_s: float
     definition: Definition
     stated: str
 
     def figure(self, key: str = "t_s", symbol: str = "t_s") -> Figure:
-        """The settling time with U = the sampling interval, within which the crossing lies."""
+        """The settling time with its U: the sampling interval, within which the crossing lies, and what noise does."""
         name = f"settling time, {self.definition}, {self.stated}"
-        return figure(key, name, self.time_s if self.time_s is not None else str(self.reason), "s", self.resolution_s, symbol=symbol)
+        return figure(key, name, self.time_s if self.time_s is not None else str(self.reason), "s", self.resolution_s + self.noise_s, symbol=symbol)
 
 
 def last_exit(time_s: ArrayLike, error: ArrayLike, *, band: float) -> Settled:
@@ -75,7 +80,7 @@ def last_exit(time_s: ArrayLike, error: ArrayLike, *, band: float) -> Settled:
     last = int(outside[-1])
     if time.size - 1 - last < _FEWEST_AFTER:
         return _unsettled(values, band, time, "last exit", stated)
-    return _settled(_crossing(time, values, last, band), time, "last exit", stated)
+    return _settled(_crossing(time, values, last, band), time, "last exit", stated, noise_s=_noise_s(time, values, last, band))
 
 
 def first_entry(time_s: ArrayLike, error: ArrayLike, *, band: float, dwell_s: float) -> Settled:
@@ -92,7 +97,8 @@ def first_entry(time_s: ArrayLike, error: ArrayLike, *, band: float, dwell_s: fl
     for entry, leave in zip(np.flatnonzero(edges == 1), np.flatnonzero(edges == -1), strict=True):
         came = 0.0 if entry == 0 else _crossing(time, values, int(entry) - 1, band)
         if time[leave - 1] - came >= dwell_s:
-            return _settled(came, time, "first entry", stated)
+            noise_s = 0.0 if entry == 0 else _noise_s(time, values, int(entry) - 1, band)
+            return _settled(came, time, "first entry", stated, noise_s=noise_s)
     return _unsettled(values, band, time, "first entry", stated)
 
 
@@ -123,8 +129,8 @@ def moving(centre_s: ArrayLike, mean: ArrayLike, std: ArrayLike, *, mean_limit: 
     last = int(outside[-1])
     if last == time.size - 1:
         reason = f"never within the limits: the last window is still {excess[-1]:.3g} times a limit"
-        return Settled(time_s=None, reason=reason, resolution_s=_interval(time), definition="moving", stated=stated)
-    return _settled(_crossing(time, excess, last, 1.0), time, "moving", stated)
+        return Settled(time_s=None, reason=reason, resolution_s=_interval(time), noise_s=0.0, definition="moving", stated=stated)
+    return _settled(_crossing(time, excess, last, 1.0), time, "moving", stated, noise_s=_noise_s(time, excess, last, 1.0))
 
 
 def _checked(time_s: ArrayLike, error: ArrayLike, band: float) -> tuple[Array, Array, str]:
@@ -149,8 +155,22 @@ def _interval(time: Array) -> float:
     return float(np.max(np.diff(time))) if time.size > 1 else 0.0
 
 
-def _settled(when_s: float, time: Array, definition: Definition, stated: str) -> Settled:
-    return Settled(time_s=when_s, reason=None, resolution_s=_interval(time), definition=definition, stated=stated)
+def _noise_s(time: Array, values: Array, outside: int, band: float) -> float:
+    """4σ/|e'|: σ of the differences of neighbouring samples at the end of the record, e' of the line through the samples around the crossing."""
+    tail = values[-max(4, int(_TAIL * values.size)) :]
+    sigma = float(np.diff(tail).std() / np.sqrt(2))
+    low, high = outside, outside + 1
+    while low > 0 and abs(values[low - 1]) < 2 * band and np.sign(values[low - 1]) == np.sign(values[outside]):
+        low -= 1
+    while high < values.size - 1 and abs(values[high + 1]) > band / 2 and np.sign(values[high + 1]) == np.sign(values[outside]):
+        high += 1
+    t = time[low : high + 1] - time[low : high + 1].mean()
+    slope = abs(float(t @ values[low : high + 1] / (t @ t)))
+    return min(4 * sigma / slope, float(time[outside + 1] - time[0])) if slope > 0 else float(time[outside + 1] - time[0])
+
+
+def _settled(when_s: float, time: Array, definition: Definition, stated: str, *, noise_s: float = 0.0) -> Settled:
+    return Settled(time_s=when_s, reason=None, resolution_s=_interval(time), noise_s=noise_s, definition=definition, stated=stated)
 
 
 def _unsettled(values: Array, band: float, time: Array, definition: Definition, stated: str) -> Settled:
@@ -161,4 +181,4 @@ def _unsettled(values: Array, band: float, time: Array, definition: Definition, 
         reason = f"band below noise: the last quarter of the record has a standard deviation of {noise:.3g} about its mean, the band is ±{band:.3g}"
     else:
         reason = f"never settled: at the end of the record the error is {values[-1]:.3g}, the band ±{band:.3g}"
-    return Settled(time_s=None, reason=reason, resolution_s=_interval(time), definition=definition, stated=stated)
+    return Settled(time_s=None, reason=reason, resolution_s=_interval(time), noise_s=0.0, definition=definition, stated=stated)

@@ -101,7 +101,7 @@ def _figures(settled: dict[str, list[Settled]]) -> list[Figure]:
         never = [number for number, step in enumerate(steps, 1) if step.time_s is None]
         reason = f"step {', '.join(map(str, never[:8]))} of {len(steps)}: {next(step.reason for step in steps if step.time_s is None)}" if never else ""
         times = np.array([step.time_s for step in steps if step.time_s is not None])
-        resolution = max(step.resolution_s for step in steps)
+        resolution = max(step.resolution_s + step.noise_s for step in steps)
         spread: float | str = reason or (float(times.std(ddof=1)) if times.size > 1 else "one step")
         figures += [
             figure(f"{key}_mean", f"settling time, {name}, mean of {len(steps)} steps", reason or float(times.mean()), "s", resolution, symbol=f"t̄ ({name})"),

@@ -1,0 +1,199 @@
+"""The step-and-settle test as a procedure: a staircase, the log of the stage, settling after three definitions, stillness on the plateaus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from precision.drivers.roles import Stream
+from precision.errors import DataError, PlanError
+from precision.report.document import Document, FigureTable, Note
+from precision.report.settling_charts import settling_chart
+from precision.runs.capture import Column
+from precision.runs.manifest import Manifest
+from precision.standards import incremental_motion, sampling, step_and_settle
+from precision.units import text
+
+from .procedure import Connected, Evaluation, Outlook, Procedure, Readings, Sink
+from .report_head import head, provenance
+from .step_settle_plan import Parameters
+from .streaming import record
+from .streaming_bench import opened
+
+Array = NDArray[np.float64]
+
+COLUMNS: Final = (Column("t_s", "f8", "s"), Column("set_m", "f8", "m"), Column("position_m", "f8", "m"))
+CHANNELS: Final = {"set": "set_m", "position": "position_m"}
+HEADLINES: Final = ("t_exit_max", "t_entry_max", "t_moving_max", "t_exit_mean")
+
+
+@dataclass(frozen=True, slots=True)
+class Rig:
+    """The stage's log, as a stream with channels set and position (m)."""
+
+    stage: Stream
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Analysis:
+    """settled : of all steps. plateaus : the staircase of means after settling, or None with `no_plateaus`. ends_s : where each reference came to rest."""
+
+    settled: step_and_settle.Result
+    plateaus: incremental_motion.Result | None
+    no_plateaus: str
+    ends_s: Array
+
+
+def _outlook(plan: Parameters) -> Outlook:
+    wanted, duration = plan.staircase, (2 * plan.staircase.steps + 1) * plan.staircase.hold
+    remarks = [] if plan.devices.simulated else ["start the staircase of set-points when the recording begins; this program does not drive it"]
+    return Outlook(
+        lines=(
+            ("staircase", f"{wanted.steps} steps of {wanted.step * 1e6:g} µm up and as many down, each held {wanted.hold:g} s"),
+            ("settled", f"within ±{plan.evaluation.band * 1e9:g} nm; last exit, first entry with {plan.evaluation.dwell * 1e3:g} ms"),
+        ),
+        uncertainty="from sampling and noise",
+        envelope_m={},
+        duration_s=duration,
+        points=100,
+        bytes=int(duration * 2e6) + (1 << 20),
+        remarks=tuple(remarks),
+    )
+
+
+@contextmanager
+def _connect(plan: Parameters) -> Iterator[Connected[Rig]]:
+    line = f"staircase {plan.staircase.steps} {plan.staircase.step!r} {plan.staircase.hold!r}"
+    with opened(plan, "stage", "nano_serve", "steps", controls=(line,)) as (stream, instruments, simulated):
+        yield Connected(rig=Rig(stage=stream), instruments=instruments, moving=(), lab=simulated)
+
+
+def _check(plan: Parameters, rig: Rig) -> None:
+    channels = {channel.name: channel.unit for channel in rig.stage.channels}
+    if wrong := [name for name in CHANNELS if channels.get(name) != "m"]:
+        raise PlanError(f"the stream has no channel {' and '.join(wrong)} in m; it has {', '.join(f'{name} ({unit})' for name, unit in channels.items())}")
+    if rig.stage.rate_hz * plan.staircase.hold < 20:
+        raise PlanError(f"a step is held for {rig.stage.rate_hz * plan.staircase.hold:.1f} samples; at least 20 are needed: hold longer or sample faster")
+
+
+def _acquire(plan: Parameters, rig: Rig, sink: Sink, *, log: Callable[..., None], progress: Callable[[int, int], None]) -> None:
+    samples = round((2 * plan.staircase.steps + 1) * plan.staircase.hold * rig.stage.rate_hz)
+    record(rig.stage, COLUMNS, CHANNELS, sink, samples=samples, log=log, progress=lambda done, total: progress(100 * done // total, 100))
+
+
+def analyse(plan: Parameters, readings: Readings) -> Analysis:
+    """Settling after each change of the set-point. Raises `DataError` where samples are missing, or nothing steps."""
+    time = np.asarray(readings["t_s"])
+    judged = sampling.sampling(time)
+    if judged.gaps:
+        raise DataError(f"{judged}: a step cannot be judged across a gap; measure again")
+    set_m = np.asarray(readings["set_m"])
+    error = np.asarray(readings["position_m"]) - set_m
+    changes = np.flatnonzero(np.diff(set_m) != 0) + 1
+    if not changes.size:
+        raise DataError("the set-point does not change: there is no step in the log")
+    last = np.concatenate([np.flatnonzero(np.diff(changes) > 1), [changes.size - 1]])  # a ramp ends with its last change
+    ends = time[changes[last]]
+    wanted = plan.evaluation
+    limits = step_and_settle.Limits(band=wanted.band, dwell_s=wanted.dwell, window_s=wanted.window, mean=wanted.mean, std=wanted.std)
+    settled = step_and_settle.evaluate(time, error, ends.tolist(), limits)
+    plateaus, reason = _plateaus(plan, time, np.asarray(readings["position_m"]), set_m, ends, settled)
+    return Analysis(settled=settled, plateaus=plateaus, no_plateaus=reason, ends_s=ends)
+
+
+def _plateaus(
+    plan: Parameters, time: Array, position: Array, set_m: Array, ends: Array, settled: step_and_settle.Result
+) -> tuple[incremental_motion.Result | None, str]:
+    """The steps up, as the means of the settled part of each plateau."""
+    slowest = [one.time_s for one in settled.settled["last exit"]]
+    if any(one is None for one in slowest):
+        return None, "not every step settled"
+    rest = max(one for one in slowest if one is not None)
+    number = np.full(time.size, -1)
+    rising = [k for k, end in enumerate(ends) if set_m[np.searchsorted(time, end)] > set_m[max(0, np.searchsorted(time, end) - 2)]] if plan.staircase.step > 0 else [
+        k for k, end in enumerate(ends) if set_m[np.searchsorted(time, end)] < set_m[max(0, np.searchsorted(time, end) - 2)]
+    ]  # fmt: skip
+    for plateau, k in enumerate(rising):
+        until = ends[k + 1] if k + 1 < ends.size else time[-1]
+        number[(time >= ends[k] + rest) & (time < until - 1e-9)] = plateau
+    try:
+        return incremental_motion.evaluate(position, number, commanded_step=plan.staircase.step), ""
+    except DataError as error:
+        return None, str(error)
+
+
+def _document(plan: Parameters, found: Analysis, readings: Readings, manifest: Manifest, stopped: str | None) -> Document:
+    judged = {key: float(value) for key, value in plan.limits.model_dump(exclude_none=True).items()}
+    figures = found.settled.figures
+    present = {key: limit for key, limit in judged.items() if key in figures}
+    time, set_m = np.asarray(readings["t_s"]), np.asarray(readings["set_m"])
+    error = np.asarray(readings["position_m"]) - set_m
+    pieces, errors, rising = [], [], []
+    for k, end in enumerate(found.ends_s):
+        until = found.ends_s[k + 1] if k + 1 < found.ends_s.size else time[-1] + 1
+        part = (time >= end) & (time < until)
+        pieces.append(time[part] - end)
+        errors.append(error[part])
+        first = int(np.flatnonzero(part)[0])
+        rising.append(bool(set_m[first] > set_m[max(0, first - 2)]))
+    slowest = figures["t_exit_max"]
+    key = f"slowest step: {text(slowest.value, 's', digits=3)} to ±{text(plan.evaluation.band, 'm', digits=2)} (last exit)" if slowest.value is not None else str(slowest.reason)
+    tables = [FigureTable.of("Settling time", figures.values(), limits=present, headline=[k for k in HEADLINES if k in figures])]
+    notes = [Note(text=flag, kind="flag") for flag in found.settled.flags]
+    if found.plateaus is not None:
+        own = [replace(figure, key=f"plateau_{figure.key}") for figure in found.plateaus.figures.values()]
+        tables.append(FigureTable.of("Steps between the settled plateaus", [figure for figure in own if figure.unit == "m"]))
+        tables.append(FigureTable.of("Steps against their scatter", [figure for figure in own if figure.unit == ""]))
+        notes += [Note(text=flag, kind="caution") for flag in found.plateaus.flags]
+    else:
+        notes.append(Note(text=f"The steps between plateaus are not evaluated: {found.no_plateaus}.", kind="caution"))
+    if lost := sorted(set(judged) - set(present)):
+        notes.append(Note(text=f"Limits for {', '.join(lost)} were given, but the plan does not ask for these figures.", kind="caution"))
+    notes += [Note(text=sentence) for sentence in found.settled.stated]
+    return Document(
+        title=plan.title,
+        subtitle=f"{found.ends_s.size} steps of {plan.staircase.step * 1e6:g} µm" + (", virtual stage" if manifest.simulated else ""),
+        header=head(plan, manifest, test=(
+            ("Staircase", f"{plan.staircase.steps} steps of {plan.staircase.step * 1e6:g} µm up and down"), ("Held", f"{plan.staircase.hold:g} s"),
+            ("Band", f"±{plan.evaluation.band * 1e9:g} nm"),
+        )),
+        figures=tables,
+        charts=[settling_chart(pieces, errors, rising, band_m=plan.evaluation.band, settled_s=slowest.value, key_numbers=key)],
+        notes=notes,
+        provenance=provenance(manifest),
+        not_for_acceptance=f"the run was stopped before its end: {stopped.splitlines()[0]}" if stopped else "",
+        limits_given=bool(judged),
+    )  # fmt: skip
+
+
+def _evaluate(plan: Parameters, readings: Readings, manifest: Manifest, *, standard: str | None = None, stopped: str | None = None) -> Evaluation:
+    found = analyse(plan, readings)
+    report = _document(plan, found, readings, manifest, stopped)
+    verdict = report.verdict
+    result: dict[str, Any] = {
+        "schema": 1,
+        "procedure": plan.procedure,
+        "figures": {row.figure.key: row.figure.to_dict() for row in report.rows},
+        "settled": {name: [one.time_s for one in steps] for name, steps in found.settled.settled.items()},
+        "flags": list(found.settled.flags),
+        "verdict": None if verdict is None else {"outcome": verdict.outcome.name.lower(), "headline": verdict.headline, "detail": verdict.detail},
+    }
+    return Evaluation(document=report, result=result, analysis=found)
+
+
+PROCEDURE = Procedure(
+    name="step-settle",
+    title="settling of a stage after steps, three definitions",
+    model=Parameters,
+    preview=_outlook,
+    columns=lambda plan: COLUMNS,
+    connect=_connect,
+    check=_check,
+    acquire=_acquire,
+    evaluate=_evaluate,
+)
