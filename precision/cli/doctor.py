@@ -116,6 +116,15 @@ def _lab() -> Iterator[Finding]:
         yield Finding(NOTE, "virtual lab", f"no pseudo-terminals ({error})", "the simulated controller is reached over TCP instead; nothing else changes")
 
 
+def _linuxcnc() -> Iterator[Finding]:
+    from precision.drivers.linuxcnc.cell.launch import missing
+
+    if lacking := missing():
+        yield Finding(NOTE, "LinuxCNC", lacking, "no private controller can be started here (precision simulate linuxcnc); one on another computer can be measured all the same")
+    else:
+        yield Finding(OK, "LinuxCNC", "installed: precision simulate linuxcnc starts a private controller")
+
+
 def _disk() -> Iterator[Finding]:
     free = shutil.disk_usage(".").free
     if free < 500e6:
@@ -124,4 +133,4 @@ def _disk() -> Iterator[Finding]:
         yield Finding(OK, "disk", f"{free / 1e9:.1f} GB free here")
 
 
-EXAMINATIONS: tuple[Callable[[], Iterator[Finding]], ...] = (_python, _packages, _accelerators, _visa, _serial, _lab, _disk)
+EXAMINATIONS: tuple[Callable[[], Iterator[Finding]], ...] = (_python, _packages, _accelerators, _visa, _serial, _lab, _linuxcnc, _disk)
