@@ -1,6 +1,6 @@
 """Start a private controller, reach it from here, and take it down without a trace.
 
-Where the user may (root), a cell has network, System V, process and mount namespaces of its own: any number run side by side, nothing of them can be reached
+Where the user may (root; others where user namespaces are allowed), a cell has network, System V, process and mount namespaces of its own: any number run side by side, nothing of them can be reached
 from elsewhere than the two loopback ports of this process' own, and the kernel ends the last process of a cell with the first. Elsewhere there is one plain
 controller at a time. Files are written only inside; when this process dies, however it dies, its cells go too.
 """
@@ -53,7 +53,7 @@ class Cell:
         self._control, self._stream = (socket.create_server(("127.0.0.1", 0), backlog=16) for _ in range(2))
         self.address = f"linuxcnc://127.0.0.1:{self._control.getsockname()[1]}?stream={self._stream.getsockname()[1]}"
         with as_file(files("precision.drivers.linuxcnc.cell").joinpath("inside.py")) as program:
-            own = ["unshare", "--net", "--ipc", "--pid", "--mount", "--fork", "--kill-child", "--mount-proc", "--propagation", "private", "--"] if private else []
+            own = namespaces() if private else []
             ends = (self._control.fileno(), self._stream.fileno())
             command = [*own, SYSTEM_PYTHON, "-I", str(program), *map(str, ends)]
             self._process = subprocess.Popen(
@@ -195,11 +195,14 @@ def start(*, rig: str = "router", speed: float = 1.0, servo_period_s: float = 1e
     return Cell(rig, speed, servo_period_s, private=namespaces_allowed() if private is None else private, pins=pins)
 
 
+def namespaces() -> list[str]:
+    """The command that makes the namespaces of a cell; who is not root makes a user namespace first."""
+    user = [] if os.geteuid() == 0 else ["--user", "--map-current-user", "--keep-caps"]
+    return ["unshare", *user, "--net", "--ipc", "--pid", "--mount", "--fork", "--kill-child", "--mount-proc", "--propagation", "private", "--"]
+
+
 def namespaces_allowed() -> bool:
     """Whether this user may make the namespaces of a cell; tried, not guessed."""
-    if os.geteuid() != 0 or shutil.which("unshare") is None:
+    if shutil.which("unshare") is None:
         return False
-    tried = subprocess.run(
-        ["unshare", "--net", "--ipc", "--pid", "--mount", "--fork", "--mount-proc", "--propagation", "private", "--", "true"], capture_output=True, check=False
-    )
-    return tried.returncode == 0
+    return subprocess.run([*namespaces(), "mount", "-t", "tmpfs", "tmpfs", "/tmp"], capture_output=True, check=False).returncode == 0
