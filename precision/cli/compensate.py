@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("run", default="last")
-@click.option("--for", "controller", required=True, metavar="FORMAT", help="linuxcnc, linuxcnc-type1, sinumerik, sinumerik-cec, fanuc, heidenhain, twincat, etalon, isg-csv, pmac, grblhal.")
+@click.option("--for", "controller", required=True, metavar="FORMAT", help="linuxcnc, linuxcnc-type1, sinumerik, sinumerik-cec, fanuc, heidenhain, twincat, etalon, isg-csv, pmac, grblhal; klipper (skew, from a squareness or diagonal run).")
 @click.option("--out", "-o", "file", metavar="FILE", type=click.Path(dir_okay=False), help="File to write; without it the table is only shown.")
 @click.option("--averaged/--bidirectional", "averaged", default=None, help="One correction for both directions, or one each; by default as the format can.")
 @click.option("--spacing", metavar="LENGTH", help="Points at equal distances, for example 25mm.")
@@ -56,6 +56,11 @@ def compensate(
     from precision.compensation.lines import text_of
     from precision.errors import PlanError
 
+    if controller == "klipper":
+        from precision.cli import compensate_skew
+
+        compensate_skew.make(evaluated(found(run, folder)), file=file, force=force)
+        return
     chosen = format_named(controller)
     if file is not None and chosen.experimental and not experimental:
         raise PlanError(f"{chosen.title}: {chosen.experimental}; nothing was written. Give --experimental to write it all the same, and verify it on the machine")
