@@ -63,7 +63,7 @@ def table(skew: Skew) -> Table:
     rows: list[list[Cell]] = []
     for plane, factor in skew.factors.items():
         error = skew.errors[plane]
-        first, second = plane
+        first, second = plane[0], plane[1]
         verb = "adds" if factor < 0 else "takes off"
         rows.append([plane, error.symbol, error.value, error.uncertainty, f"{verb} {abs(factor) * 1e3:.4f} mm of {first} for every metre of {second}"])
     return Table(
