@@ -46,7 +46,9 @@ def period_samples(plan: Parameters, rate_hz: float) -> int:
         return signal(plan, rate_hz).period
     wanted = rate_hz / plan.excitation.resolution
     if not 8 <= round(wanted) <= signals.LONGEST:
-        raise PlanError(f"excitation.resolution of {plan.excitation.resolution:g} Hz at {rate_hz:g} samples a second is a period of {wanted:.4g} samples; 8 … {signals.LONGEST} are expected")
+        raise PlanError(
+            f"excitation.resolution of {plan.excitation.resolution:g} Hz at {rate_hz:g} samples a second is a period of {wanted:.4g} samples; 8 … {signals.LONGEST} are expected"
+        )
     return round(wanted)
 
 
@@ -59,7 +61,9 @@ def signal(plan: Parameters, rate_hz: float) -> signals.Excitation:
     """
     own = plan.excitation
     if own.high >= rate_hz / 2:
-        raise PlanError(f"excitation.high is {own.high:g} Hz; the plant is sampled {rate_hz:g} times a second, so less than {rate_hz / 2:g} Hz is expected")
+        raise PlanError(
+            f"excitation.high is {own.high:g} Hz; the plant is sampled {rate_hz:g} times a second, so less than {rate_hz / 2:g} Hz is expected"
+        )
     try:
         if own.kind == "PRBS":
             # The clock at 2.5 times the highest frequency: down to 0.8 of the power there; the order for at least the resolution.
@@ -89,9 +93,15 @@ def preview(plan: Parameters) -> Outlook:
     unit_in, unit_out = plan.units.input, plan.units.output
     return Outlook(
         lines=(
-            ("excitation", f"{own.kind}, {own.low:g} … {own.high:g} Hz, lines {own.resolution:g} Hz apart or more, peak {own.peak:g} {unit_in}".rstrip()),
+            (
+                "excitation",
+                f"{own.kind}, {own.low:g} … {own.high:g} Hz, lines {own.resolution:g} Hz apart or more, peak {own.peak:g} {unit_in}".rstrip(),
+            ),
             ("measured", f"{own.periods} periods after {own.settle} to settle"),
-            ("first", f"{_PROBE_PERIODS} periods at {safety.probe:.0%} of the peak; the whole is refused where it would pass ±{safety.travel:g} {unit_out}".rstrip()),
+            (
+                "first",
+                f"{_PROBE_PERIODS} periods at {safety.probe:.0%} of the peak; the whole is refused where it would pass ±{safety.travel:g} {unit_out}".rstrip(),
+            ),
             ("limits", "those of the controller are asked for before anything moves"),
             ("evaluation", f"response with coherence and U, loop {plan.evaluation.loop}" + (", margins" if plan.evaluation.loop == "closed" else "")),
         ),
@@ -100,7 +110,9 @@ def preview(plan: Parameters) -> Outlook:
         duration_s=total_s,
         points=own.periods + own.settle,
         bytes=int(40 * 60_000 * total_s) + (1 << 20),
-        remarks=(f"{own.periods} periods: the uncertainty itself is known to {100 / math.sqrt(2 * (own.periods - 1)):.0f} %",) if own.periods < 6 else (),
+        remarks=(f"{own.periods} periods: the uncertainty itself is known to {100 / math.sqrt(2 * (own.periods - 1)):.0f} %",)
+        if own.periods < 6
+        else (),
     )
 
 
@@ -116,7 +128,9 @@ def check(plan: Parameters, rig: Rig) -> None:
         raise PlanError(f"the stream has the channels {', '.join(channels)}; {', '.join(missing)} is missing")
     for name, unit in zip(CHANNELS, (plan.units.input, plan.units.input, plan.units.output), strict=True):
         if channels[name] != unit:
-            raise PlanError(f"channel {name} of the stream is in {channels[name] or 'no unit'}, the plan says {unit or 'no unit'}; correct [units], peak and travel are in them")
+            raise PlanError(
+                f"channel {name} of the stream is in {channels[name] or 'no unit'}, the plan says {unit or 'no unit'}; correct [units], peak and travel are in them"
+            )
     signal(plan, rig.plant.rate_hz)
     peak, travel = _limits(rig)
     if plan.excitation.peak > peak:
@@ -219,7 +233,9 @@ def _limits(rig: Rig) -> tuple[float, float]:
     said = rig.plant.ask("limits")
     found = [said.get(name) for name in ("peak", "travel")]
     if not all(isinstance(value, int | float) and not isinstance(value, bool) and value > 0 for value in found):
-        raise PlanError(f"the device says {str(said)[:120]} to `limits`; a positive peak and travel are expected. Without its limits nothing is excited")
+        raise PlanError(
+            f"the device says {str(said)[:120]} to `limits`; a positive peak and travel are expected. Without its limits nothing is excited"
+        )
     return float(found[0] or 0), float(found[1] or 0)
 
 

@@ -70,7 +70,9 @@ def analyse(plan: Parameters | Recorded, readings: Readings) -> Analysis:
         )  # fmt: skip
         plant, loop = found.plant, found.loop
     elif period is not None:
-        plant = frequency_response.from_periods(signals["input"], signals["output"], rate_hz=record.rate_hz, period=period, drop=drop, lines=lines, **units)
+        plant = frequency_response.from_periods(
+            signals["input"], signals["output"], rate_hz=record.rate_hz, period=period, drop=drop, lines=lines, **units
+        )
     else:
         assert segment is not None
         feedback = plan.evaluation.loop == "closed"
@@ -81,7 +83,14 @@ def analyse(plan: Parameters | Recorded, readings: Readings) -> Analysis:
     modes, no_modes = _modes(plan, plant)
     distortion = _distortion(plan, signals, record.rate_hz, period, drop, lines)
     extremes = modal_fit.extremes(plant.frequency_hz, plant.response, prominence_db=6.0) if plant.frequency_hz.size >= 5 else ()
-    said = [*no_modes, *record.flags, *plant.flags, *(margin.flags if margin else ()), *(modes.flags if modes else ()), *(distortion.flags if distortion else ())]
+    said = [
+        *no_modes,
+        *record.flags,
+        *plant.flags,
+        *(margin.flags if margin else ()),
+        *(modes.flags if modes else ()),
+        *(distortion.flags if distortion else ()),
+    ]
     return Analysis(
         plant=plant, loop=loop, margin=margin, no_margins=why, extremes=extremes, modes=modes, distortion=distortion, flags=tuple(dict.fromkeys(said))
     )
@@ -118,10 +127,14 @@ def _periods(plan: Parameters | Recorded, rate_hz: float) -> tuple[int | None, i
     if own.period is not None:
         period = own.period * rate_hz
         if abs(period - round(period)) > 1e-3 * max(1.0, 1e-3 * period):
-            raise DataError(f"evaluation.period of {own.period:g} s is {period:.6g} samples at {rate_hz:.6g} Hz; a whole number is expected: was the excitation periodic in the samples?")
+            raise DataError(
+                f"evaluation.period of {own.period:g} s is {period:.6g} samples at {rate_hz:.6g} Hz; a whole number is expected: was the excitation periodic in the samples?"
+            )
         return round(period), own.drop, None, None
     if own.segment is None:
-        raise DataError("evaluation: the log says nothing about its excitation; set evaluation.period (periodic) or evaluation.segment (noise, chirps), for example \"1 s\"")
+        raise DataError(
+            'evaluation: the log says nothing about its excitation; set evaluation.period (periodic) or evaluation.segment (noise, chirps), for example "1 s"'
+        )
     return None, 0, None, max(8, round(own.segment * rate_hz))
 
 
@@ -144,7 +157,9 @@ def _lines_in_band(
     at = found * rate_hz / period
     inside = found[(at >= band[0] * (1 - 1e-9)) & (at <= band[1] * (1 + 1e-9))]
     if not inside.size:
-        raise DataError(f"the excitation has no line in {band[0]:g} … {band[1]:g} Hz; it has {found.size}, {at.min(initial=math.inf):.4g} … {at.max(initial=0):.4g} Hz")
+        raise DataError(
+            f"the excitation has no line in {band[0]:g} … {band[1]:g} Hz; it has {found.size}, {at.min(initial=math.inf):.4g} … {at.max(initial=0):.4g} Hz"
+        )
     return np.asarray(inside, dtype=np.int64)
 
 
@@ -163,4 +178,6 @@ def _distortion(
 ) -> nonlinear_distortion.Result | None:
     if not isinstance(plan, Parameters) or plan.excitation.kind != "odd-odd multisine" or period is None or lines is None:
         return None
-    return nonlinear_distortion.evaluate(signals["input"], signals["output"], rate_hz=rate_hz, period=period, lines=lines, drop=drop, unit=plan.units.output)
+    return nonlinear_distortion.evaluate(
+        signals["input"], signals["output"], rate_hz=rate_hz, period=period, lines=lines, drop=drop, unit=plan.units.output
+    )

@@ -31,11 +31,13 @@ if TYPE_CHECKING:
 def _connect(plan: Parameters) -> Iterator[Connected[Rig]]:
     with opened(plan, "plant", "plant_serve", plan.bench.plant) as (stream, instruments, simulated):
         if not isinstance(stream, FrameStream):
-            raise PlanError("devices.plant: a driver that takes an excitation is needed (driver = \"frames\"); this one only streams")
+            raise PlanError('devices.plant: a driver that takes an excitation is needed (driver = "frames"); this one only streams')
         yield Connected(rig=Rig(plant=stream), instruments=instruments, moving=(), lab=simulated)
 
 
-def _evaluate(plan: Parameters | Recorded, readings: Readings, manifest: Manifest, *, standard: str | None = None, stopped: str | None = None) -> Evaluation:
+def _evaluate(
+    plan: Parameters | Recorded, readings: Readings, manifest: Manifest, *, standard: str | None = None, stopped: str | None = None
+) -> Evaluation:
     analysis = analyse(plan, readings)
     report = document(plan, analysis, manifest, stopped=stopped)
     return Evaluation(document=report, result=result_dict(plan, analysis, report), analysis=analysis)
@@ -51,7 +53,9 @@ def _read_file(
 
     def units(found: Mapping[str, str]) -> dict[str, Any]:
         if "excitation" in found and found["excitation"] != found["input"]:
-            raise PlanError(f"{file.name}: excitation is in {found['excitation'] or 'no unit'} and input in {found['input'] or 'no unit'}; it is added to the input, so they have the same")
+            raise PlanError(
+                f"{file.name}: excitation is in {found['excitation'] or 'no unit'} and input in {found['input'] or 'no unit'}; it is added to the input, so they have the same"
+            )
         return {"units": {"input": found["input"], "output": found["output"]}}
 
     def rows(time_s: Any, signals: Mapping[str, Any]) -> dict[str, Any]:

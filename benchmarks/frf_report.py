@@ -109,11 +109,19 @@ def _charts(analysis: Analysis) -> list[Chart]:
 def _marks(found: margins.Result) -> list[frf_charts.Mark]:
     """The gain crossings, and the phase crossings that decide."""
     marks = [
-        frf_charts.Mark(frequency_hz=one.frequency_hz, value=complex(np.exp(1j * (one.margin - math.pi))), label=f"PM {math.degrees(one.margin):.1f}°".replace("-", "−"))
+        frf_charts.Mark(
+            frequency_hz=one.frequency_hz,
+            value=complex(np.exp(1j * (one.margin - math.pi))),
+            label=f"PM {math.degrees(one.margin):.1f}°".replace("-", "−"),
+        )
         for one in found.gain_crossings[:_FEW_MARKS]
     ]
     deciding = {found[key] for key in ("GM_up", "GM_down")}
-    marks += [frf_charts.Mark(frequency_hz=one.frequency_hz, value=complex(-1 / one.margin, 0), label=f"GM {one.margin:.3g}") for one in found.phase_crossings if one.margin in deciding]
+    marks += [
+        frf_charts.Mark(frequency_hz=one.frequency_hz, value=complex(-1 / one.margin, 0), label=f"GM {one.margin:.3g}")
+        for one in found.phase_crossings
+        if one.margin in deciding
+    ]
     return marks
 
 

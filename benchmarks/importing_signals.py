@@ -59,7 +59,13 @@ def import_signals(
             raw[section] = {**said, **raw.get(section, {})}
     checked: Any = plans.check(model, plans.with_settings(raw, settings), name=name, consequence="nothing was evaluated")
     run = RunDirectory.create(
-        out, checked.procedure, label="imported", plan=plans.dump(checked), columns=columns_of_run, simulated=False, origin=f"{file.name} (SHA-256 {sha256_of_file(file)})"
+        out,
+        checked.procedure,
+        label="imported",
+        plan=plans.dump(checked),
+        columns=columns_of_run,
+        simulated=False,
+        origin=f"{file.name} (SHA-256 {sha256_of_file(file)})",
     )
     with run:
         run.start_capture().append_and_wait(rows(log.time_s, log.signals))

@@ -40,7 +40,10 @@ def preview(plan: Parameters) -> Outlook:
         lines=(
             ("reading", f"channel {own.channel} in {own.unit or 'no unit'}"),
             ("recorded", f"every sample of {own.duration:g} s, after {own.settle:g} s to settle; nothing is moved"),
-            ("evaluation", f"spectrum ({plan.evaluation.window}), cumulative, lines; Allan deviation of the readings as {plan.evaluation.data_type}s"),
+            (
+                "evaluation",
+                f"spectrum ({plan.evaluation.window}), cumulative, lines; Allan deviation of the readings as {plan.evaluation.data_type}s",
+            ),
         ),
         uncertainty="length of the record" + ("" if plan.uncertainty.calibration is not None else "; the sensor's calibration is not stated"),
         envelope_m={},
@@ -57,9 +60,13 @@ def check(plan: Parameters, rig: Rig) -> None:
     if own.channel not in channels:
         raise PlanError(f"recording.channel is {own.channel!r}; the stream has {', '.join(channels)}")
     if channels[own.channel] != own.unit:
-        raise PlanError(f"channel {own.channel} of the stream is in {channels[own.channel] or 'no unit'}, recording.unit says {own.unit or 'no unit'}")
+        raise PlanError(
+            f"channel {own.channel} of the stream is in {channels[own.channel] or 'no unit'}, recording.unit says {own.unit or 'no unit'}"
+        )
     if rig.sensor.rate_hz * own.duration < FEWEST:
-        raise PlanError(f"recording.duration of {own.duration:g} s holds {rig.sensor.rate_hz * own.duration:.4g} samples at {rig.sensor.rate_hz:g} Hz; at least {FEWEST} are expected")
+        raise PlanError(
+            f"recording.duration of {own.duration:g} s holds {rig.sensor.rate_hz * own.duration:.4g} samples at {rig.sensor.rate_hz:g} Hz; at least {FEWEST} are expected"
+        )
 
 
 def acquire(plan: Parameters, rig: Rig, sink: Sink, *, log: Callable[..., None], progress: Callable[[int, int], None]) -> None:
@@ -79,7 +86,9 @@ def acquire(plan: Parameters, rig: Rig, sink: Sink, *, log: Callable[..., None],
     while at < skipped + wanted:
         got = stream.read(_QUIET_S)
         if got is None:
-            raise DataError(f"the stream ended after {max(0, at - skipped)} of {wanted} samples; what was taken is kept. Start it again, and the test with it")
+            raise DataError(
+                f"the stream ended after {max(0, at - skipped)} of {wanted} samples; what was taken is kept. Start it again, and the test with it"
+            )
         if got.lost and at + got.lost > skipped:
             rows.gap(got.reason or "lost", got.lost)
         first = at + got.lost

@@ -58,7 +58,9 @@ def analyse(plan: Parameters | Recorded, readings: Readings) -> Analysis:
     settings: dict[str, Any] = {"window": own.window, "detrend": own.detrend, "confidence": own.confidence}
     if own.segment is not None:
         settings["segment"] = min(x.size, max(8, round(own.segment * rate)))
-    spectrum = psd.evaluate(x, rate_hz=rate, unit=unit, name="reading", filtered_below_hz=own.filtered_below, calibration=calibration, flags=record.flags, **settings)
+    spectrum = psd.evaluate(
+        x, rate_hz=rate, unit=unit, name="reading", filtered_below_hz=own.filtered_below, calibration=calibration, flags=record.flags, **settings
+    )
     cumulative = cumulative_spectrum.evaluate(spectrum)
     lines = spectral_lines.evaluate(spectrum, fundamental_hz=own.fundamental) if spectrum.averages >= 2 else None
     allan = drift.evaluate(x, rate_hz=rate, data_type=own.data_type, unit=unit, name="reading", confidence=own.confidence)

@@ -25,7 +25,9 @@ def _connect(plan: Parameters) -> Iterator[Connected[Rig]]:
         yield Connected(rig=Rig(sensor=stream), instruments=instruments, moving=(), lab=simulated)
 
 
-def _evaluate(plan: Parameters | Recorded, readings: Readings, manifest: Manifest, *, standard: str | None = None, stopped: str | None = None) -> Evaluation:
+def _evaluate(
+    plan: Parameters | Recorded, readings: Readings, manifest: Manifest, *, standard: str | None = None, stopped: str | None = None
+) -> Evaluation:
     analysis = analyse(plan, readings)
     report = document(plan, analysis, manifest, stopped=stopped)
     return Evaluation(document=report, result=result_dict(plan, analysis, report), analysis=analysis)
@@ -41,8 +43,6 @@ def _read_file(
         file, out, Recorded, COLUMNS, [Wanted(name="reading")], units=lambda found: {"recording": {"unit": found["reading"]}},
         rows=lambda time_s, signals: {"t_s": time_s, "reading": signals["reading"]}, plan=plan, settings=settings, columns=columns,
     )  # fmt: skip
-
-
 
 
 PROCEDURE = Procedure(

@@ -83,10 +83,16 @@ def _charts(analysis: Analysis) -> list[Chart]:
     unit = spectrum.unit
     rms, sigma = spectrum.figures["rms"].value or 0.0, allan.figures["sigma_min"].value or 0.0
     named = [(one.frequency_hz, one.amplitude) for one in analysis.lines.lines] if analysis.lines else []
-    density = spectrum_charts.Density(name="reading", unit=unit, frequency_hz=spectrum.frequency_hz, psd=spectrum.psd, lower=spectrum.lower, upper=spectrum.upper, lines=named)
+    density = spectrum_charts.Density(
+        name="reading", unit=unit, frequency_hz=spectrum.frequency_hz, psd=spectrum.psd, lower=spectrum.lower, upper=spectrum.upper, lines=named
+    )
     numbers = f"rms {units.text(rms, unit, digits=3)}   ·   {spectrum.averages} averages   ·   ENBW {spectrum.enbw_hz:.3g} Hz"
     curve = next(iter(allan.curves.values()))
-    slopes = [(key, exponent, value * factor) for key, exponent, factor in (("N", -0.5, 1.0), ("K", 0.5, 3**-0.5), ("D", 1.0, 2**-0.5)) if (value := allan.figures[key].value)]
+    slopes = [
+        (key, exponent, value * factor)
+        for key, exponent, factor in (("N", -0.5, 1.0), ("K", 0.5, 3**-0.5), ("D", 1.0, 2**-0.5))
+        if (value := allan.figures[key].value)
+    ]
     stability = spectrum_charts.Stability(
         name="Allan deviation", unit=curve.unit, tau_s=curve.tau_s, deviation=curve.deviation, lower=curve.lower, upper=curve.upper, slopes=slopes
     )  # fmt: skip

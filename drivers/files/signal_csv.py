@@ -70,9 +70,7 @@ def read(path: Path, names: Sequence[str], *, needed: Sequence[str], columns: Ma
         raise DataError(f"{path.name}: the time column {titles[chosen['time']]!r} is in {read_units['time'][0]}; a time is expected")
     table = _numbers(path, [chosen[name] for name in chosen], separator, skipped, len(titles))
     values = {name: table[:, k] * read_units[name][1] for k, name in enumerate(chosen)}
-    return Log(
-        time_s=values.pop("time"), signals=values, units={name: read_units[name][0] for name in values}, columns=tuple(titles), header=header
-    )
+    return Log(time_s=values.pop("time"), signals=values, units={name: read_units[name][0] for name in values}, columns=tuple(titles), header=header)
 
 
 def begins(text: str) -> bool:
@@ -103,9 +101,13 @@ def _head(path: Path) -> tuple[dict[str, str], list[str], str, int]:
             separator = max((";", "\t", ","), key=text.count)
             titles = [cell.strip().strip('"') for cell in text.split(separator)]
             if len(titles) < 2 or len(titles) > MAX_COLUMNS:
-                raise DataError(f"{path.name}, line {number}: {len(titles)} columns; 2 … {MAX_COLUMNS} are expected, separated by commas, semicolons or tabs")
+                raise DataError(
+                    f"{path.name}, line {number}: {len(titles)} columns; 2 … {MAX_COLUMNS} are expected, separated by commas, semicolons or tabs"
+                )
             if all(re.fullmatch(r"[+-]?[\d.,eE+-]+", title) for title in titles):
-                raise DataError(f"{path.name}, line {number}: numbers where column names are expected; write a line such as \"t_s,input_N,output_m\" above them")
+                raise DataError(
+                    f'{path.name}, line {number}: numbers where column names are expected; write a line such as "t_s,input_N,output_m" above them'
+                )
             return header, titles, separator, number
     raise DataError(f"{path.name}: no line of column names in the first 200 lines")
 
@@ -164,7 +166,9 @@ def _numbers(path: Path, places: list[int], separator: str, skipped: int, width:
                     continue
                 cells = text.split(separator)
                 if len(cells) != width:
-                    raise DataError(f"{path.name}, line {line_number + offset}: {len(cells)} cells, but there are {width} columns; correct or remove the line")
+                    raise DataError(
+                        f"{path.name}, line {line_number + offset}: {len(cells)} cells, but there are {width} columns; correct or remove the line"
+                    )
                 for k, place in enumerate(places):
                     part[kept, k] = _number(path, line_number + offset, cells[place], separator)
                 kept += 1
@@ -197,5 +201,3 @@ def about(path: Path) -> str:
     """What is in the file, in words."""
     _, titles, _, _ = _head(path)
     return f"a log with the columns {', '.join(titles)[:200]}"
-
-

@@ -102,7 +102,16 @@ def device(plant: str, seed: int) -> Device:
 
             return advance
 
-        return Device(identity="virtual EMPS drive, cascade control", input_unit="V", output_unit="m", rate_hz=1 / emps.STEP_S, peak=8.0, travel=0.05, begin=begin, truth=one.truth())
+        return Device(
+            identity="virtual EMPS drive, cascade control",
+            input_unit="V",
+            output_unit="m",
+            rate_hz=1 / emps.STEP_S,
+            peak=8.0,
+            travel=0.05,
+            begin=begin,
+            truth=one.truth(),
+        )
     raise ValueError(f"plant is {plant!r}; expected {', '.join(PLANTS)}")
 
 
@@ -172,7 +181,9 @@ class PlantSession:
                 raise ValueError(f"wave add: {len(raw)} bytes; whole float64 samples are expected")
             part = np.frombuffer(raw, dtype="<f8")
             if not np.all(np.abs(part) <= self.device.peak):
-                raise ValueError(f"wave add: a sample of {np.nanmax(np.abs(part)):g} is beyond the limit of {self.device.peak:g} {self.device.input_unit}".rstrip())
+                raise ValueError(
+                    f"wave add: a sample of {np.nanmax(np.abs(part)):g} is beyond the limit of {self.device.peak:g} {self.device.input_unit}".rstrip()
+                )
             if self._wave.size + part.size > LONGEST_WAVE:
                 raise ValueError(f"wave add: the memory holds {LONGEST_WAVE} samples")
             self._wave = np.concatenate([self._wave, part])
@@ -183,7 +194,9 @@ class PlantSession:
 
 def main(argv: list[str] | None = None) -> int:
     """Serve until standard input ends; 0."""
-    parser = argparse.ArgumentParser(prog="python -m precision.drivers.lab.plant_serve", description="A plant with published numbers under its controller, on 127.0.0.1.")
+    parser = argparse.ArgumentParser(
+        prog="python -m precision.drivers.lab.plant_serve", description="A plant with published numbers under its controller, on 127.0.0.1."
+    )
     parser.add_argument("plant", choices=PLANTS)
     parser.add_argument("--seed", type=int, required=True, help="which noise: same seed, same readings")
     parser.add_argument("--time-scale", type=float, default=math.inf, help="plant seconds per second; inf (default) waits for nothing")

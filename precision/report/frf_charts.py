@@ -35,8 +35,15 @@ class Curve:
 
     def __post_init__(self) -> None:
         shape = self.frequency_hz.shape
-        if len(shape) != 1 or shape[0] < 2 or self.response.shape != shape or any(one is not None and one.shape != shape for one in (self.u, self.coherence)):
-            raise ValueError(f"curve {self.name!r}: frequency_hz has shape {shape}, response {self.response.shape}; the same (m,) with m ≥ 2 is expected for all arrays")
+        if (
+            len(shape) != 1
+            or shape[0] < 2
+            or self.response.shape != shape
+            or any(one is not None and one.shape != shape for one in (self.u, self.coherence))
+        ):
+            raise ValueError(
+                f"curve {self.name!r}: frequency_hz has shape {shape}, response {self.response.shape}; the same (m,) with m ≥ 2 is expected for all arrays"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,10 +56,14 @@ class Mark:
 
 
 @overload
-def bode_chart(curves: Sequence[Curve], *, unit: str, title: str, key_numbers: str, marks: Sequence[Mark] = (), format: Literal["svg"] = "svg") -> Chart: ...
+def bode_chart(
+    curves: Sequence[Curve], *, unit: str, title: str, key_numbers: str, marks: Sequence[Mark] = (), format: Literal["svg"] = "svg"
+) -> Chart: ...
 @overload
 def bode_chart(curves: Sequence[Curve], *, unit: str, title: str, key_numbers: str, marks: Sequence[Mark] = (), format: Literal["png"]) -> bytes: ...
-def bode_chart(curves: Sequence[Curve], *, unit: str, title: str, key_numbers: str, marks: Sequence[Mark] = (), format: Format = "svg") -> Chart | bytes:
+def bode_chart(
+    curves: Sequence[Curve], *, unit: str, title: str, key_numbers: str, marks: Sequence[Mark] = (), format: Format = "svg"
+) -> Chart | bytes:
     """Magnitude in dB (of 1 `unit`) and phase over frequency, U (k = 2) as bands, coherence below where the first curve has it. Up to three curves.
 
     Raises
@@ -71,7 +82,9 @@ def bode_chart(curves: Sequence[Curve], *, unit: str, title: str, key_numbers: s
             turns += [float(angle.min()), float(angle.max())]
             if curve.u is not None:
                 share = np.clip(2 * curve.u / np.abs(curve.response), 0, 10)
-                magnitude.fill_between(f, level + 20 * np.log10(np.clip(1 - share, 0.05, 1)), level + 20 * np.log10(1 + share), color=color, alpha=0.18, linewidth=0)
+                magnitude.fill_between(
+                    f, level + 20 * np.log10(np.clip(1 - share, 0.05, 1)), level + 20 * np.log10(1 + share), color=color, alpha=0.18, linewidth=0
+                )
                 spread = np.clip(np.arctan(share) * DEGREES, 0, 90)
                 phase.fill_between(f, angle - spread, angle + spread, color=color, alpha=0.18, linewidth=0)
             magnitude.plot(f, level, color=color, linewidth=1.4)
@@ -79,8 +92,18 @@ def bode_chart(curves: Sequence[Curve], *, unit: str, title: str, key_numbers: s
         _unity(magnitude, unit)
         _phase_ticks(phase, min(turns), max(turns))
         for number, mark in enumerate(marks[:6]):
-            magnitude.plot(mark.frequency_hz, float(_db(np.array([mark.value]))[0]), marker="o", markersize=6, color=INK, markerfacecolor="white", zorder=6)
-            magnitude.annotate(mark.label, (mark.frequency_hz, float(_db(np.array([mark.value]))[0])), (8, 10 + 14 * (number % 2)), textcoords="offset points", fontsize=9.5, color=INK, gid="halo")
+            magnitude.plot(
+                mark.frequency_hz, float(_db(np.array([mark.value]))[0]), marker="o", markersize=6, color=INK, markerfacecolor="white", zorder=6
+            )
+            magnitude.annotate(
+                mark.label,
+                (mark.frequency_hz, float(_db(np.array([mark.value]))[0])),
+                (8, 10 + 14 * (number % 2)),
+                textcoords="offset points",
+                fontsize=9.5,
+                color=INK,
+                gid="halo",
+            )
         if coherent:
             axes[2].plot(curves[0].frequency_hz, curves[0].coherence, color=_COLORS[0], linewidth=1.1)
             axes[2].set_ylim(0, 1.05)
@@ -112,10 +135,14 @@ def bode_chart(curves: Sequence[Curve], *, unit: str, title: str, key_numbers: s
 
 
 @overload
-def nyquist_chart(curve: Curve, *, peak: float | None, title: str, key_numbers: str, marks: Sequence[Mark] = (), format: Literal["svg"] = "svg") -> Chart: ...
+def nyquist_chart(
+    curve: Curve, *, peak: float | None, title: str, key_numbers: str, marks: Sequence[Mark] = (), format: Literal["svg"] = "svg"
+) -> Chart: ...
 @overload
 def nyquist_chart(curve: Curve, *, peak: float | None, title: str, key_numbers: str, marks: Sequence[Mark] = (), format: Literal["png"]) -> bytes: ...
-def nyquist_chart(curve: Curve, *, peak: float | None, title: str, key_numbers: str, marks: Sequence[Mark] = (), format: Format = "svg") -> Chart | bytes:
+def nyquist_chart(
+    curve: Curve, *, peak: float | None, title: str, key_numbers: str, marks: Sequence[Mark] = (), format: Format = "svg"
+) -> Chart | bytes:
     """The loop in the complex plane around −1, with the circle of radius 1/Ms (`peak`) that it touches; circles of U (k = 2) at some lines.
 
     The frame holds −1, the unit circle and what lies near; the rest of the curve runs out of it.
@@ -129,7 +156,16 @@ def nyquist_chart(curve: Curve, *, peak: float | None, title: str, key_numbers: 
         if peak is not None:
             axes.fill(-1 + np.cos(turn) / peak, np.sin(turn) / peak, color=DOWN_COLOR, alpha=0.10, linewidth=0)
             axes.plot(-1 + np.cos(turn) / peak, np.sin(turn) / peak, color=DOWN_COLOR, linewidth=1.1)
-            axes.annotate(f"Ms = {peak:.3g}", (-1 - math.sqrt(0.5) / peak, math.sqrt(0.5) / peak), (-4, 4), textcoords="offset points", ha="right", fontsize=9.5, color=DOWN_COLOR, gid="halo")
+            axes.annotate(
+                f"Ms = {peak:.3g}",
+                (-1 - math.sqrt(0.5) / peak, math.sqrt(0.5) / peak),
+                (-4, 4),
+                textcoords="offset points",
+                ha="right",
+                fontsize=9.5,
+                color=DOWN_COLOR,
+                gid="halo",
+            )
         axes.plot(loop.real, loop.imag, color=UP_COLOR, linewidth=1.5)
         if curve.u is not None:
             near = np.flatnonzero(np.abs(loop) < 3)
@@ -137,7 +173,16 @@ def nyquist_chart(curve: Curve, *, peak: float | None, title: str, key_numbers: 
                 axes.add_patch(_circle(complex(loop[k]), 2 * float(curve.u[k])))
         for mark in marks[:8]:
             axes.plot(mark.value.real, mark.value.imag, marker="o", markersize=6, color=INK, markerfacecolor="white", zorder=6)
-            axes.annotate(mark.label, (mark.value.real, mark.value.imag), (8, 6), textcoords="offset points", fontsize=9.5, color=INK, annotation_clip=True, gid="halo")
+            axes.annotate(
+                mark.label,
+                (mark.value.real, mark.value.imag),
+                (8, 6),
+                textcoords="offset points",
+                fontsize=9.5,
+                color=INK,
+                annotation_clip=True,
+                gid="halo",
+            )
         axes.plot(-1, 0, marker="+", markersize=11, markeredgewidth=1.8, color=DOWN_COLOR, zorder=6)
         axes.axhline(0, color=INK, linewidth=0.7)
         axes.axvline(0, color=INK, linewidth=0.7)
@@ -173,7 +218,9 @@ def nichols_chart(curve: Curve, *, title: str, key_numbers: str, marks: Sequence
         figure, axes = drawing.sheet(width=6.4, height=6.2)
         axes.grid(True, axis="both")
         low, high = max(-60.0, float(level.min()) - 5), min(60.0, float(level.max()) + 5)
-        left = 360 * math.floor((float(angle[(level >= low) & (level <= high)].min()) - 20) / 360) if np.any((level >= low) & (level <= high)) else -360
+        left = (
+            360 * math.floor((float(angle[(level >= low) & (level <= high)].min()) - 20) / 360) if np.any((level >= low) & (level <= high)) else -360
+        )
         centres = [left + 180 + 360 * k for k in range(3)]
         for decibels in (6, 3, 1, 0, -3, -6, -12):
             _constant_closed_loop(axes, decibels, centres, low, high)
@@ -183,7 +230,9 @@ def nichols_chart(curve: Curve, *, title: str, key_numbers: str, marks: Sequence
             here = float(np.angle(mark.value)) * DEGREES
             here += 360 * round((float(angle[k]) - here) / 360)
             axes.plot(here, float(_db(np.array([mark.value]))[0]), marker="o", markersize=6, color=INK, markerfacecolor="white", zorder=6)
-            axes.annotate(mark.label, (here, float(_db(np.array([mark.value]))[0])), (8, 6), textcoords="offset points", fontsize=9.5, color=INK, gid="halo")
+            axes.annotate(
+                mark.label, (here, float(_db(np.array([mark.value]))[0])), (8, 6), textcoords="offset points", fontsize=9.5, color=INK, gid="halo"
+            )
         for centre in centres:
             axes.plot(centre, 0, marker="+", markersize=11, markeredgewidth=1.8, color=DOWN_COLOR, zorder=6)
         inside = angle[(level >= low) & (level <= high)]
@@ -210,9 +259,13 @@ def nichols_chart(curve: Curve, *, title: str, key_numbers: str, marks: Sequence
 
 
 @overload
-def singular_values_chart(frequency_hz: Floats, values: Floats, condition: Floats | None, *, unit: str, title: str, key_numbers: str, format: Literal["svg"] = "svg") -> Chart: ...
+def singular_values_chart(
+    frequency_hz: Floats, values: Floats, condition: Floats | None, *, unit: str, title: str, key_numbers: str, format: Literal["svg"] = "svg"
+) -> Chart: ...
 @overload
-def singular_values_chart(frequency_hz: Floats, values: Floats, condition: Floats | None, *, unit: str, title: str, key_numbers: str, format: Literal["png"]) -> bytes: ...
+def singular_values_chart(
+    frequency_hz: Floats, values: Floats, condition: Floats | None, *, unit: str, title: str, key_numbers: str, format: Literal["png"]
+) -> bytes: ...
 def singular_values_chart(
     frequency_hz: Floats, values: Floats, condition: Floats | None, *, unit: str, title: str, key_numbers: str, format: Format = "svg"
 ) -> Chart | bytes:
@@ -301,7 +354,16 @@ def _constant_closed_loop(axes: Any, decibels: float, centres: Sequence[float], 
     k = int(np.argmax(level)) if decibels > 0 else int(np.argmin(np.abs(angle - 90)))
     for centre in centres:
         if low < level[k] < high:
-            axes.annotate(f"{decibels:+.0f} dB".replace("-", "−").replace("+0", "0"), (float(angle[k] + centre), float(level[k])), (0, 3), textcoords="offset points", ha="center", fontsize=8.5, color=SOFT, annotation_clip=True)
+            axes.annotate(
+                f"{decibels:+.0f} dB".replace("-", "−").replace("+0", "0"),
+                (float(angle[k] + centre), float(level[k])),
+                (0, 3),
+                textcoords="offset points",
+                ha="center",
+                fontsize=8.5,
+                color=SOFT,
+                annotation_clip=True,
+            )
 
 
 def _circle(centre: complex, radius: float) -> Any:

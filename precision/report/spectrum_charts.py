@@ -89,9 +89,13 @@ def density_chart(density: Density, *, title: str, key_numbers: str, format: For
 
 
 @overload
-def cumulative_chart(name: str, unit: str, frequency_hz: Floats, upwards: Floats, downwards: Floats, *, title: str, key_numbers: str, format: Literal["svg"] = "svg") -> Chart: ...
+def cumulative_chart(
+    name: str, unit: str, frequency_hz: Floats, upwards: Floats, downwards: Floats, *, title: str, key_numbers: str, format: Literal["svg"] = "svg"
+) -> Chart: ...
 @overload
-def cumulative_chart(name: str, unit: str, frequency_hz: Floats, upwards: Floats, downwards: Floats, *, title: str, key_numbers: str, format: Literal["png"]) -> bytes: ...
+def cumulative_chart(
+    name: str, unit: str, frequency_hz: Floats, upwards: Floats, downwards: Floats, *, title: str, key_numbers: str, format: Literal["png"]
+) -> bytes: ...
 def cumulative_chart(
     name: str, unit: str, frequency_hz: Floats, upwards: Floats, downwards: Floats, *, title: str, key_numbers: str, format: Format = "svg"
 ) -> Chart | bytes:
@@ -127,9 +131,19 @@ def cumulative_chart(
 
 
 @overload
-def criteria_chart(frequency_hz: Floats, velocity: Floats, limits: Mapping[str, Sequence[float | None]], *, title: str, key_numbers: str, format: Literal["svg"] = "svg") -> Chart: ...
+def criteria_chart(
+    frequency_hz: Floats,
+    velocity: Floats,
+    limits: Mapping[str, Sequence[float | None]],
+    *,
+    title: str,
+    key_numbers: str,
+    format: Literal["svg"] = "svg",
+) -> Chart: ...
 @overload
-def criteria_chart(frequency_hz: Floats, velocity: Floats, limits: Mapping[str, Sequence[float | None]], *, title: str, key_numbers: str, format: Literal["png"]) -> bytes: ...
+def criteria_chart(
+    frequency_hz: Floats, velocity: Floats, limits: Mapping[str, Sequence[float | None]], *, title: str, key_numbers: str, format: Literal["png"]
+) -> bytes: ...
 def criteria_chart(
     frequency_hz: Floats, velocity: Floats, limits: Mapping[str, Sequence[float | None]], *, title: str, key_numbers: str, format: Format = "svg"
 ) -> Chart | bytes:
@@ -182,7 +196,17 @@ def stability_chart(curves: Sequence[Stability], *, title: str, key_numbers: str
             known = curve.deviation > 0
             tau, y = curve.tau_s[known], curve.deviation[known] * factor
             low, high = (np.where(np.isfinite(part[known]), part[known] * factor, y) for part in (curve.lower, curve.upper))
-            axes.errorbar(tau, y, yerr=[np.maximum(y - low, 0), np.maximum(high - y, 0)], color=color, marker=marker, markersize=5, linewidth=1.3, elinewidth=1.0, capsize=3)
+            axes.errorbar(
+                tau,
+                y,
+                yerr=[np.maximum(y - low, 0), np.maximum(high - y, 0)],
+                color=color,
+                marker=marker,
+                markersize=5,
+                linewidth=1.3,
+                elinewidth=1.0,
+                capsize=3,
+            )
         axes.set_ylim(0.45 * factor * everything.min(), 2.2 * factor * everything.max())
         tau = np.concatenate([curve.tau_s for curve in curves])
         axes.set_xlim(tau.min() * 0.8, tau.max() * 1.3)
@@ -196,7 +220,9 @@ def stability_chart(curves: Sequence[Stability], *, title: str, key_numbers: str
         axes.set_ylabel(f"{visible(curves[0].name, longest=40)} ({shown})")
         drawing.title(axes, visible(title, longest=90), visible(key_numbers, longest=160))
         if len(curves) > 1:
-            drawing.legend(axes, [_line(visible(curve.name, longest=40), color, "-") for curve, color in zip(curves, (UP_COLOR, DOWN_COLOR), strict=True)])
+            drawing.legend(
+                axes, [_line(visible(curve.name, longest=40), color, "-") for curve, color in zip(curves, (UP_COLOR, DOWN_COLOR), strict=True)]
+            )
         figure.subplots_adjust(left=0.085, right=0.985, top=0.82 if len(curves) == 1 else 0.79, bottom=0.12)
         if format == "png":
             return drawing.png(figure)

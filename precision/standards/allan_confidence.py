@@ -80,7 +80,9 @@ def noise_type(data: Array, samples: int, *, data_type: Literal["rate", "phase"]
     return None
 
 
-def degrees_of_freedom(alpha: int, *, phases: int, samples: int, order: int = 2, modified: bool = False, overlapping: bool = True, filtered: bool = False) -> float | None:
+def degrees_of_freedom(
+    alpha: int, *, phases: int, samples: int, order: int = 2, modified: bool = False, overlapping: bool = True, filtered: bool = False
+) -> float | None:
     """Equivalent degrees of freedom of an Allan (order 2) or Hadamard (order 3) variance; None where the record is too short or the sums diverge.
 
     alpha : −4 … 2, above 1 − 2·order.  phases : N, number of phases.  samples : averaging factor m.

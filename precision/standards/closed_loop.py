@@ -66,7 +66,9 @@ def indirect(
     """
     signals = [samples(name, x) for name, x in (("excitation", excitation), ("input", input), ("output", output))]
     if len({x.size for x in signals}) > 1:
-        raise DataError(f"excitation, input and output have {', '.join(str(x.size) for x in signals)} samples; expected the same, taken at the same times")
+        raise DataError(
+            f"excitation, input and output have {', '.join(str(x.size) for x in signals)} samples; expected the same, taken at the same times"
+        )
     if (segment is None) == (period is None):
         raise DataError("give either segment (noise and other signals) or period (periodic excitation)")
     for name, x in zip(("excitation", "input"), signals, strict=False):
@@ -95,7 +97,14 @@ def loop_of_sensitivity(sensitivity: Response) -> Response:
 
 
 def _averaged(
-    signals: list[Array], rate: float, segment: int, overlap: int | None, window: str, band: tuple[float, float] | None, units: tuple[str, str], notes: list[str]
+    signals: list[Array],
+    rate: float,
+    segment: int,
+    overlap: int | None,
+    window: str,
+    band: tuple[float, float] | None,
+    units: tuple[str, str],
+    notes: list[str],
 ) -> ClosedLoop:
     w, u, y = signals
     shared = averaged(w.size, segment, overlap, window)
@@ -115,7 +124,9 @@ def _averaged(
     how = f"segments of {segment} overlapping by {shared}, window {window}"
 
     def made(response: Complex, spread: Array, coherence: Array, pair: tuple[str, str], name: str, flags: list[str]) -> Response:
-        return respond(f, response, spread, coherence, averages=of_u.averages, effective=n, units=pair, rate_hz=rate, estimator=name, how=how, flags=flags)
+        return respond(
+            f, response, spread, coherence, averages=of_u.averages, effective=n, units=pair, rate_hz=rate, estimator=name, how=how, flags=flags
+        )
 
     s = made(sensitivity, sd_s, coherence_u, (units[0], units[0]), "S = S_uw/S_ww", notes)
     direct = s_yu / s_uu
@@ -129,7 +140,9 @@ def _averaged(
     )
 
 
-def _periodic(signals: list[Array], rate: float, period: int, drop: int, lines: ArrayLike | None, units: tuple[str, str], notes: list[str]) -> ClosedLoop:
+def _periodic(
+    signals: list[Array], rate: float, period: int, drop: int, lines: ArrayLike | None, units: tuple[str, str], notes: list[str]
+) -> ClosedLoop:
     spectra, rest = spectra_of_periods(signals, period=period, drop=drop)
     used = excited_lines(spectra[0].mean(axis=0), lines)
     w, u, y = (part[:, used] for part in spectra)

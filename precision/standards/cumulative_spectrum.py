@@ -75,9 +75,23 @@ def evaluate(spectrum: psd.Result, *, bands_hz: Sequence[tuple[float, float]] = 
     inside = "the part of the spectrum below it is known only as well as the densities: read it with their interval"
     figures = [
         figure("rms", rms.name, math.sqrt(total), spectrum.unit, rms.uncertainty),
-        figure("rms_time", "root mean square of the samples about what was detrended", math.sqrt(spectrum.variance), spectrum.unit, "compare it with the one of the spectrum", symbol="rms(t)"),
+        figure(
+            "rms_time",
+            "root mean square of the samples about what was detrended",
+            math.sqrt(spectrum.variance),
+            spectrum.unit,
+            "compare it with the one of the spectrum",
+            symbol="rms(t)",
+        ),
         *(
-            figure(f"f_{round(100 * share)}", f"{share:.0%} of the variance lies below", float(np.interp(share * total, up, spectrum.frequency_hz)), "Hz", inside, symbol=f"f{round(100 * share)}")
+            figure(
+                f"f_{round(100 * share)}",
+                f"{share:.0%} of the variance lies below",
+                float(np.interp(share * total, up, spectrum.frequency_hz)),
+                "Hz",
+                inside,
+                symbol=f"f{round(100 * share)}",
+            )
             for share in (0.5, 0.9)
         ),
     ]
@@ -85,7 +99,9 @@ def evaluate(spectrum: psd.Result, *, bands_hz: Sequence[tuple[float, float]] = 
         power = psd.band_power(spectrum.frequency_hz, spectrum.psd, low, high)
         lines = max(1.0, (high - low) / (spectrum.step_hz * spectrum.correlated_lines))
         u = math.sqrt(power / (spectrum.effective_averages * lines))  # U(√P) = 2·P/√(K·lines)/(2√P), for a flat density in the band
-        figures.append(figure(f"band_{number}", f"rms from {low:g} to {high:g} Hz ({power / total:.1%} of the variance)", math.sqrt(power), spectrum.unit, u))
+        figures.append(
+            figure(f"band_{number}", f"rms from {low:g} to {high:g} Hz ({power / total:.1%} of the variance)", math.sqrt(power), spectrum.unit, u)
+        )
     return Result(
         title=spectrum.title.replace("Spectral density", "Cumulative spectrum"),
         stated=spectrum.stated,

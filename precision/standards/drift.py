@@ -100,7 +100,9 @@ def evaluate(
     DataError       too short, no numbers, unknown kinds
     """
     if data_type not in ("rate", "phase"):
-        raise DataError(f"data_type is {data_type!r}; expected 'rate' (stability of the averaged position) or 'phase' (stability of velocity; TDEV of the averaged position)")
+        raise DataError(
+            f"data_type is {data_type!r}; expected 'rate' (stability of the averaged position) or 'phase' (stability of velocity; TDEV of the averaged position)"
+        )
     unknown = [kind for kind in kinds if kind not in NAMES]
     if unknown or not kinds:
         raise DataError(f"kinds are {', '.join(map(repr, kinds)) or 'none'}; expected some of {', '.join(NAMES)}")
@@ -119,7 +121,10 @@ def evaluate(
     }[data_type]
     return Result(
         title=f"{NAMES[first.kind]} of {name}: {x.size} samples at {rate_hz:g} Hz",
-        stated=(meaning, f"intervals at {confidence:.4g}, noise by its lag-1 autocorrelation, degrees of freedom after Greenhall and Riley with phases as samples"),
+        stated=(
+            meaning,
+            f"intervals at {confidence:.4g}, noise by its lag-1 autocorrelation, degrees of freedom after Greenhall and Riley with phases as samples",
+        ),
         figures=keyed(_figures(x, first, step, data_type, unit, confidence)),
         flags=tuple(notes),
         data_type=data_type,
@@ -130,7 +135,9 @@ def evaluate(
     )
 
 
-def _curve(x: Array, kind: Kind, step: float, data_type: DataType, unit: str, averages: Literal["octave", "decade", "all"] | Sequence[int], confidence: float) -> Curve:
+def _curve(
+    x: Array, kind: Kind, step: float, data_type: DataType, unit: str, averages: Literal["octave", "decade", "all"] | Sequence[int], confidence: float
+) -> Curve:
     try:
         found = allan_deviation(x, interval_s=step, data_type=data_type, kind=kind, averages=averages)
     except ValueError as error:
@@ -148,7 +155,11 @@ def _curve(x: Array, kind: Kind, step: float, data_type: DataType, unit: str, av
         alphas.append(alpha)
         # A variance that does not converge for this noise has the degrees of freedom of the steepest noise for which it does.
         usable = None if alpha is None else max(alpha, 2 - 2 * order)
-        edf = None if usable is None else degrees_of_freedom(usable, phases=phases, samples=m, order=order, modified=modified, overlapping=kind not in ("adev", "hdev"))
+        edf = (
+            None
+            if usable is None
+            else degrees_of_freedom(usable, phases=phases, samples=m, order=order, modified=modified, overlapping=kind not in ("adev", "hdev"))
+        )
         if edf is not None:
             freedom[place] = edf
             low[place], high[place] = interval(float(found.deviation[k]), edf, confidence)
@@ -174,7 +185,14 @@ def _figures(x: Array, curve: Curve, step: float, data_type: DataType, unit: str
     figures = [
         figure("sigma_1", short, float(curve.deviation[0]), curve.unit, _half(curve, 0), symbol="σ(τ₀)"),
         figure("sigma_min", at_low + ends, float(curve.deviation[lowest]), curve.unit, _half(curve, lowest), symbol="σ_min"),
-        figure("tau_min", "averaging time of the lowest point" + ends, float(curve.tau_s[lowest]), "s", "the curve is known at some times only", symbol="τ_min"),
+        figure(
+            "tau_min",
+            "averaging time of the lowest point" + ends,
+            float(curve.tau_s[lowest]),
+            "s",
+            "the curve is known at some times only",
+            symbol="τ_min",
+        ),
     ]
     figures += _coefficients(curve, data_type)
     figures.append(_drift_rate(x, step, unit))
@@ -184,7 +202,11 @@ def _figures(x: Array, curve: Curve, step: float, data_type: DataType, unit: str
 def _half(curve: Curve, k: int) -> float | str:
     """U at k = 2: twice the standard uncertainty σ/√(2ν) of a deviation."""
     nu = curve.degrees_of_freedom[k]
-    return "too few averages to tell the kind of noise, and so the degrees of freedom" if math.isnan(nu) else float(2 * curve.deviation[k] / math.sqrt(2 * nu))
+    return (
+        "too few averages to tell the kind of noise, and so the degrees of freedom"
+        if math.isnan(nu)
+        else float(2 * curve.deviation[k] / math.sqrt(2 * nu))
+    )
 
 
 def _noise(alpha: int | None) -> str:
@@ -257,6 +279,8 @@ def _drift_rate(x: Array, step: float, unit: str) -> Figure:
     r = min(0.9999, max(0.0, float(left[:-1] @ left[1:]) / power))
     independent = x.size * (1 - r) / (1 + r)
     if independent < 5:
-        return figure("drift_rate", name, slope, f"{unit}/s", "what is left of the line wanders: it holds fewer than 5 independent readings", symbol="ẋ")
+        return figure(
+            "drift_rate", name, slope, f"{unit}/s", "what is left of the line wanders: it holds fewer than 5 independent readings", symbol="ẋ"
+        )
     u = math.sqrt(power / (independent - 2) / float(t @ t) * x.size / independent)
     return figure("drift_rate", name, slope, f"{unit}/s", 2 * u, symbol="ẋ")

@@ -106,19 +106,46 @@ def evaluate(sources: Sequence[Source], *, unit: str = "m", window_s: float | No
     stated_u = u(powers)
     figures = [
         figure("rms", "root mean square of the error", sigma, unit, stated_u, symbol="σ"),
-        figure("6_sigma", "six times that: 99.7 % of two positions do not overlap, where the error is normal", 6 * sigma, unit, 6 * stated_u if isinstance(stated_u, float) else stated_u, symbol="6σ"),
+        figure(
+            "6_sigma",
+            "six times that: 99.7 % of two positions do not overlap, where the error is normal",
+            6 * sigma,
+            unit,
+            6 * stated_u if isinstance(stated_u, float) else stated_u,
+            symbol="6σ",
+        ),
     ]
     if window:
         figures.append(figure("MA", "root mean square of the moving average", math.sqrt(averaged.sum()), unit, u(averaged)))
-        figures.append(figure("MSD", "root mean square of the moving standard deviation", math.sqrt(max(0.0, total - averaged.sum())), unit, u(np.clip(powers - averaged, 0, None))))
+        figures.append(
+            figure(
+                "MSD",
+                "root mean square of the moving standard deviation",
+                math.sqrt(max(0.0, total - averaged.sum())),
+                unit,
+                u(np.clip(powers - averaged, 0, None)),
+            )
+        )
     for number, part in enumerate(contributions, start=1):
         relative = sources[names.index(part.name)].relative_u
         missing = "nothing was said about the uncertainty of this source"
-        figures.append(figure(f"source_{number}", f"{part.name}: {part.share:.1%} of the variance", part.rms, unit, missing if relative is None else relative * part.rms, symbol=f"σ{number}"))
+        figures.append(
+            figure(
+                f"source_{number}",
+                f"{part.name}: {part.share:.1%} of the variance",
+                part.rms,
+                unit,
+                missing if relative is None else relative * part.rms,
+                symbol=f"σ{number}",
+            )
+        )
     grid = np.unique(np.concatenate([f for f, _ in densities]))
     return Result(
         title=f"Dynamic error budget of {len(sources)} sources",
-        stated=("sources are taken as uncorrelated", *((f"exposure window {window * 1e3:g} ms: MA weighs sinc²(fT), MSD 1 − sinc²(fT)",) if window else ())),
+        stated=(
+            "sources are taken as uncorrelated",
+            *((f"exposure window {window * 1e3:g} ms: MA weighs sinc²(fT), MSD 1 − sinc²(fT)",) if window else ()),
+        ),
         figures=keyed(figures),
         flags=(),
         unit=unit,

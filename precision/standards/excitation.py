@@ -1,8 +1,8 @@
 """Signals to excite a plant with: stepped sine, chirp, multisine (Schroeder's or random phases), odd-odd multisine, PRBS. Peak amplitude is what was asked for.
 
-    multisine        u = Σ a_k cos(2πkj/N + φ_k), Schroeder (1970): φ_k = −π k(k − 1)/K, k = 1 … K: crest factor 1.68 for a flat band, of random phases about 3.2
-    odd-odd          lines 1, 5, 9, … are excited; even lines then show even, lines 3, 7, 11, … odd distortion of the plant (R. Pintelon and J. Schoukens 2012)
-    orthogonal       n experiments with the phases of a DFT matrix from input to input, for plants of n inputs
+multisine        u = Σ a_k cos(2πkj/N + φ_k), Schroeder (1970): φ_k = −π k(k − 1)/K, k = 1 … K: crest factor 1.68 for a flat band, of random phases about 3.2
+odd-odd          lines 1, 5, 9, … are excited; even lines then show even, lines 3, 7, 11, … odd distortion of the plant (R. Pintelon and J. Schoukens 2012)
+orthogonal       n experiments with the phases of a DFT matrix from input to input, for plants of n inputs
 """
 
 from __future__ import annotations
@@ -73,7 +73,14 @@ class Step:
 
 
 def multisine(
-    lines: ArrayLike, *, period: int, rate_hz: float, peak: float = 1.0, amplitudes: ArrayLike | None = None, phases: Literal["schroeder", "random"] = "schroeder", seed: int = 0
+    lines: ArrayLike,
+    *,
+    period: int,
+    rate_hz: float,
+    peak: float = 1.0,
+    amplitudes: ArrayLike | None = None,
+    phases: Literal["schroeder", "random"] = "schroeder",
+    seed: int = 0,
 ) -> Excitation:
     """Sum of cosines at whole multiples of rate/period.
 
@@ -95,7 +102,14 @@ def multisine(
         raise DataError(f"phases is {phases!r}; expected 'schroeder' or 'random'")
     spectrum = np.zeros(period // 2 + 1, dtype=np.complex128)
     spectrum[chosen] = weights * np.exp(1j * angle)
-    return _excitation("multisine", np.fft.irfft(spectrum, period), rate_hz, peak, chosen, f"multisine, {chosen.size} lines, {phases} phases" + (f", seed {seed}" if phases == "random" else ""))
+    return _excitation(
+        "multisine",
+        np.fft.irfft(spectrum, period),
+        rate_hz,
+        peak,
+        chosen,
+        f"multisine, {chosen.size} lines, {phases} phases" + (f", seed {seed}" if phases == "random" else ""),
+    )
 
 
 def odd_odd_lines(low_hz: float, high_hz: float, *, period: int, rate_hz: float) -> NDArray[np.int64]:
@@ -121,7 +135,9 @@ def orthogonal(one: Excitation, inputs: int) -> Array:
     return np.asarray(signals * (one.peak / np.abs(signals).max()))
 
 
-def chirp(low_hz: float, high_hz: float, *, period: int, rate_hz: float, peak: float = 1.0, sweep: Literal["linear", "logarithmic"] = "linear") -> Excitation:
+def chirp(
+    low_hz: float, high_hz: float, *, period: int, rate_hz: float, peak: float = 1.0, sweep: Literal["linear", "logarithmic"] = "linear"
+) -> Excitation:
     """A sine whose frequency rises through the band once in a period; what it does in a second is stated."""
     from scipy.signal import chirp as swept
 
@@ -152,10 +168,19 @@ def prbs(order: int, *, rate_hz: float, peak: float = 1.0, hold: int = 1) -> Exc
     lines = np.arange(1, (period - 1) // 2 + 1, dtype=np.int64)
     # The hold has zeros at the multiples of the clock.
     lines = lines[np.abs(np.sinc(lines * hold / period)) > 0.05]
-    return _excitation("PRBS", values, positive("rate_hz", rate_hz, "samples a second"), peak, lines, f"PRBS of order {order}, {period} samples, each value held {hold}")
+    return _excitation(
+        "PRBS",
+        values,
+        positive("rate_hz", rate_hz, "samples a second"),
+        peak,
+        lines,
+        f"PRBS of order {order}, {period} samples, each value held {hold}",
+    )
 
 
-def stepped_sine(frequencies_hz: Sequence[float], *, rate_hz: float, peak: float = 1.0, periods: int = 10, shortest_s: float = 0.0) -> tuple[Excitation, tuple[Step, ...]]:
+def stepped_sine(
+    frequencies_hz: Sequence[float], *, rate_hz: float, peak: float = 1.0, periods: int = 10, shortest_s: float = 0.0
+) -> tuple[Excitation, tuple[Step, ...]]:
     """Sines one after the other, each for at least `periods` periods and `shortest_s`; the phase goes on without a jump. Returns the signal and where each dwells."""
     rate = positive("rate_hz", rate_hz, "samples a second")
     f = np.array(frequencies_hz, dtype=np.float64)
@@ -175,7 +200,9 @@ def stepped_sine(frequencies_hz: Sequence[float], *, rate_hz: float, peak: float
         start += count
     whole = np.concatenate(values)
     lines = np.unique(np.clip(np.rint(f * whole.size / rate).astype(np.int64), 1, None))
-    return _excitation("stepped sine", whole, rate, peak, lines, f"stepped sine, {f.size} frequencies, {f[0]:g} … {f[-1]:g} Hz, at least {periods} periods each"), tuple(steps)
+    return _excitation(
+        "stepped sine", whole, rate, peak, lines, f"stepped sine, {f.size} frequencies, {f[0]:g} … {f[-1]:g} Hz, at least {periods} periods each"
+    ), tuple(steps)
 
 
 def _excitation(kind: Kind, values: Array, rate_hz: float, peak: float, lines: NDArray[np.int64], stated: str) -> Excitation:

@@ -131,7 +131,9 @@ def from_signals(
     sd = np.abs(response) * np.sqrt((1 - coherence) / (cross.effective_averages * coherence))
     notes = [*warnings_of("input", u), *warnings_of("output", y)]
     if feedback:
-        notes.append("direct estimate in a closed loop: where noise is not small beside the excitation it is drawn towards −1/C; use the indirect estimate, with the excitation")
+        notes.append(
+            "direct estimate in a closed loop: where noise is not small beside the excitation it is drawn towards −1/C; use the indirect estimate, with the excitation"
+        )
     return respond(
         f, response, sd, coherence, averages=cross.averages, effective=float(cross.effective_averages), units=(input_unit, output_unit), rate_hz=rate_hz,
         estimator=estimator, how=f"segments of {segment} overlapping by {shared}, window {window}", flags=notes,
@@ -231,7 +233,9 @@ def from_steps(
 def series(first: Response, second: Response) -> Response:
     """Response of two plants one after the other, on lines that both have. DataError where the output of the first is not the input of the second, by its unit."""
     if first.output_unit != second.input_unit:
-        raise DataError(f"the first response ends in {first.output_unit!r} and the second begins with {second.input_unit!r}; convert one, they cannot follow each other")
+        raise DataError(
+            f"the first response ends in {first.output_unit!r} and the second begins with {second.input_unit!r}; convert one, they cannot follow each other"
+        )
     places = [np.flatnonzero(np.isclose(second.frequency_hz, f, rtol=1e-9, atol=0)) for f in first.frequency_hz]
     mine = np.array([k for k, place in enumerate(places) if place.size], dtype=np.int64)
     if not mine.size:
@@ -261,7 +265,9 @@ def respond(
             "plant that is not linear; excite more there, or average longer"
         )
     if rate_hz is not None and frequency_hz[-1] > 0.4 * rate_hz:
-        notes.append(f"lines reach to {frequency_hz[-1]:.5g} Hz, above 0.4 of the sampling rate: there aliases and the hold of the drive are part of the response")
+        notes.append(
+            f"lines reach to {frequency_hz[-1]:.5g} Hz, above 0.4 of the sampling rate: there aliases and the hold of the drive are part of the response"
+        )
     bound = f"biased upwards by about 1/{averages} where there is none"
     figures: list[Figure] = [
         figure("averages", "segments or periods averaged", float(averages), "", "a count", symbol="n_d"),
@@ -368,14 +374,20 @@ def _sine_blocks(x: Array, f: float, settle: float) -> Complex:
     length = round(periods / f)
     count = usable // length if length > 0 else 0
     if count < 2 or length < 4:
-        raise DataError(f"a dwell of {x.shape[1]} samples at {f:.4g} cycles a sample leaves {max(count, 0)} blocks after settling: {ONE_AVERAGE}; dwell for {math.ceil(settle) + 4} periods or more")
+        raise DataError(
+            f"a dwell of {x.shape[1]} samples at {f:.4g} cycles a sample leaves {max(count, 0)} blocks after settling: {ONE_AVERAGE}; dwell for {math.ceil(settle) + 4} periods or more"
+        )
     j = np.arange(start, start + count * length)
     blocks = np.empty((2, count), dtype=np.complex128)
     for k in range(count):
         part = j[k * length : (k + 1) * length]
         angle = 2 * math.pi * f * part
         t = (part - part.mean()) / length
-        design = np.stack([np.cos(angle), np.sin(angle), np.ones(length), t], axis=1) if length >= 8 else np.stack([np.cos(angle), np.sin(angle), np.ones(length)], axis=1)
+        design = (
+            np.stack([np.cos(angle), np.sin(angle), np.ones(length), t], axis=1)
+            if length >= 8
+            else np.stack([np.cos(angle), np.sin(angle), np.ones(length)], axis=1)
+        )
         solution, *_ = np.linalg.lstsq(design, x[:, part].T, rcond=None)
         blocks[:, k] = solution[0] - 1j * solution[1]
     return blocks

@@ -56,7 +56,15 @@ class Result(Reported):
 
 
 def evaluate(
-    values: ArrayLike, *, rate_hz: float, unit: str = "m", name: str = "signal", per_decade: int = 50, averages: int = 20, window: str = "blackman-harris", confidence: float = 0.95
+    values: ArrayLike,
+    *,
+    rate_hz: float,
+    unit: str = "m",
+    name: str = "signal",
+    per_decade: int = 50,
+    averages: int = 20,
+    window: str = "blackman-harris",
+    confidence: float = 0.95,
 ) -> Result:
     """Estimate a density on a logarithmic axis.
 

@@ -63,11 +63,15 @@ class Result(Reported):
 def of_response(loop: Response) -> Result:
     """Margins of a measured loop. DataError where it has a unit: then it is no loop, but a plant."""
     if loop.unit:
-        raise DataError(f"the response is in {loop.unit}; a loop has no unit: multiply plant and controller (`frequency_response.series`), or measure the loop")
+        raise DataError(
+            f"the response is in {loop.unit}; a loop has no unit: multiply plant and controller (`frequency_response.series`), or measure the loop"
+        )
     return evaluate(loop.frequency_hz, loop.response, component_u=loop.component_u, coherence=loop.coherence, flags=loop.flags)
 
 
-def evaluate(frequency_hz: ArrayLike, loop: ArrayLike, *, component_u: ArrayLike | None = None, coherence: ArrayLike | None = None, flags: tuple[str, ...] = ()) -> Result:
+def evaluate(
+    frequency_hz: ArrayLike, loop: ArrayLike, *, component_u: ArrayLike | None = None, coherence: ArrayLike | None = None, flags: tuple[str, ...] = ()
+) -> Result:
     """Margins of L at some frequencies.
 
     Parameters
@@ -101,7 +105,9 @@ def evaluate(frequency_hz: ArrayLike, loop: ArrayLike, *, component_u: ArrayLike
         if crossing.coherence is not None and crossing.coherence < 0.8:
             notes.append(f"coherence is {crossing.coherence:.3g} at the crossing at {crossing.frequency_hz:.5g} Hz: the margin there is hardly known")
     if len(gains) > 1:
-        notes.append(f"|L| crosses 1 {len(gains)} times ({', '.join(f'{one.frequency_hz:.5g} Hz' for one in gains[:8])}): the smallest margins are reported, all are listed")
+        notes.append(
+            f"|L| crosses 1 {len(gains)} times ({', '.join(f'{one.frequency_hz:.5g} Hz' for one in gains[:8])}): the smallest margins are reported, all are listed"
+        )
     return Result(
         title=f"Margins of a loop measured at {f.size} frequencies, {f[0]:.5g} … {f[-1]:.5g} Hz",
         stated=("complex L (or 1/L) interpolated by cubics over log f, nothing extrapolated", "margins of a loop that is stable when closed"),
@@ -184,7 +190,9 @@ class _Curve:
         k = int(np.argmin(values))
         if k in (0, values.size - 1):
             return float(self.grid[k]), float(values[k]), True
-        found = minimize_scalar(lambda x: float(of(self.at(x))[0]), bounds=(self.grid[k - 1], self.grid[k + 1]), method="bounded", options={"xatol": 1e-13})
+        found = minimize_scalar(
+            lambda x: float(of(self.at(x))[0]), bounds=(self.grid[k - 1], self.grid[k + 1]), method="bounded", options={"xatol": 1e-13}
+        )
         return (float(found.x), float(found.fun), False) if found.fun <= values[k] else (float(self.grid[k]), float(values[k]), False)
 
     def relative_u(self, x: float) -> float | None:
@@ -246,7 +254,11 @@ def _margin_figures(curve: _Curve, gains: tuple[Crossing, ...], phases: tuple[Cr
     if gains:
         worst = min(gains, key=lambda one: abs(one.margin))
         figures.append(figure("PM", "phase margin, the smallest", worst.margin, "rad", _stated(worst.u)))
-        figures.append(figure("f_PM", "where |L| = 1 with that margin", worst.frequency_hz, "Hz", _place_u(curve, worst.frequency_hz, along=True), symbol="f(PM)"))
+        figures.append(
+            figure(
+                "f_PM", "where |L| = 1 with that margin", worst.frequency_hz, "Hz", _place_u(curve, worst.frequency_hz, along=True), symbol="f(PM)"
+            )
+        )
         delays = [((one.margin % (2 * math.pi)) / (2 * math.pi * one.frequency_hz), one) for one in gains]
         shortest, place = min(delays, key=lambda pair: pair[0])
         u_delay = NO_U if place.u is None else _stated(place.u / (2 * math.pi * place.frequency_hz))
@@ -254,10 +266,17 @@ def _margin_figures(curve: _Curve, gains: tuple[Crossing, ...], phases: tuple[Cr
     else:
         side = "above" if abs(curve.loop[0]) > 1 else "below"
         reason = f"|L| stays {side} 1 over {band}"
-        figures += [figure("PM", "phase margin", reason, "rad"), figure("f_PM", "where |L| = 1", reason, "Hz", symbol="f(PM)"), figure("delay", "delay margin", reason, "s", symbol="τ_m")]
+        figures += [
+            figure("PM", "phase margin", reason, "rad"),
+            figure("f_PM", "where |L| = 1", reason, "Hz", symbol="f(PM)"),
+            figure("delay", "delay margin", reason, "s", symbol="τ_m"),
+        ]
     up = min((one for one in phases if one.margin >= 1), key=lambda one: one.margin, default=None)
     down = max((one for one in phases if one.margin < 1), key=lambda one: one.margin, default=None)
-    for key, name, crossing, side in (("GM_up", "gain margin upwards: the loop gain may grow by this factor", up, "below 1"), ("GM_down", "gain margin downwards: the gain may fall to this factor", down, "above 1")):
+    for key, name, crossing, side in (
+        ("GM_up", "gain margin upwards: the loop gain may grow by this factor", up, "below 1"),
+        ("GM_down", "gain margin downwards: the gain may fall to this factor", down, "above 1"),
+    ):
         if crossing is None:
             figures.append(figure(key, name, f"the phase does not pass −180° with |L| {side} in {band}", ""))
         else:
@@ -265,7 +284,16 @@ def _margin_figures(curve: _Curve, gains: tuple[Crossing, ...], phases: tuple[Cr
     if up is None:
         figures.append(figure("f_GM", "where the phase passes −180°", f"it does not, with |L| below 1, in {band}", "Hz", symbol="f(GM)"))
     else:
-        figures.append(figure("f_GM", "where the phase passes −180° with the gain margin upwards", up.frequency_hz, "Hz", _place_u(curve, up.frequency_hz, along=False), symbol="f(GM)"))
+        figures.append(
+            figure(
+                "f_GM",
+                "where the phase passes −180° with the gain margin upwards",
+                up.frequency_hz,
+                "Hz",
+                _place_u(curve, up.frequency_hz, along=False),
+                symbol="f(GM)",
+            )
+        )
     return figures
 
 
@@ -281,7 +309,11 @@ def _peak_figures(curve: _Curve) -> list[Figure]:
     x, nearest, at_end = curve.lowest(lambda loop: np.abs(1 + loop))
     if at_end:
         reason = f"|1 + L| is smallest, {nearest:.4g}, at the end of the band, {math.exp(x):.5g} Hz: it may be smaller beyond; measure further"
-        figures += [figure("MM", "modulus margin", reason, ""), figure("Ms", "peak of the sensitivity", reason, ""), figure("f_Ms", "where the sensitivity peaks", reason, "Hz", symbol="f(Ms)")]
+        figures += [
+            figure("MM", "modulus margin", reason, ""),
+            figure("Ms", "peak of the sensitivity", reason, ""),
+            figure("f_Ms", "where the sensitivity peaks", reason, "Hz", symbol="f(Ms)"),
+        ]
     else:
         u = curve.relative_u(x)
         spread = None if u is None else u * abs(curve.value(x))
@@ -330,5 +362,14 @@ def _bandwidths(curve: _Curve, gains: tuple[Crossing, ...]) -> list[Figure]:
         slope = float(of(curve.at(min(x + h, curve.x[-1])))[0] - of(curve.at(max(x - h, curve.x[0])))[0]) / (2 * h)
         u, value = curve.relative_u(x), curve.value(x)
         gain = 1 / abs(1 + value) * (abs(value) if key == "f_S" else 1.0)  # δ ln|T| = δL/(L(1 + L)), δ ln|S| = δL/(1 + L), in units of δL/L
-        figures.append(figure(key, name, math.exp(x), "Hz", NO_U if u is None else _stated(u * gain * math.exp(x) / abs(slope) if slope else math.inf), symbol=symbol))
+        figures.append(
+            figure(
+                key,
+                name,
+                math.exp(x),
+                "Hz",
+                NO_U if u is None else _stated(u * gain * math.exp(x) / abs(slope) if slope else math.inf),
+                symbol=symbol,
+            )
+        )
     return figures

@@ -49,7 +49,9 @@ class Response(Reported):
         return np.asarray(np.linalg.svd(self.response, compute_uv=False))
 
 
-def from_experiments(inputs: ArrayLike, outputs: ArrayLike, /, *, rate_hz: float, period: int, drop: int = 1, lines: ArrayLike | None = None) -> Response:
+def from_experiments(
+    inputs: ArrayLike, outputs: ArrayLike, /, *, rate_hz: float, period: int, drop: int = 1, lines: ArrayLike | None = None
+) -> Response:
     """Response from periodic experiments.
 
     Parameters
@@ -67,7 +69,9 @@ def from_experiments(inputs: ArrayLike, outputs: ArrayLike, /, *, rate_hz: float
     if y.shape[0] != experiments or y.shape[2] != n:
         raise DataError(f"inputs has shape {u.shape} and outputs {y.shape}; expected (experiments, inputs, n) and (experiments, outputs, n)")
     if experiments < n_u:
-        raise DataError(f"{experiments} experiments for {n_u} inputs; expected at least {n_u}, with the inputs in other proportions each time (excitation.orthogonal)")
+        raise DataError(
+            f"{experiments} experiments for {n_u} inputs; expected at least {n_u}, with the inputs in other proportions each time (excitation.orthogonal)"
+        )
     spectra, rest = spectra_of_periods([*u.reshape(-1, n), *y.reshape(-1, n)], period=period, drop=drop)
     count = spectra[0].shape[0]
     whole = np.stack(spectra)  # (signal, period, line)
@@ -92,7 +96,15 @@ def from_experiments(inputs: ArrayLike, outputs: ArrayLike, /, *, rate_hz: float
 
 
 def from_signals(
-    inputs: ArrayLike, outputs: ArrayLike, /, *, rate_hz: float, segment: int, overlap: int | None = None, window: str = "hann", band_hz: tuple[float, float] | None = None
+    inputs: ArrayLike,
+    outputs: ArrayLike,
+    /,
+    *,
+    rate_hz: float,
+    segment: int,
+    overlap: int | None = None,
+    window: str = "hann",
+    band_hz: tuple[float, float] | None = None,
 ) -> Response:
     """Response from one record in which all inputs move independently.
 
@@ -140,10 +152,15 @@ def from_signals(
     return _result(frequency[keep], response, sd, condition, multiple, partial, averages, how, [])
 
 
-def _result(f: Array, response: Complex, sd: Array, condition: Array, multiple: Array, partial: Array, averages: int, how: str, flags: list[str]) -> Response:
+def _result(
+    f: Array, response: Complex, sd: Array, condition: Array, multiple: Array, partial: Array, averages: int, how: str, flags: list[str]
+) -> Response:
     worst = int(np.argmax(condition))
     if condition[worst] > ILL:
-        flags = [*flags, f"the inputs hardly differ at {np.count_nonzero(condition > ILL)} lines: condition {condition[worst]:.3g} at {f[worst]:.5g} Hz, by which noise grows"]
+        flags = [
+            *flags,
+            f"the inputs hardly differ at {np.count_nonzero(condition > ILL)} lines: condition {condition[worst]:.3g} at {f[worst]:.5g} Hz, by which noise grows",
+        ]
     response.flags.writeable = False
     count = "a count"
     return Response(
@@ -169,7 +186,9 @@ def _result(f: Array, response: Complex, sd: Array, condition: Array, multiple: 
 def _refuse_singular(condition: Array, f: NDArray[np.float64]) -> None:
     bad = np.flatnonzero(~(condition < 1e10))
     if bad.size:
-        raise DataError(f"the inputs are the same but for a factor at {f[bad[0]]:.5g} Hz ({bad.size} lines): one cannot be told from the other; excite them independently")
+        raise DataError(
+            f"the inputs are the same but for a factor at {f[bad[0]]:.5g} Hz ({bad.size} lines): one cannot be told from the other; excite them independently"
+        )
 
 
 def _stack(name: str, values: ArrayLike, *, ndim: int = 3) -> Array:

@@ -79,7 +79,9 @@ def extremes(frequency_hz: ArrayLike, response: ArrayLike, *, prominence_db: flo
             bend = y[0] - 2 * y[1] + y[2]
             shift = 0.5 * (y[0] - y[2]) / bend if bend < 0 else 0.0
             at = f[k] + shift * (f[k + 1] - f[k] if shift > 0 else f[k] - f[k - 1])
-            found.append(Extreme(kind=kind, frequency_hz=float(at), line_hz=float(f[k]), magnitude=float(np.abs(g[k])), prominence_db=float(prominence)))
+            found.append(
+                Extreme(kind=kind, frequency_hz=float(at), line_hz=float(f[k]), magnitude=float(np.abs(g[k])), prominence_db=float(prominence))
+            )
     return tuple(sorted(found, key=lambda one: one.line_hz))
 
 
@@ -108,7 +110,9 @@ def half_power(frequency_hz: ArrayLike, response: ArrayLike, *, near_hz: float) 
         while 0 <= i + step < f.size and power[i] > height / 2:
             i += step
         if power[i] > height / 2:
-            raise DataError(f"around {peak.line_hz:.5g} Hz the response does not fall to 1/√2 of its peak within the band; measure a wider band, or use the modal fit")
+            raise DataError(
+                f"around {peak.line_hz:.5g} Hz the response does not fall to 1/√2 of its peak within the band; measure a wider band, or use the modal fit"
+            )
         one, other = 1 / power[i], 1 / power[i - step]
         share = (2 / height - other) / (one - other)
         edges.append(float(f[i - step] + share * (f[i] - f[i - step])))
@@ -139,7 +143,15 @@ def circle(frequency_hz: ArrayLike, response: ArrayLike, *, band_hz: tuple[float
     return frequency, abs(float(p.imag / p.real)) / 2, float(abs(constant + p * rest) / abs(p.imag)) * size
 
 
-def fit(response: Response, *, modes: Sequence[float] | int, band_hz: tuple[float, float] | None = None, mass_line: bool = True, stiffness_line: bool = True, delay: bool = False) -> Result:
+def fit(
+    response: Response,
+    *,
+    modes: Sequence[float] | int,
+    band_hz: tuple[float, float] | None = None,
+    mass_line: bool = True,
+    stiffness_line: bool = True,
+    delay: bool = False,
+) -> Result:
     """Fit modes to a measured response.
 
     Parameters
@@ -163,7 +175,9 @@ def fit(response: Response, *, modes: Sequence[float] | int, band_hz: tuple[floa
     return _solve(response, f, g, weight, known, start, mass_line, stiffness_line, delay)
 
 
-def _solve(response: Response, f: Array, g: Complex, weight: Array, known: bool, start: list[tuple[float, float]], mass: bool, stiffness: bool, delay: bool) -> Result:
+def _solve(
+    response: Response, f: Array, g: Complex, weight: Array, known: bool, start: list[tuple[float, float]], mass: bool, stiffness: bool, delay: bool
+) -> Result:
     from scipy.optimize import least_squares
 
     omega = 2 * math.pi * f
@@ -193,7 +207,9 @@ def _solve(response: Response, f: Array, g: Complex, weight: Array, known: bool,
     turns = 4 * math.pi * scale / float(omega[-1])
     low = np.concatenate([np.full(n, math.log(omega[0] / scale / 2)), np.full(n, math.log(1e-6)), np.full(int(delay), -1e-2 * turns)])
     high = np.concatenate([np.full(n, math.log(omega[-1] / scale * 2)), np.full(n, math.log(2.0)), np.full(int(delay), turns)])
-    found = least_squares(residual, np.clip(first, low + 1e-9, high - 1e-9), bounds=(low, high), x_scale="jac", xtol=1e-13, ftol=1e-13, gtol=1e-13, max_nfev=500)
+    found = least_squares(
+        residual, np.clip(first, low + 1e-9, high - 1e-9), bounds=(low, high), x_scale="jac", xtol=1e-13, ftol=1e-13, gtol=1e-13, max_nfev=500
+    )
     parts, fitted = linear(found.x)
     count = 2 * f.size - found.x.size - parts.size
     misfit = math.sqrt(2 * found.cost / count)
@@ -204,11 +220,26 @@ def _solve(response: Response, f: Array, g: Complex, weight: Array, known: bool,
         natural, zeta = scale * math.exp(found.x[k]), math.exp(found.x[n + k])
         residue = parts[k] * natural**2
         u_residue = math.hypot(spread[found.x.size + k] * natural**2, 2 * residue * spread[k])
-        modes.append(Mode(frequency_hz=natural / (2 * math.pi), damping=zeta, residue=float(residue), u_frequency_hz=natural / (2 * math.pi) * spread[k], u_damping=zeta * spread[n + k], u_residue=u_residue))
+        modes.append(
+            Mode(
+                frequency_hz=natural / (2 * math.pi),
+                damping=zeta,
+                residue=float(residue),
+                u_frequency_hz=natural / (2 * math.pi) * spread[k],
+                u_damping=zeta * spread[n + k],
+                u_residue=u_residue,
+            )
+        )
     flags = list(response.flags)
     if known and misfit > 2:
-        flags.append(f"the model misses the response by {misfit:.3g} times its uncertainty: there are more modes, a delay, or the plant is not linear; U is widened by that much")
-    flags += [f"mode at {one.frequency_hz:.5g} Hz: the band holds fewer than three lines within its half-power width" for one in modes if _lines_within(f, one) < 3]
+        flags.append(
+            f"the model misses the response by {misfit:.3g} times its uncertainty: there are more modes, a delay, or the plant is not linear; U is widened by that much"
+        )
+    flags += [
+        f"mode at {one.frequency_hz:.5g} Hz: the band holds fewer than three lines within its half-power width"
+        for one in modes
+        if _lines_within(f, one) < 3
+    ]
     model = fitted / weight
     model.flags.writeable = False
     unit = response.unit
@@ -220,11 +251,17 @@ def _solve(response: Response, f: Array, g: Complex, weight: Array, known: bool,
             figure(f"r_{number}", f"residue of mode {number}", one.residue, f"{unit or '1'}·rad²/s²", 2 * one.u_residue, symbol=f"r{number}"),
         ]
     if delay:
-        figures.append(figure("delay", "delay of hold, drive and filters", float(found.x[-1]) / scale, "s", 2 * float(spread[2 * n]) / scale, symbol="τ"))
+        figures.append(
+            figure("delay", "delay of hold, drive and filters", float(found.x[-1]) / scale, "s", 2 * float(spread[2 * n]) / scale, symbol="τ")
+        )
     figures.append(figure("misfit", "residual over its uncertainty" if known else "residual over |G|", misfit, "", "a measure of the fit itself"))
     return Result(
         title=f"Modal fit: {n} modes from {f.size} lines, {f[0]:.5g} … {f[-1]:.5g} Hz",
-        stated=("real residues, " + " and ".join((["stiffness of the modes above"] if stiffness else []) + (["mass line"] if mass else [])) if stiffness or mass else "real residues, no rest terms",),
+        stated=(
+            "real residues, " + " and ".join((["stiffness of the modes above"] if stiffness else []) + (["mass line"] if mass else []))
+            if stiffness or mass
+            else "real residues, no rest terms",
+        ),
         figures=keyed(figures),
         flags=tuple(flags),
         modes=tuple(modes),
@@ -265,7 +302,9 @@ def _start(f: Array, g: Complex, modes: Sequence[float] | int) -> list[tuple[flo
             raise DataError(f"modes is {modes}; expected 1 … {MOST}, or their frequencies")
         peaks = sorted((one for one in extremes(f, g) if one.kind == "resonance"), key=lambda one: -one.prominence_db)
         if len(peaks) < modes:
-            raise DataError(f"{len(peaks)} peaks stand out by {PROMINENCE_DB:g} dB, but {modes} modes are asked for; give their frequencies, or ask for fewer")
+            raise DataError(
+                f"{len(peaks)} peaks stand out by {PROMINENCE_DB:g} dB, but {modes} modes are asked for; give their frequencies, or ask for fewer"
+            )
         wanted = [one.frequency_hz for one in peaks[:modes]]
     else:
         wanted = [float(one) for one in modes]

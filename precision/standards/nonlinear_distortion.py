@@ -62,7 +62,9 @@ def evaluate(input: ArrayLike, output: ArrayLike, /, *, rate_hz: float, period: 
     (a, b), rest = spectra_of_periods((u, y), period=period, drop=drop)
     wanted = np.asarray(lines)
     if wanted.dtype.kind in "iu" and np.any(wanted % 2 == 0):
-        raise DataError(f"line {wanted[wanted % 2 == 0][0]} is even; expected odd lines only: else even distortion falls on them and nothing is left to see it at")
+        raise DataError(
+            f"line {wanted[wanted % 2 == 0][0]} is even; expected odd lines only: else even distortion falls on them and nothing is left to see it at"
+        )
     used = excited_lines(a.mean(axis=0), lines)
     all_lines = np.arange(used[0], used[-1] + 1)
     even = all_lines[all_lines % 2 == 0]
@@ -76,7 +78,10 @@ def evaluate(input: ArrayLike, output: ArrayLike, /, *, rate_hz: float, period: 
         levels[name] = _level(b[:, chosen] - g * a[:, chosen])
     levels["excited"] = _level(b[:, used])
     linear, noise = _rms(levels["excited"]), math.sqrt(float(np.sum(levels["excited"][1])))
-    figures = [figure("linear", "output at the excited lines", linear, unit, 2 * noise), figure("noise", "noise of the mean, at the excited lines", noise, unit, "an uncertainty itself")]
+    figures = [
+        figure("linear", "output at the excited lines", linear, unit, 2 * noise),
+        figure("noise", "noise of the mean, at the excited lines", noise, unit, "an uncertainty itself"),
+    ]
     for name, words in (("even", "even distortion"), ("odd", "odd distortion")):
         power, variance = levels[name]
         per_line = used.size / power.size
@@ -90,14 +95,19 @@ def evaluate(input: ArrayLike, output: ArrayLike, /, *, rate_hz: float, period: 
         else:
             value = math.sqrt(excess)
             u_value = 2 * math.sqrt(floor * (floor + 2 * excess) / power.size) / (2 * value)
-            figures += [figure(name, at, value, unit, u_value), figure(f"{name}_ratio", f"{words} over the linear answer", value / linear, "", u_value / linear)]
+            figures += [
+                figure(name, at, value, unit, u_value),
+                figure(f"{name}_ratio", f"{words} over the linear answer", value / linear, "", u_value / linear),
+            ]
     flags = [*warnings_of("input", u), *warnings_of("output", y)]
     if rest:
         flags.append(f"{rest} samples at the end are no whole period and were left out")
     step = rate / period
     return Result(
         title=f"Non-linear distortion at {used.size} excited, {even.size} even and {odd.size} odd lines",
-        stated=(f"{a.shape[0]} periods of {period} samples, {drop} dropped; what the input holds at the lines not excited is taken off with the response",),
+        stated=(
+            f"{a.shape[0]} periods of {period} samples, {drop} dropped; what the input holds at the lines not excited is taken off with the response",
+        ),
         figures=keyed(figures),
         flags=tuple(flags),
         unit=unit,

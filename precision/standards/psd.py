@@ -251,7 +251,9 @@ def _multitaper(x: Array, rate: float, length: int, shared: int, nw: float, detr
     return frequency, density, count, float(effective), 2 * nw * rate / length
 
 
-def _figures(x: Array, f: Array, s: Array, effective: float, enbw: float, step: float, unit: str, calibration: float | None, correlated: float) -> list[Figure]:
+def _figures(
+    x: Array, f: Array, s: Array, effective: float, enbw: float, step: float, unit: str, calibration: float | None, correlated: float
+) -> list[Figure]:
     power = float(s.sum()) * step
     rms = math.sqrt(power)
     # Var of Σ S_k·step: each density has the relative variance 1/K_eff, and neighbouring lines go together.
@@ -270,9 +272,13 @@ def _notes(name: str, f: Array, s: Array, rate: float, effective: float, filtere
     notes = []
     if effective < FEW:
         low, high = confidence_factors(2 * effective)
-        notes.append(f"{effective:.3g} effective averages: each density is only known to {low:.2f} … {high:.3g} times (95 %); use shorter segments or a longer record")
+        notes.append(
+            f"{effective:.3g} effective averages: each density is only known to {low:.2f} … {high:.3g} times (95 %); use shorter segments or a longer record"
+        )
     if filtered is not None and filtered > rate / 2:
-        notes.append(f"the anti-alias filter is at {filtered:g} Hz, above half the sampling rate ({rate / 2:g} Hz): what lies between folds back into the spectrum")
+        notes.append(
+            f"the anti-alias filter is at {filtered:g} Hz, above half the sampling rate ({rate / 2:g} Hz): what lies between folds back into the spectrum"
+        )
     if filtered is None and f.size >= 50:
         top, body = s[(f > 0.4 * rate) & (f < 0.49 * rate)], s[(f > 0.1 * rate) & (f < 0.25 * rate)]
         # A white floor is as high at the end of the band as in its middle: sampled without a filter, or a floor of the instrument that a filter does not reach.

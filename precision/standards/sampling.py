@@ -155,7 +155,9 @@ def even_record(time_s: ArrayLike, values: ArrayLike, *, resample_to_even: bool 
     longest = max((gap.missing for gap in found.gaps), default=0)
     if longest > BRIDGED:
         place = next(gap for gap in found.gaps if gap.missing == longest)
-        raise DataError(f"{longest} samples are missing after {place.after_s:.9g} s; resampling fills at most {BRIDGED}; cut the record there and evaluate the parts")
+        raise DataError(
+            f"{longest} samples are missing after {place.after_s:.9g} s; resampling fills at most {BRIDGED}; cut the record there and evaluate the parts"
+        )
     step = float(np.median(np.diff(t[there])))
     begin, end = float(t[there][0]), float(t[there][-1])
     grid = np.minimum(begin + step * np.arange(math.floor((end - begin) / step * (1 + 1e-12)) + 1), end)

@@ -79,7 +79,9 @@ def evaluate(spectrum: psd.Result, *, fundamental_hz: float | None = None, false
     DataError       a spectrum by multitaper, with a rectangular window (a line leaks over all of it), or of one average (peaks ten times its mean everywhere)
     """
     if spectrum.method == "welch" and spectrum.window not in _HALF_LOBE:
-        raise DataError(f"lines are found in spectra with one of the windows {', '.join(_HALF_LOBE)}; this has a {spectrum.window} one, over which a line leaks")
+        raise DataError(
+            f"lines are found in spectra with one of the windows {', '.join(_HALF_LOBE)}; this has a {spectrum.window} one, over which a line leaks"
+        )
     if spectrum.method != "welch":
         raise DataError("lines are found in spectra by Welch's method; multitaper spreads a line over 2W: estimate again with method='welch'")
     if spectrum.averages < 2:
@@ -111,7 +113,9 @@ def evaluate(spectrum: psd.Result, *, fundamental_hz: float | None = None, false
         u_amplitude = math.sqrt(noise * step * (wide + weights.size * noise * step / amplitude**2) / spectrum.effective_averages)
         frequency = float(weights @ f[around] / weights.sum())
         frequency = frequency if abs(frequency - f[k]) < step else float(f[k])
-        u_frequency = math.hypot(_centroid_noise(f[around] - frequency, weights, noise, step, spectrum.effective_averages), _CENTROID.get(spectrum.window, 1e-6) * step)
+        u_frequency = math.hypot(
+            _centroid_noise(f[around] - frequency, weights, noise, step, spectrum.effective_averages), _CENTROID.get(spectrum.window, 1e-6) * step
+        )
         lines.append(_line(frequency, 2 * u_frequency, amplitude, 2 * u_amplitude, float(s[k] / floor[k]), fundamental_hz))
     return _result(spectrum, lines, floor, false_alarm, fundamental_hz)
 
@@ -130,7 +134,15 @@ def _line(frequency: float, u: float, amplitude: float, u_amplitude: float, abov
     order = None if fundamental is None else frequency / fundamental
     nearest = None if order is None else round(order)
     fits = nearest is not None and nearest > 0 and fundamental is not None and abs(frequency - nearest * fundamental) <= u
-    return Line(frequency_hz=frequency, frequency_u_hz=u, amplitude=amplitude, amplitude_u=u_amplitude, above_floor=above, order=order, whole=nearest if fits else None)
+    return Line(
+        frequency_hz=frequency,
+        frequency_u_hz=u,
+        amplitude=amplitude,
+        amplitude_u=u_amplitude,
+        above_floor=above,
+        order=order,
+        whole=nearest if fits else None,
+    )
 
 
 def _centroid_noise(off: Array, line: Array, floor: float, step: float, averages: float) -> float:
@@ -163,11 +175,17 @@ def _result(spectrum: psd.Result, lines: list[Line], floor: Array, false_alarm: 
     figures = [
         figure("lines", "lines found", float(len(lines)), "", "a count", symbol="n"),
         figure("rms_lines", "root mean square of all lines", rms, spectrum.unit, u_power / rms if rms else "there is no line"),
-        figure("rms_floor", "root mean square of what is left", math.sqrt(max(0.0, total - power)), spectrum.unit, spectrum.figures["rms"].uncertainty),
+        figure(
+            "rms_floor", "root mean square of what is left", math.sqrt(max(0.0, total - power)), spectrum.unit, spectrum.figures["rms"].uncertainty
+        ),
     ]
     for number, line in enumerate(lines[:10], start=1):
         order = "" if line.order is None else f", order {line.whole if line.whole is not None else f'{line.order:.4g}'}"
-        figures.append(figure(f"A_{number}", f"amplitude at {line.frequency_hz:.6g} Hz{order}", line.amplitude, spectrum.unit, line.amplitude_u, symbol=f"A{number}"))
+        figures.append(
+            figure(
+                f"A_{number}", f"amplitude at {line.frequency_hz:.6g} Hz{order}", line.amplitude, spectrum.unit, line.amplitude_u, symbol=f"A{number}"
+            )
+        )
     flags = list(spectrum.flags)
     if len(lines) == MOST:
         flags.append(f"the {MOST} strongest lines are listed; there are more")

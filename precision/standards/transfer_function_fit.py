@@ -72,7 +72,9 @@ def fit(response: Response, *, zeros: int, poles: int, integrators: int = 0, del
     """
     n, m = poles, zeros
     if not (0 <= m <= HIGHEST and 0 <= n <= HIGHEST and n + m > 0 and 0 <= integrators <= 4) or m > n + integrators + 1:
-        raise DataError(f"orders are {m} zeros, {n} poles and {integrators} integrators; expected at most {HIGHEST} each, and not more zeros than poles + 1")
+        raise DataError(
+            f"orders are {m} zeros, {n} poles and {integrators} integrators; expected at most {HIGHEST} each, and not more zeros than poles + 1"
+        )
     f, g = response.frequency_hz, response.response
     if 2 * f.size < n + m + 6:
         raise DataError(f"{f.size} lines for {n + m + 1} coefficients; expected at least {(n + m + 6) // 2 + 1}; measure finer, or lower the orders")
@@ -132,7 +134,9 @@ def _first_delay(s: Complex, target: Complex, weight: Array, n: int, m: int) -> 
     return float(grid[int(np.argmin(costs))])
 
 
-def _maximum_likelihood(s: Complex, target: Complex, weight: Array, start: Array, tau: float, n: int, m: int, free: bool, known: bool) -> tuple[Array, Array, float]:
+def _maximum_likelihood(
+    s: Complex, target: Complex, weight: Array, start: Array, tau: float, n: int, m: int, free: bool, known: bool
+) -> tuple[Array, Array, float]:
     """Coefficients (and τ), their covariance, and the root of the mean square of the weighted residual."""
     from scipy.optimize import least_squares
 
@@ -164,7 +168,19 @@ def _maximum_likelihood(s: Complex, target: Complex, weight: Array, start: Array
     return found.x, covariance * (max(1.0, misfit) if known else misfit) ** 2, misfit
 
 
-def _result(response: Response, p: Array, covariance: Array, misfit: float, scale: float, n: int, m: int, integrators: int, tau: float, free: bool, known: bool) -> Result:
+def _result(
+    response: Response,
+    p: Array,
+    covariance: Array,
+    misfit: float,
+    scale: float,
+    n: int,
+    m: int,
+    integrators: int,
+    tau: float,
+    free: bool,
+    known: bool,
+) -> Result:
     b, a = p[: m + 1], np.append(p[m + 1 : m + 1 + n], 1.0)
     # In unscaled s: b_k/scale^k over a_k/scale^k, divided by the scaled leading one.
     lead = scale ** -(n + integrators)
@@ -175,7 +191,9 @@ def _result(response: Response, p: Array, covariance: Array, misfit: float, scal
     zeros = np.roots(b[::-1]) * scale if m else np.zeros(0)
     flags = list(response.flags)
     if known and misfit > 2:
-        flags.append(f"the model misses the response by {misfit:.3g} times its uncertainty: raise the orders or allow a delay; U is widened by that much")
+        flags.append(
+            f"the model misses the response by {misfit:.3g} times its uncertainty: raise the orders or allow a delay; U is widened by that much"
+        )
     if any(not one.stable for one in poles):
         flags.append("the fitted function has a pole in the right half plane: the plant is unstable, or the orders are higher than the data carry")
     figures: list[Figure] = [
@@ -184,7 +202,16 @@ def _result(response: Response, p: Array, covariance: Array, misfit: float, scal
         figure("gain", f"gain at low frequencies (times s^{-integrators})" if integrators else "gain at low frequencies", float(b[0] / a[0]) * scale**integrators if n else float(b[0]), response.unit, "see the poles and the misfit", symbol="K"),
     ]  # fmt: skip
     for number, one in enumerate(poles, start=1):
-        figures.append(figure(f"f_{number}", "natural frequency of a pair of poles" if one.damping is not None else "corner of a real pole", one.frequency_hz, "Hz", 2 * one.u_frequency_hz, symbol=f"f{number}"))
+        figures.append(
+            figure(
+                f"f_{number}",
+                "natural frequency of a pair of poles" if one.damping is not None else "corner of a real pole",
+                one.frequency_hz,
+                "Hz",
+                2 * one.u_frequency_hz,
+                symbol=f"f{number}",
+            )
+        )
         if one.damping is not None:
             figures.append(figure(f"zeta_{number}", "its damping ratio", one.damping, "", 2 * one.u_damping, symbol=f"ζ{number}"))
     s = 2j * math.pi * response.frequency_hz

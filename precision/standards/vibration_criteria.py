@@ -79,7 +79,11 @@ def evaluate(spectrum: psd.Result, *, quantity: Quantity) -> Result:
         raise DataError(f"the spectrum is of {spectrum.unit!r}, but {quantity} is in {expected[quantity][0]}; convert it or name what was measured")
     f = spectrum.frequency_hz
     omega = 2 * math.pi * np.where(f > 0, f, np.inf)
-    density = spectrum.psd * {"acceleration": omega**-2.0, "velocity": np.ones_like(f), "displacement": omega**2.0}[quantity] if quantity != "velocity" else spectrum.psd
+    density = (
+        spectrum.psd * {"acceleration": omega**-2.0, "velocity": np.ones_like(f), "displacement": omega**2.0}[quantity]
+        if quantity != "velocity"
+        else spectrum.psd
+    )
     density = np.where(f > 0, density, 0.0)
     middles = np.array([10 ** (n / 10) for n in BANDS])
     velocity, upper = np.full(middles.size, np.nan), np.full(middles.size, np.nan)
@@ -91,14 +95,18 @@ def evaluate(spectrum: psd.Result, *, quantity: Quantity) -> Result:
         velocity[k] = math.sqrt(psd.band_power(f, density, low, high))
         upper[k] = velocity[k] * math.sqrt(confidence_factors(spectrum.degrees_of_freedom * max(1.0, lines), spectrum.confidence)[1])
     if np.all(np.isnan(velocity)):
-        raise DataError(f"no third octave of 1 … 80 Hz has {FEWEST_LINES} lines: they are {spectrum.step_hz:g} Hz apart; use segments of 15 s or more, sampled above 200 Hz")
+        raise DataError(
+            f"no third octave of 1 … 80 Hz has {FEWEST_LINES} lines: they are {spectrum.step_hz:g} Hz apart; use segments of 15 s or more, sampled above 200 Hz"
+        )
     met = next((name for name in reversed(tuple(LIMITS_M_PER_S)) if _meets(name, middles, velocity)), None)
     missing = [f"{middle:.3g}" for middle, value in zip(middles, velocity, strict=True) if math.isnan(value)]
     flags = list(spectrum.flags)
     if missing:
         flags.append(f"third octaves at {', '.join(missing)} Hz are not resolved by lines {spectrum.step_hz:g} Hz apart: nothing was judged there")
     worst = int(np.nanargmax(velocity))
-    ratios = [allowed / v for middle, v in zip(middles, velocity, strict=True) if met and not math.isnan(v) and (allowed := limit(met, middle)) is not None]
+    ratios = [
+        allowed / v for middle, v in zip(middles, velocity, strict=True) if met and not math.isnan(v) and (allowed := limit(met, middle)) is not None
+    ]
     u = float(upper[worst] - velocity[worst])
     return Result(
         title=f"Vibration criteria: {met or 'VC-A is not met'}",

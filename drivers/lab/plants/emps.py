@@ -117,4 +117,6 @@ class Drive:
             position[k], velocity[k], voltage[k], output[k], limited[k] = q, v, u, reading, u != wanted
             q, v = emps.moved(q, v, u, STEP_S)
         self._q, self._v, self._before = q, v, before
-        return Trace(step_s=STEP_S, reference=r, excitation=w, voltage=voltage, output=output, position_m=position, velocity_m_per_s=velocity, limited=limited)
+        return Trace(
+            step_s=STEP_S, reference=r, excitation=w, voltage=voltage, output=output, position_m=position, velocity_m_per_s=velocity, limited=limited
+        )

@@ -91,7 +91,9 @@ def connected(first: StateSpace, second: StateSpace) -> StateSpace:
     """The second behind the first."""
     n, m = first.a.shape[0], second.a.shape[0]
     a = np.block([[first.a, np.zeros((n, m))], [second.b @ first.c, second.a]])
-    return StateSpace(a=a, b=np.vstack([first.b, second.b @ first.d]), c=np.hstack([second.d @ first.c, second.c]), d=second.d @ first.d, step_s=first.step_s)
+    return StateSpace(
+        a=a, b=np.vstack([first.b, second.b @ first.d]), c=np.hstack([second.d @ first.c, second.c]), d=second.d @ first.d, step_s=first.step_s
+    )
 
 
 def _pairs(roots: Complex, count: int) -> list[Array]:
@@ -184,7 +186,9 @@ class Loop:
         if w.ndim != 1 or r.shape != w.shape:
             raise ValueError(f"excitation has shape {w.shape} and reference {r.shape}; expected the same (n,)")
         noise, limit, law = self._bench.noise, self._bench.limit, self._law
-        disturbance, sensor, walk = (sigma * source.standard_normal(int(w.size)) for sigma, source in zip((noise.input, noise.output, noise.walk), self._sources, strict=True))
+        disturbance, sensor, walk = (
+            sigma * source.standard_normal(int(w.size)) for sigma, source in zip((noise.input, noise.output, noise.walk), self._sources, strict=True)
+        )
         walk = self._drift + np.cumsum(walk)
         self._drift = float(walk[-1]) if w.size else self._drift
         sensor = sensor + walk
