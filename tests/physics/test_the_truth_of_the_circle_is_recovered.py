@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from precision.benchmarks import comparing_figures
 from precision.benchmarks.circular_evaluation import angles
 from precision.benchmarks.circular_plan import Parameters as Plan
 from precision.benchmarks.execution import Outcome, execute
@@ -25,7 +26,7 @@ from precision.drivers.lab.twin import Twin
 from precision.standards import iso230_4
 from precision.standards.iso230_4 import Sense
 
-SEEDS = range(1, 9)
+SEEDS = range(1, 7)
 RADIUS_M, CENTRE_M = 0.15, (0.5, 0.3, -0.25)
 
 
@@ -115,9 +116,9 @@ def test_the_figures_of_the_circle_are_within_their_uncertainty(ratios: dict[str
 
 
 def test_each_error_comes_back_within_its_uncertainty(ratios: dict[str, list[float]]) -> None:
-    # A coverage of 95 %: of 8 machines 6 or more are inside with a probability of 99.4 %; and none is beyond 2 U, four standard uncertainties.
+    # A coverage of 95 %: of 6 machines 5 or more are inside with a probability of 96.7 %; and none is beyond 2 U, four standard uncertainties.
     for key, values in ratios.items():
-        assert sum(abs(value) <= 1 for value in values) >= 6, (key, values)
+        assert sum(abs(value) <= 1 for value in values) >= 5, (key, values)
         assert max(map(abs, values)) < 2, (key, values)
 
 
@@ -126,6 +127,30 @@ def test_over_all_errors_the_coverage_is_what_is_claimed(ratios: dict[str, list[
     assert sum(every) / len(every) >= 0.95
 
 
-def test_the_uncertainties_are_not_so_large_that_anything_would_pass(ratios: dict[str, list[float]]) -> None:
-    for key in ("servo_mismatch", "backlash_x", "squareness", "scale_x", "cyclic_x", "spike_x_plus_xy"):
-        assert float(np.sqrt(np.mean(np.square(ratios[key])))) > 0.03, (key, ratios[key])
+@pytest.mark.parametrize(("plane", "centre", "height"), [("ZX", '["-250 mm", "500 mm"]', "300 mm"), ("YZ", '["300 mm", "-250 mm"]', "500 mm")])
+def test_the_other_planes_are_driven_and_told_too(plane: str, centre: str, height: str, tmp_path: Path) -> None:
+    plan = checked("circular", [f"circle.plane={plane}", f"circle.centre={centre}", f"circle.height={height}"])
+    outcome = execute(plan, tmp_path)
+    truth = outcome.run.read_truth()["parameters"]
+    (feed,) = outcome.analysis.feeds
+    first, second = plane.lower()
+    made = {"servo_mismatch": truth[first]["servo_lag_s"] - truth[second]["servo_lag_s"], f"cyclic_{first}": truth[first]["cyclic_m"], f"cyclic_{second}": truth[second]["cyclic_m"],
+            f"spike_{second}_minus_xy": truth[second]["spike_m"]}  # fmt: skip
+    for key, value in made.items():
+        figure = feed.diagnosis.figures[key]
+        assert abs(figure.value - value) <= figure.uncertainty, key
+    same = comparing_figures.compare(outcome, outcome)
+    assert {change.verdict for change in same.changes.values() if change.before.value is not None} == {"no change within U"}
+
+
+def test_two_feeds_tell_lag_from_squareness_alike_and_keep_their_figures_apart(tmp_path: Path) -> None:
+    outcome = execute(checked("circular", ['circle.feeds=["2000 mm/min", "4000 mm/min"]', "circle.radius=100 mm"]), tmp_path)
+    slow, fast = (feed.diagnosis.figures for feed in outcome.analysis.feeds)
+    for key in ("servo_mismatch", "squareness", "backlash_x"):
+        assert abs(slow[key].value - fast[key].value) <= slow[key].uncertainty + fast[key].uncertainty, key
+    # U is of use: less than half of what such a machine has (0.2 ms, 3 µm, 10 µrad, 0.7 µm, 2.5 µm).
+    for key, largest in {"servo_mismatch": 0.1e-3, "backlash_x": 1.5e-6, "squareness": 5e-6, "cyclic_x": 0.35e-6, "spike_x_plus_xy": 1.25e-6}.items():
+        assert fast[key].uncertainty < largest, key
+    keys = [row.figure.key for row in outcome.document.rows]
+    assert len(keys) == len(set(keys)) and {"G_b_f2000", "G_b_f4000"} <= set(keys)
+    assert len(outcome.document.charts) == 4

@@ -16,7 +16,16 @@ from precision.benchmarks import comparing_figures
 from precision.benchmarks.execution import evaluated, execute, first_part
 from precision.benchmarks.plan_files import runnable
 from precision.benchmarks.positioning_evaluation import Analysis
-from precision.benchmarks.procedure import Connected, Evaluation, Outlook, Procedure, Readings, Sink, block, procedure_named
+from precision.benchmarks.procedure import (
+    Connected,
+    Evaluation,
+    Outlook,
+    Procedure,
+    Readings,
+    Sink,
+    block,
+    procedure_named,
+)
 from precision.benchmarks.runnable import Runnable
 from precision.errors import DataError, DeviceFault, PlanError
 from precision.figures import Figure
@@ -89,7 +98,7 @@ def known(monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
     monkeypatch.setitem(benchmarks.ALL, "wobble", "wobble_procedure")
-    monkeypatch.setitem(sys.modules, "wobble_procedure", SimpleNamespace(PROCEDURE=PROCEDURE))  # type: ignore[misc]
+    monkeypatch.setitem(sys.modules, "wobble_procedure", SimpleNamespace(PROCEDURE=PROCEDURE))
 
 
 def test_a_procedure_runs_and_its_run_is_judged_again(tmp_path: Path) -> None:
@@ -141,7 +150,7 @@ def test_what_a_procedure_does_not_have_is_refused_in_words(tmp_path: Path) -> N
 
 
 def test_a_name_that_is_no_procedure_is_refused_with_those_that_are() -> None:
-    with pytest.raises(PlanError, match="'nothing' is not a procedure; allowed: .*positioning"):
+    with pytest.raises(PlanError, match=r"'nothing' is not a procedure; allowed: .*positioning"):
         procedure_named("nothing")
     assert procedure_named("wobble") is PROCEDURE
 
@@ -162,7 +171,7 @@ def test_a_plan_for_recordings_only_cannot_be_run(monkeypatch: pytest.MonkeyPatc
     from dataclasses import replace
 
     judged = replace(PROCEDURE, preview=None, connect=None, acquire=None)
-    monkeypatch.setitem(sys.modules, "wobble_procedure", SimpleNamespace(PROCEDURE=judged))  # type: ignore[misc]
+    monkeypatch.setitem(sys.modules, "wobble_procedure", SimpleNamespace(PROCEDURE=judged))
     plan = tmp_path / "wobble.toml"
     plan.write_text('procedure = "wobble"\n', encoding="utf-8")
     with pytest.raises(PlanError, match="measures nothing itself"):

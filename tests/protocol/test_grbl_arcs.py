@@ -104,7 +104,7 @@ def test_the_driver_follows_a_run_in_a_turn_and_a_half_and_a_run_out() -> None:
 def test_the_driver_refuses_an_arc_that_leaves_the_travel_before_anything_moves() -> None:
     machine, controller = driver()
     controller.move_to({"X": 0.05, "Y": 0.1}, feed_m_per_s=0.05)
-    with pytest.raises(SafetyStop, match="X = -50 mm is outside the soft limits"):
+    with pytest.raises(SafetyStop, match=r"X = -50 mm is outside the soft limits"):
         controller.follow([Arc(axes=("X", "Y"), centre_m=(0.0, 0.1), sweep_rad=3.5), Line(end_m={"X": 0.1})], feed_m_per_s=0.02)
     assert machine.arcs == []
 
