@@ -55,7 +55,14 @@ def open_file(path: Path, *, format: str | None = None, chain: str | None = None
             raise DataError(f"{path.name}, taken for {known}: {error}. Give --format if it is another") from error
         raise DataError(f"{path.name}: {error}") from error
     if chain is None:
-        return Opened(name=path.name, format=known, parameters=parameters, machine=None, why="no chain was given: a file does not say which axis carries which", missing=())
+        return Opened(
+            name=path.name,
+            format=known,
+            parameters=parameters,
+            machine=None,
+            why="no chain was given: a file does not say which axis carries which",
+            missing=(),
+        )
     loaded = volumetric.machine_of(parameters, chain)
     return Opened(name=path.name, format=known, parameters=parameters, machine=loaded.machine, why="", missing=loaded.missing)
 
@@ -69,7 +76,15 @@ def contents(opened: Opened) -> Table:
         span = f"{curve.position[0] * scale:.6g} … {curve.position[-1] * scale:.6g}{'°' if rotary else ''}"
         length = name[1] in "XYZ"
         low_high = (float(np.ptp(curve.error)), float(np.abs(curve.error).max()))
-        rows.append([symbol(name) if name in FUNCTIONS else f"E_{name[1:]}", span, curve.position.size, *(low_high if length else (None, None)), *((None, None) if length else low_high)])
+        rows.append(
+            [
+                symbol(name) if name in FUNCTIONS else f"E_{name[1:]}",
+                span,
+                curve.position.size,
+                *(low_high if length else (None, None)),
+                *((None, None) if length else low_high),
+            ]
+        )
     for name, value in opened.parameters.constants.items():
         length = name[0] in "XYZ"
         rows.append([f"E_{name}", "constant", 1, None, abs(value) if length else None, None, None if length else abs(value)])
@@ -86,17 +101,24 @@ def error_map(opened: Opened, tool_m: tuple[float, float, float]) -> volumetric_
         raise DataError(f"{opened.name}: what the errors add up to is not worked out: {opened.why}. Give --chain, for example XYFZ")
     bare = [axis for axis in AXES if not any(name[2] == axis for name in opened.parameters.curves)]
     if bare:
-        raise DataError(f"{opened.name}: has no errors along {', '.join(bare)}, so the volume has no end there; a file of all three axes is needed for a map")
+        raise DataError(
+            f"{opened.name}: has no errors along {', '.join(bare)}, so the volume has no end there; a file of all three axes is needed for a map"
+        )
     lines = [np.linspace(low, high, GRID) for low, high in opened.machine.travel_m]
     return volumetric_map.evaluate(opened.machine, lines[0], lines[1], lines[2], tool_m=tool_m)
 
 
 def charts(opened: Opened, tool_m: tuple[float, float, float]) -> tuple[Chart, ...]:
     """The functions, and with a chain the volume."""
-    functions = [Function(name=name, position_m=curve.position, value=curve.error) for name, curve in opened.parameters.curves.items() if name in FUNCTIONS]
+    functions = [
+        Function(name=name, position_m=curve.position, value=curve.error) for name, curve in opened.parameters.curves.items() if name in FUNCTIONS
+    ]
     drawn: list[Chart] = []
     if functions:
-        squareness = ", ".join(f"{symbol(name).replace('_', ' ')} {opened.parameters.constants.get(name, 0.0) * 1e6:.1f} µrad".replace("-", "\N{MINUS SIGN}") for name in SQUARENESS)
+        squareness = ", ".join(
+            f"{symbol(name).replace('_', ' ')} {opened.parameters.constants.get(name, 0.0) * 1e6:.1f} µrad".replace("-", "\N{MINUS SIGN}")
+            for name in SQUARENESS
+        )
         drawn.append(functions_chart(functions, key_numbers=f"{opened.name[:60]}; squareness: {squareness}"))
     if opened.machine is not None:
         result = error_map(opened, tool_m)
@@ -111,18 +133,38 @@ def document(opened: Opened, tool_m: tuple[float, float, float]) -> Document:
     notes = [Note(text="Read from a file: nothing was measured here, and no U is known.", kind="caution")]
     if opened.machine is not None:
         result = error_map(opened, tool_m)
-        tables.append(FigureTable.of("The working volume (ISO 230-1, from memory of the standard)", result.figures.values(), headline=["V_X", "V_Y", "V_Z", "max"]))
-        notes.append(Note(text="How errors add up is a convention, and controllers differ: chain, reference of the tool offset and signs are ours (docs: volumetric errors)."))
+        tables.append(
+            FigureTable.of(
+                "The working volume (ISO 230-1, from memory of the standard)", result.figures.values(), headline=["V_X", "V_Y", "V_Z", "max"]
+            )
+        )
+        notes.append(
+            Note(
+                text="How errors add up is a convention, and controllers differ: chain, reference of the tool offset and signs are ours (docs: volumetric errors)."
+            )
+        )
     if opened.missing:
         notes.append(Note(text=f"Not in the file, taken as zero: {', '.join(symbol(name) for name in opened.missing)}.", kind="caution"))
     chain = opened.machine.chain if opened.machine is not None else None
-    rows = (("File", opened.name), ("Format", opened.format), ("Kinematic chain", chain), ("Tool", ", ".join(f"{axis} {value * 1e3:g}" for axis, value in zip(AXES, tool_m, strict=True)) + " mm"))
+    rows = (
+        ("File", opened.name),
+        ("Format", opened.format),
+        ("Kinematic chain", chain),
+        ("Tool", ", ".join(f"{axis} {value * 1e3:g}" for axis, value in zip(AXES, tool_m, strict=True)) + " mm"),
+    )
     return Document(
-        title=f"Error parameters of {opened.name[:80]}", header=(HeaderGroup(title="File", rows=rows),), figures=tables, charts=charts(opened, tool_m), tables=(contents(opened),), notes=notes
+        title=f"Error parameters of {opened.name[:80]}",
+        header=(HeaderGroup(title="File", rows=rows),),
+        figures=tables,
+        charts=charts(opened, tool_m),
+        tables=(contents(opened),),
+        notes=notes,
     )
 
 
-def converted(opened: Opened, name: str, format: Format, *, axis: str | None, options: dict[str, Any], tool_m: tuple[float, float, float], chain: str | None) -> str:
+def converted(
+    opened: Opened, name: str, format: Format, *, axis: str | None, options: dict[str, Any], tool_m: tuple[float, float, float], chain: str | None
+) -> str:
     """The errors in another format: all of them, or the table of one axis.
 
     Raises
@@ -139,4 +181,3 @@ def converted(opened: Opened, name: str, format: Format, *, axis: str | None, op
         spans = dict(zip(AXES, opened.machine.travel_m, strict=True))
         return format.write(volumetric.axis_table(opened.machine, axis, spans, tool_m), options)
     return format.write(opened.parameters.positioning(axis, opened.format), options)
-

@@ -76,8 +76,14 @@ class Person:
         """
         if not sys.stdin.isatty():
             raise PlanError("the tracking interferometer has to be moved, and there is nobody to ask: run this from a terminal")
-        place, reflector = (", ".join(f"{axis} {value * 1e3:.0f} mm" for axis, value in zip(AXES, values, strict=True)) for values in (place_m, reflector_m))
-        print(f"\nPut the station at {place} (work coordinates), mount the reflector at {reflector} from the spindle's reference point, aim the beam, then press Enter: ", end="", file=sys.stderr)
+        place, reflector = (
+            ", ".join(f"{axis} {value * 1e3:.0f} mm" for axis, value in zip(AXES, values, strict=True)) for values in (place_m, reflector_m)
+        )
+        print(
+            f"\nPut the station at {place} (work coordinates), mount the reflector at {reflector} from the spindle's reference point, aim the beam, then press Enter: ",
+            end="",
+            file=sys.stderr,
+        )
         sys.stdin.readline()
 
 
@@ -135,7 +141,9 @@ def acquire(plan: Parameters, rig: Rig, sink: Sink, *, log: Callable[..., None],
     check_envelope(plan, controller)
     averaging_s = rig.tracker.set_averaging(plan.cycle.averaging)
     if averaging_s < 0.5 * plan.cycle.averaging:
-        raise PlanError(f"cycle.averaging is {plan.cycle.averaging:g} s; the interferometer averages over {averaging_s:.3g} s at most. Nothing was moved")
+        raise PlanError(
+            f"cycle.averaging is {plan.cycle.averaging:g} s; the interferometer averages over {averaging_s:.3g} s at most. Nothing was moved"
+        )
     if not controller.homed:
         log("homing")
         controller.home()
@@ -171,7 +179,9 @@ def check_envelope(plan: Parameters, controller: MotionController) -> None:
     limits, fastest = controller.soft_limits(), controller.max_feed()
     for axis, (lowest, highest) in envelope_m(plan).items():
         if axis not in limits:
-            raise SafetyStop(f"the controller has no axis {axis}; it reports soft limits for {', '.join(sorted(limits)) or 'none'}. Nothing was moved.")
+            raise SafetyStop(
+                f"the controller has no axis {axis}; it reports soft limits for {', '.join(sorted(limits)) or 'none'}. Nothing was moved."
+            )
         low, high = limits[axis]
         if lowest < low or highest > high:
             raise SafetyStop(
@@ -179,7 +189,9 @@ def check_envelope(plan: Parameters, controller: MotionController) -> None:
                 f"{high * 1e3:.3f} mm. Nothing was moved; set volume.{axis.lower()} or volume.overshoot."
             )
         if plan.volume.feed > fastest.get(axis, math.inf):
-            raise SafetyStop(f"volume.feed is {plan.volume.feed * 60e3:.0f} mm/min; the controller allows {fastest[axis] * 60e3:.0f} mm/min on {axis}. Nothing was moved.")
+            raise SafetyStop(
+                f"volume.feed is {plan.volume.feed * 60e3:.0f} mm/min; the controller allows {fastest[axis] * 60e3:.0f} mm/min on {axis}. Nothing was moved."
+            )
 
 
 def envelope_m(plan: Parameters) -> dict[str, tuple[float, float]]:
@@ -217,8 +229,12 @@ def _measure(
         except BeamLost:
             continue
         zeros.append(point)
-        sink.append_and_wait(block(COLUMNS, phase=ZERO, station=number, zero=len(zeros) - 1, point=index, outcome=NOT_READ, **_at(point), **_climate(rig)))
-    raise BeamLost(f"station {station.name}, point {index + 1}: no valid reading in {plan.cycle.repeats + 1} attempts. Free the beam and start the test again")
+        sink.append_and_wait(
+            block(COLUMNS, phase=ZERO, station=number, zero=len(zeros) - 1, point=index, outcome=NOT_READ, **_at(point), **_climate(rig))
+        )
+    raise BeamLost(
+        f"station {station.name}, point {index + 1}: no valid reading in {plan.cycle.repeats + 1} attempts. Free the beam and start the test again"
+    )
 
 
 def _refuse_implausible(station: Station, index: int, point: Array, zero: Array, change_m: float) -> None:

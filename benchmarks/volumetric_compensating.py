@@ -66,14 +66,18 @@ def propose(outcome: Outcome, name: str, format: Format, *, axis: str | None, op
     """
     analysis, plan = analysis_of(outcome), outcome.plan
     if outcome.run.manifest.status != "COMPLETE":
-        raise DataError(f"{outcome.run.name} is {outcome.run.manifest.status}; a controller is not corrected with a part of a test: measure the machine again")
+        raise DataError(
+            f"{outcome.run.name} is {outcome.run.manifest.status}; a controller is not corrected with a part of a test: measure the machine again"
+        )
     found = analysis.found.machine
     if name in volumetric.FORMATS:
         if axis is not None:
             raise PlanError(f"{format.title}: holds the errors of all axes; leave --axis out")
         return _of_all(analysis, plan, name, format, found)
     if axis not in AXES:
-        raise PlanError(f"{format.title}: holds the table of one axis; give --axis X, Y or Z (a file each), or --for etalon or isg-csv for all 21 errors")
+        raise PlanError(
+            f"{format.title}: holds the table of one axis; give --axis X, Y or Z (a file each), or --for etalon or isg-csv for all 21 errors"
+        )
     return _of_one(analysis, plan, name, format, found, str(axis), options)
 
 
@@ -95,7 +99,9 @@ def table_of_signs(proposal: Proposal) -> ReportTable:
         if any(np.linalg.norm(place - other) < apart for other in taken):
             continue
         taken.append(place)
-        rows.append([*(float(v) for v in place), *(float(field.delta_m[k][index]) for k in range(3)), *(float(proposal.added[k][index]) for k in range(3))])
+        rows.append(
+            [*(float(v) for v in place), *(float(field.delta_m[k][index]) for k in range(3)), *(float(proposal.added[k][index]) for k in range(3))]
+        )
         if len(rows) == SHOWN:
             break
     return ReportTable(
@@ -115,8 +121,20 @@ def table_of_states(proposal: Proposal) -> ReportTable:
     rows: list[list[Cell]] = []
     for state in states:
         size = state.length_m
-        rows.append([state.name, float(size.max()), float(np.sqrt(np.mean(size**2))), float(np.quantile(size, 0.95)), f"{float(size.max()) / first * 100:.0f} %" if first > 0 else "—"])
-    columns = [Column(name="State"), *(Column(name=name, unit="m", family="deviation") for name in ("Largest", "rms", "95 % within")), Column(name="Largest, of measured")]
+        rows.append(
+            [
+                state.name,
+                float(size.max()),
+                float(np.sqrt(np.mean(size**2))),
+                float(np.quantile(size, 0.95)),
+                f"{float(size.max()) / first * 100:.0f} %" if first > 0 else "—",
+            ]
+        )
+    columns = [
+        Column(name="State"),
+        *(Column(name=name, unit="m", family="deviation") for name in ("Largest", "rms", "95 % within")),
+        Column(name="Largest, of measured"),
+    ]
     return ReportTable(title="Deviation in the volume", columns=columns, rows=rows)
 
 
@@ -137,7 +155,10 @@ def about(outcome: Outcome, proposal: Proposal) -> dict[str, Any]:
         "chain": outcome.plan.volume.chain,
         "tool_m": list(outcome.plan.evaluation.tool),
         "sign": "errors are actual - nominal of the tool relative to the workpiece; the controller takes them off",
-        "largest_m": {state.name: float(state.length_m.max()) for state in (proposal.measured, proposal.predicted, *([proposal.bound] if proposal.bound else []))},
+        "largest_m": {
+            state.name: float(state.length_m.max())
+            for state in (proposal.measured, proposal.predicted, *([proposal.bound] if proposal.bound else []))
+        },
         "notes": list(proposal.notes),
     }
 
@@ -148,7 +169,9 @@ def _of_all(analysis: Analysis, plan: Parameters, name: str, format: Format, fou
         found = found.plus(plan.compensation.machine(plan.volume.chain))
         notes.append("A compensation was active during the test: its errors are added, so that this file replaces the one that was active.")
     elif plan.axis_tables is not None:
-        notes.append("Tables of single axes were active during the test; this file holds what they left. Load it beside them, or measure without them.")
+        notes.append(
+            "Tables of single axes were active during the test; this file holds what they left. Load it beside them, or measure without them."
+        )
     text = volumetric.write_parameters(found, name)
     loaded = volumetric.machine_of(volumetric.read_parameters(text, name), plan.volume.chain).machine
     measured = _field(analysis, "measured", analysis.map.delta_m)

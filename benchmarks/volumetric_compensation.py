@@ -30,7 +30,9 @@ CORNERS: Final = 9
 class VolumetricCompensation(Strict):
     """A file of error parameters that is taken off the commands, or its text."""
 
-    file: Annotated[str, StringConstraints(min_length=1, max_length=400)] | None = Field(None, description="file of the errors; read when the run is made")
+    file: Annotated[str, StringConstraints(min_length=1, max_length=400)] | None = Field(
+        None, description="file of the errors; read when the run is made"
+    )
     format: Literal["etalon", "isg-csv"] = "etalon"
     text: Annotated[str, StringConstraints(max_length=200_000)] | None = Field(None, description="the file as it was read")
 
@@ -118,7 +120,11 @@ class VolumetricallyCompensated:
         limits = dict(self._controller.soft_limits())
         if not all(axis in limits for axis in AXES):
             return limits
-        largest = np.abs(self._machine.correction(np.stack(np.meshgrid(*(np.linspace(*limits[axis], CORNERS) for axis in AXES))), self.tool_m)).reshape(3, -1).max(axis=1)
+        largest = (
+            np.abs(self._machine.correction(np.stack(np.meshgrid(*(np.linspace(*limits[axis], CORNERS) for axis in AXES))), self.tool_m))
+            .reshape(3, -1)
+            .max(axis=1)
+        )
         return limits | {axis: (limits[axis][0] + float(by), limits[axis][1] - float(by)) for axis, by in zip(AXES, largest, strict=True)}
 
     def max_feed(self) -> Mapping[str, float]:

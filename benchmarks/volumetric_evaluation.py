@@ -75,7 +75,9 @@ def lacking(plan: Parameters) -> tuple[str, ...]:
 def check(plan: Parameters) -> Check:
     """The plan's stations judged: rank and predicted U."""
     planned = [Planned(name=station.name, place_m=station.place, tool_m=station.reflector) for station in plan.stations]
-    return check_stations(planned, points_m(plan), basis_of(plan), instrument_of(plan), assumed_zero=plan.evaluation.assumed_zero, tool_m=plan.evaluation.tool)
+    return check_stations(
+        planned, points_m(plan), basis_of(plan), instrument_of(plan), assumed_zero=plan.evaluation.assumed_zero, tool_m=plan.evaluation.tool
+    )
 
 
 def analyse(plan: Parameters, readings: Readings, *, stopped: str | None = None) -> Analysis:
@@ -90,11 +92,18 @@ def analyse(plan: Parameters, readings: Readings, *, stopped: str | None = None)
     if not good.any():
         raise DataError("no distance was read; there is nothing to evaluate")
     index = _index(plan, readings)
-    stations = [_station(plan, readings, index, number) for number in range(len(plan.stations)) if (good & (readings["station"] == number)).sum() >= 8]
+    stations = [
+        _station(plan, readings, index, number) for number in range(len(plan.stations)) if (good & (readings["station"] == number)).sum() >= 8
+    ]
     material = np.array([readings[f"material_{axis.lower()}_k"][good].mean() for axis in AXES])
     missing = lacking(plan)
     found = multilateration.multilaterate(
-        stations, basis, instrument_of(plan), assumed_zero=plan.evaluation.assumed_zero, direct={} if missing else _expansion(plan, basis, material), curved=True
+        stations,
+        basis,
+        instrument_of(plan),
+        assumed_zero=plan.evaluation.assumed_zero,
+        direct={} if missing else _expansion(plan, basis, material),
+        curved=True,
     )
     lines = [np.linspace(low, high, plan.evaluation.map_points) for low, high in plan.volume.spans.values()]
     mapped = volumetric_map.evaluate(found.machine if missing else found, lines[0], lines[1], lines[2], tool_m=plan.evaluation.tool)
@@ -125,7 +134,9 @@ def _station(plan: Parameters, readings: Readings, index: Array, number: int) ->
         for k, (axis, (low, _)) in enumerate(plan.volume.spans.items()):
             warmer = readings[f"material_{axis.lower()}_k"][rows] - REFERENCE_TEMPERATURE_K
             growth[k] = plan.evaluation.expansion_coefficient * warmer * (points[k, rows] - low)
-    return Station(name=station.name, position_m=points[:, rows], distance_m=distance, tool_m=station.reflector, zeroing=zeros.astype(np.float64), known_m=growth)
+    return Station(
+        name=station.name, position_m=points[:, rows], distance_m=distance, tool_m=station.reflector, zeroing=zeros.astype(np.float64), known_m=growth
+    )
 
 
 def _index(plan: Parameters, readings: Readings) -> Array:
@@ -152,7 +163,10 @@ def _expansion(plan: Parameters, basis: Basis, material_k: Array) -> dict[str, A
     root12 = 2 * math.sqrt(3)
     for k, axis in enumerate(AXES):
         warmer = abs(float(material_k[k]) - REFERENCE_TEMPERATURE_K)
-        slope = math.hypot(warmer * (u.expansion_coefficient_range or 0.0), plan.evaluation.expansion_coefficient * (u.material_temperature_range or 0.0)) / root12
+        slope = (
+            math.hypot(warmer * (u.expansion_coefficient_range or 0.0), plan.evaluation.expansion_coefficient * (u.material_temperature_range or 0.0))
+            / root12
+        )
         effect = np.zeros(basis.size)
         nodes = basis.nodes_m[k]
         effect[basis.columns[f"E{axis}{axis}"]] = np.linalg.solve(basis.splines(k, nodes), slope * (nodes - basis.reference_m[k]))
@@ -170,7 +184,11 @@ def _corrections(plan: Parameters, material_k: Array) -> tuple[tuple[str, bool],
     temperatures = ", ".join(f"{axis} {value - 273.15:.2f} °C" for axis, value in zip(AXES, material_k, strict=True))
     if plan.evaluation.normalise_to_20_degrees:
         alpha = plan.evaluation.expansion_coefficient * 1e6
-        made.append((f"Growth of the scales away from 20 °C taken off at every reading ({alpha:g} µm/(m·K); mean of the screws: {temperatures}).", True))
+        made.append(
+            (f"Growth of the scales away from 20 °C taken off at every reading ({alpha:g} µm/(m·K); mean of the screws: {temperatures}).", True)
+        )
     else:
-        made.append((f"The errors are those of the machine at its temperature (mean of the screws: {temperatures}); nothing was corrected to 20 °C.", False))
+        made.append(
+            (f"The errors are those of the machine at its temperature (mean of the screws: {temperatures}); nothing was corrected to 20 °C.", False)
+        )
     return tuple(made)

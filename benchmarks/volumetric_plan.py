@@ -46,10 +46,14 @@ class Volume(Strict):
     x: Span = Field(("20 mm", "980 mm"), description="lowest and highest position", strict=False)
     y: Span = Field(("20 mm", "580 mm"), description="lowest and highest position", strict=False)
     z: Span = Field(("-480 mm", "-20 mm"), description="lowest and highest position", strict=False)
-    chain: Annotated[str, StringConstraints(pattern=r"^[FXYZ]{4}$")] = Field("XYFZ", description="from workpiece to tool, F the frame: XYFZ is a table on X and Y, a head on Z")
+    chain: Annotated[str, StringConstraints(pattern=r"^[FXYZ]{4}$")] = Field(
+        "XYFZ", description="from workpiece to tool, F the frame: XYFZ is a table on X and Y, a head on Z"
+    )
     points: int = Field(250, ge=30, le=20_000, description="of each station, spread evenly over the volume; the 8 corners are among them")
     feed: Speed = Field("12000 mm/min", ge=1e-7)
-    overshoot: Length = Field("5 mm", gt=0, le=1, description="every point is approached in the positive direction of all axes, from this far before it")
+    overshoot: Length = Field(
+        "5 mm", gt=0, le=1, description="every point is approached in the positive direction of all axes, from this far before it"
+    )
 
     @model_validator(mode="after")
     def _is_a_machine(self) -> Self:
@@ -79,7 +83,9 @@ class Cycle(Strict):
 
     dwell: Time = Field("1 s", ge=0, le=600, description="standing still before the reading")
     averaging: Time = Field("0.5 s", gt=0, le=60)
-    repeats: int = Field(2, ge=0, le=10, description="how often a reading is repeated when the beam was interrupted; the count begins a new zero then")
+    repeats: int = Field(
+        2, ge=0, le=10, description="how often a reading is repeated when the beam was interrupted; the count begins a new zero then"
+    )
 
 
 class Evaluation(Strict):
@@ -87,7 +93,9 @@ class Evaluation(Strict):
 
     nodes: tuple[int, int, int] = Field((21, 15, 13), description="of X, Y, Z: errors are followed from node to node", strict=False)
     functions: Literal["linear", "cubic"] = Field("linear", description="between the nodes")
-    assumed_zero: tuple[Annotated[str, StringConstraints(pattern=r"^(E[XYZABC][XYZ]|[ABC]0[YZ])$")], ...] = Field((), description="errors that are not looked for, as ECZ", max_length=20, strict=False)
+    assumed_zero: tuple[Annotated[str, StringConstraints(pattern=r"^(E[XYZABC][XYZ]|[ABC]0[YZ])$")], ...] = Field(
+        (), description="errors that are not looked for, as ECZ", max_length=20, strict=False
+    )
     refractive_index: Literal["ciddor", "edlen", "off"] = "ciddor"
     vacuum_wavelength: Length = Field("1530 nm", ge=300e-9, le=1690e-9, description="of the instrument's laser")
     co2: Ratio = Field("450 ppm", gt=0, le=2e-3)
@@ -111,8 +119,12 @@ class Uncertainty(Strict):
     device_noise_per_metre: Ratio = Field("0 ppm", ge=0, le=1e-3, description="the same, growing with the distance")
     device_calibration: Ratio | None = Field(None, ge=0, le=1e-3, description="U (k = 2) of the instrument's length from its certificate, relative")
     air_index: Ratio | None = Field(None, ge=0, le=1e-3, description="U (k = 2) of the refractive index correction, relative")
-    repeatability: Length | None = Field(None, ge=0, le=1e-2, description="standard deviation of where the machine stops, with errors shorter than the nodes are apart")
-    material_temperature_range: TemperatureDifference | None = Field(None, ge=0, le=100, description="full range R(θ) of the material thermometers' error")
+    repeatability: Length | None = Field(
+        None, ge=0, le=1e-2, description="standard deviation of where the machine stops, with errors shorter than the nodes are apart"
+    )
+    material_temperature_range: TemperatureDifference | None = Field(
+        None, ge=0, le=100, description="full range R(θ) of the material thermometers' error"
+    )
     expansion_coefficient_range: Expansion | None = Field(None, ge=0, description="full range R(α) of the coefficient's error")
 
 

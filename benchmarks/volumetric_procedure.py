@@ -35,8 +35,15 @@ def _outlook(plan: Parameters) -> Outlook:
     remarks = [one.sentence for one in (plan.compensation, plan.axis_tables) if one is not None]
     return Outlook(
         lines=(
-            ("volume", ", ".join(f"{axis} {low * 1e3:g} … {high * 1e3:g} mm" for axis, (low, high) in plan.volume.spans.items()) + f", chain {plan.volume.chain}"),
-            ("stations", f"{len(plan.stations)} × {points.shape[1]} points at {plan.volume.feed * 60e3:g} mm/min, each approached in the positive direction"),
+            (
+                "volume",
+                ", ".join(f"{axis} {low * 1e3:g} … {high * 1e3:g} mm" for axis, (low, high) in plan.volume.spans.items())
+                + f", chain {plan.volume.chain}",
+            ),
+            (
+                "stations",
+                f"{len(plan.stations)} × {points.shape[1]} points at {plan.volume.feed * 60e3:g} mm/min, each approached in the positive direction",
+            ),
             ("each point", f"dwell {plan.cycle.dwell:g} s, averaged over {plan.cycle.averaging:g} s"),
             ("this plan", f"{judged.told.sentence}; {predicted}"),
         ),
@@ -65,7 +72,9 @@ def _connect(plan: Parameters) -> Iterator[Connected[Rig]]:
     options["tracker"] = {"axis": 0}
     with opened(plan, openers, options=options, lab={"errors": plan.virtual_machine.errors}) as devices:
         environments = tuple(devices.by_role[role] for role in roles if role.startswith("environment"))
-        rig = Rig(controller=devices.by_role["controller"], tracker=devices.by_role["tracker"], environments=environments, operator=devices.lab or Person())
+        rig = Rig(
+            controller=devices.by_role["controller"], tracker=devices.by_role["tracker"], environments=environments, operator=devices.lab or Person()
+        )
         yield devices.connected(rig, moving=(devices.by_role["controller"],))
 
 

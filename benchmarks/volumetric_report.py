@@ -22,19 +22,21 @@ HEADLINES: Final = ("V_X", "V_Y", "V_Z", "max")
 
 
 def figures_of(analysis: Analysis) -> dict[str, Figure]:
-    """All figures, of the volume and of the 21 errors; without U, with the reason, where the plan does not say enough."""
-    figures = {**analysis.map.figures, **analysis.found.figures}
+    """All figures, of the volume and of the 21 errors, that say something of the machine; without U, with the reason, where the plan does not say enough."""
+    figures = {key: figure for key, figure in {**analysis.map.figures, **analysis.found.figures}.items() if key != "residual"}
     if not analysis.lacking:
         return figures
     reason = f"the plan does not say {', '.join(f'uncertainty.{name}' for name in analysis.lacking)}"
-    return {key: replace(figure, uncertainty=None, uncertainty_reason=reason) if figure.value is not None else figure for key, figure in figures.items()}
+    return {
+        key: replace(figure, uncertainty=None, uncertainty_reason=reason) if figure.value is not None else figure for key, figure in figures.items()
+    }
 
 
 def document(plan: Parameters, analysis: Analysis, manifest: Manifest) -> Document:
     """The report, before any format. Pure."""
     found, figures, limits = analysis.found, figures_of(analysis), plan.limits.in_si
     volume = [figures[key] for key in analysis.map.figures]
-    errors = [figures[key] for key in found.figures]
+    errors = [figures[key] for key in found.figures if key in figures]
     spans = " × ".join(f"{(high - low) * 1e3:g}" for low, high in plan.volume.spans.values())
     tool = ", ".join(f"{axis} {value * 1e3:g}" for axis, value in zip(AXES, plan.evaluation.tool, strict=True))
     test = (
@@ -42,6 +44,7 @@ def document(plan: Parameters, analysis: Analysis, manifest: Manifest) -> Docume
         ("Volume", f"{spans} mm"), ("Kinematic chain of the model", plan.volume.chain), ("Nodes", f"{' × '.join(map(str, plan.evaluation.nodes))}, {plan.evaluation.functions} between"),
         ("Tool of the map", f"{tool} mm"), ("Feed", f"{plan.volume.feed * 60e3:g} mm/min"), ("Approach", "positive direction of all axes"),
         ("Rank and condition", f"{found.rank} of {found.unknowns}, {found.condition:.3g}"),
+        ("Residual of the fit", f"{(found['residual'] or 0.0) * 1e6:.2g} µm rms"),
         ("Compensation in the plan", next((one.sentence for one in (plan.compensation, plan.axis_tables) if one is not None), None)),
     )  # fmt: skip
     climate = [(f"Screw of {axis}", f"{value - 273.15:.2f} °C on average") for axis, value in zip(AXES, analysis.material_k, strict=True)]
@@ -50,8 +53,15 @@ def document(plan: Parameters, analysis: Analysis, manifest: Manifest) -> Docume
         subtitle=f"21 errors of {plan.volume.chain}, {spans} mm" + (", virtual machine" if manifest.simulated else ""),
         header=head(plan, manifest, test=[row for row in test if row[1] is not None], environment=climate),
         figures=(
-            FigureTable.of("The working volume (ISO 230-1, from memory of the standard)", volume, limits=limits, headline=[key for key in HEADLINES if key in analysis.map.figures]),
-            FigureTable.of("The 21 errors", errors, note="Ranges over the travel; squareness signed, right-handed rotation of the second axis (ISO 230-1)."),
+            FigureTable.of(
+                "The working volume (ISO 230-1, from memory of the standard)",
+                volume,
+                limits=limits,
+                headline=[key for key in HEADLINES if key in analysis.map.figures],
+            ),
+            FigureTable.of(
+                "The 21 errors", errors, note="Ranges over the travel; squareness signed, right-handed rotation of the second axis (ISO 230-1)."
+            ),
         ),
         charts=charts(analysis),
         tables=(*(_axis_table(analysis, axis) for axis in AXES), _station_table(plan, analysis)),
@@ -78,7 +88,7 @@ def result_dict(plan: Parameters, analysis: Analysis, report: Document) -> dict[
         "squareness_rad": found.machine.constants,
         "stations": {name: {"place_m": placed.place_m.tolist(), "dead_m": {str(number): dead for number, dead in placed.dead_m.items()}} for name, placed in found.stations.items()},
         "rank": found.rank, "unknowns": found.unknowns, "condition": found.condition, "iterations": found.iterations,
-        "worst_m": list(analysis.map.worst_m), "material_k": list(analysis.material_k),
+        "residual_m": found["residual"], "worst_m": list(analysis.map.worst_m), "material_k": list(analysis.material_k),
         "flags": list(found.flags),
         "limits": plan.limits.in_si,
         "lacking": list(analysis.lacking),
@@ -94,7 +104,9 @@ def field_of(result: volumetric_map.Result, name: str) -> Field:
 def charts(analysis: Analysis) -> tuple[Chart, ...]:
     """The volume, slices, the share of the volume, and the functions."""
     found, field = analysis.found, field_of(analysis.map, "measured")
-    squareness = ", ".join(f"{symbol(name).replace('_', ' ')} {found.machine.constants[name] * 1e6:.1f} µrad".replace("-", "\N{MINUS SIGN}") for name in SQUARENESS)
+    squareness = ", ".join(
+        f"{symbol(name).replace('_', ' ')} {found.machine.constants[name] * 1e6:.1f} µrad".replace("-", "\N{MINUS SIGN}") for name in SQUARENESS
+    )
     functions = [
         Function(name=name, position_m=at, value=values, u=None if analysis.lacking else 2 * found.standard_uncertainty(name))
         for name in FUNCTIONS
@@ -118,7 +130,11 @@ def _axis_table(analysis: Analysis, axis: str) -> Table:
     note = ""
     if not analysis.lacking:
         largest = [float(2 * found.standard_uncertainty(name).max()) for name in names]
-        note = "Largest U: " + ", ".join(f"{symbol(name)} {u * 1e6:.2g} {'µrad' if is_rotation(name) else 'µm'}" for name, u in zip(names, largest, strict=True)) + "."
+        note = (
+            "Largest U: "
+            + ", ".join(f"{symbol(name)} {u * 1e6:.2g} {'µrad' if is_rotation(name) else 'µm'}" for name, u in zip(names, largest, strict=True))
+            + "."
+        )
     return Table(
         title=f"Errors of {axis}",
         columns=[Column(name=f"Position of {axis}", unit="m", family="position"), *(Column(name=symbol(name), unit="rad" if is_rotation(name) else "m", family="error") for name in names)],
@@ -133,7 +149,13 @@ def _station_table(plan: Parameters, analysis: Analysis) -> Table:
             continue
         placed, residual = found.stations[station.name], found.residual[station.name]
         u = max(2 * found.own[f"{station.name} {axis}"][1] for axis in AXES)
-        row: list[Cell] = [station.name, *(float(value) for value in placed.place_m), None if analysis.lacking else u, residual.size, float(np.sqrt(np.mean(residual**2)))]
+        row: list[Cell] = [
+            station.name,
+            *(float(value) for value in placed.place_m),
+            None if analysis.lacking else u,
+            residual.size,
+            float(np.sqrt(np.mean(residual**2))),
+        ]
         rows.append(row)
     return Table(
         title="Stations, as found from the distances",
@@ -149,12 +171,25 @@ def _notes(plan: Parameters, analysis: Analysis) -> list[Note]:
     notes = [Note(text=flag, kind="caution") for flag in analysis.found.flags]
     if analysis.lacking:
         missing = ", ".join(f"uncertainty.{name}" for name in analysis.lacking)
-        notes.append(Note(text=f"No uncertainty is stated: the plan does not say {missing}. Without U a decision on a limit is none after ISO 14253-1.", kind="caution"))
+        notes.append(
+            Note(
+                text=f"No uncertainty is stated: the plan does not say {missing}. Without U a decision on a limit is none after ISO 14253-1.",
+                kind="caution",
+            )
+        )
     if not analysis.stopped and len(analysis.found.stations) < len(plan.stations):
         notes.append(Note(text="Stations with fewer than 8 readings were left out.", kind="caution"))
     notes += [Note(text=text, kind="correction" if made else "statement") for text, made in analysis.corrections]
-    notes.append(Note(text="Points were approached in the positive direction only: reversal errors are not in these figures. Errors shorter than the nodes are apart are in the residuals."))
-    notes.append(Note(text="The errors are zero at the lowest corner of the volume; a part that is aligned otherwise sees other deviations, but the same squareness and straightness."))
+    notes.append(
+        Note(
+            text="Points were approached in the positive direction only: reversal errors are not in these figures. Errors shorter than the nodes are apart are in the residuals."
+        )
+    )
+    notes.append(
+        Note(
+            text="The errors are zero at the lowest corner of the volume; a part that is aligned otherwise sees other deviations, but the same squareness and straightness."
+        )
+    )
     if plan.test.remarks:
         notes.append(Note(text=plan.test.remarks))
     return notes

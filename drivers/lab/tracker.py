@@ -76,7 +76,9 @@ class Tracker:
         number = len(self.setups)
 
         def about(what: str, asked: Vector, half_range: float) -> Vector:
-            x, y, z = (value + Channel(self._seed, f"tracker/{number}/{what}/{axis}").within(half_range) for axis, value in zip(AXES, asked, strict=True))
+            x, y, z = (
+                value + Channel(self._seed, f"tracker/{number}/{what}/{axis}").within(half_range) for axis, value in zip(AXES, asked, strict=True)
+            )
             return (x, y, z)
 
         self.setups.append(Setup(

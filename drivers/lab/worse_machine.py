@@ -20,9 +20,7 @@ def with_errors(parameters: Parameters, factor: float) -> Parameters:
         raise ValueError(f"factor is {factor!r}; expected 0 to {LARGEST:g} times the errors of the ordinary machine")
 
     def axis(one: AxisParameters) -> AxisParameters:
-        return replace(
-            one, lead_slope=factor * one.lead_slope, straightness_m=factor * one.straightness_m, angle_rad=factor * one.angle_rad
-        )
+        return replace(one, lead_slope=factor * one.lead_slope, straightness_m=factor * one.straightness_m, angle_rad=factor * one.angle_rad)
 
     return replace(
         parameters, x=axis(parameters.x), y=axis(parameters.y), z=axis(parameters.z), squareness_c0y_rad=factor * parameters.squareness_c0y_rad,

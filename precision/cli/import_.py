@@ -10,9 +10,13 @@ import click
 @click.option("--format", "form", type=click.Choice(["etalon", "isg-csv"]), help="Of FILE; recognised where it is left out.")
 @click.option("--chain", metavar="CHAIN", help="From workpiece to tool, F the frame, for example XYFZ: then what the errors add up to is worked out.")
 @click.option("--tool", nargs=3, default=("0 mm", "0 mm", "0 mm"), show_default=True, metavar="X Y Z", help="Tool offset for that.")
-@click.option("--report", "-o", "report", metavar="FILE", type=click.Path(dir_okay=False), help="Write a report with charts: .html, .md, .json or .csv.")
+@click.option(
+    "--report", "-o", "report", metavar="FILE", type=click.Path(dir_okay=False), help="Write a report with charts: .html, .md, .json or .csv."
+)
 @click.option("--plot", metavar="FILE", type=click.Path(dir_okay=False), help="Write the charts as SVG: FILE-1.svg, FILE-2.svg …")
-@click.option("--to", "target", metavar="FORMAT", help="Write the errors in another format: etalon, isg-csv, or a table of one axis (linuxcnc, sinumerik …).")
+@click.option(
+    "--to", "target", metavar="FORMAT", help="Write the errors in another format: etalon, isg-csv, or a table of one axis (linuxcnc, sinumerik …)."
+)
 @click.option("--axis", type=click.Choice(["X", "Y", "Z"]), help="Whose table, for a format of single axes.")
 @click.option("--out", metavar="FILE", type=click.Path(dir_okay=False), help="File for --to; without it the text is printed.")
 @click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="Of the format of --to, for example machine_axis=X1.")
@@ -63,7 +67,9 @@ def import_(
     if target is not None:
         format = format_named(target)
         if format.experimental and not experimental:
-            raise PlanError(f"{format.title}: {format.experimental}; nothing was written. Give --experimental to write it all the same, and verify it on the machine")
+            raise PlanError(
+                f"{format.title}: {format.experimental}; nothing was written. Give --experimental to write it all the same, and verify it on the machine"
+            )
         text = error_files.converted(opened, target, format, axis=axis, options=format.parsed(options), tool_m=(x, y, z), chain=chain)
         if out is None:
             click.echo(text, nl=False)
@@ -72,7 +78,10 @@ def import_(
     if plot is not None:
         base = Path(plot)
         stem = base.with_suffix("") if base.suffix == ".svg" else base
-        write_all({stem.with_name(f"{stem.name}-{k}.svg"): one.svg.encode("utf-8") for k, one in enumerate(error_files.charts(opened, (x, y, z)), 1)}, force=force)
+        write_all(
+            {stem.with_name(f"{stem.name}-{k}.svg"): one.svg.encode("utf-8") for k, one in enumerate(error_files.charts(opened, (x, y, z)), 1)},
+            force=force,
+        )
     if report is not None:
         if Path(report).exists() and not force:
             raise DataError(f"{report}: there already; give --force to replace it")

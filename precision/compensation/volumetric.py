@@ -52,11 +52,15 @@ def machine_of(parameters: Parameters, chain: str) -> Loaded:
     ------
     DataError       errors of rotary axes, which a machine of three linear axes does not have; a chain that is none
     """
-    strange = sorted((set(parameters.curves) - set(FUNCTIONS)) | {name for name, value in parameters.constants.items() if name not in SQUARENESS and value != 0.0})
+    strange = sorted(
+        (set(parameters.curves) - set(FUNCTIONS)) | {name for name, value in parameters.constants.items() if name not in SQUARENESS and value != 0.0}
+    )
     if strange:
         raise DataError(f"{', '.join(strange[:6])}: not among the 21 errors of three linear axes; a file for three linear axes is expected")
     machine = RigidBody.from_curves(
-        chain, {name: (one.position, one.error) for name, one in parameters.curves.items()}, {name: value for name, value in parameters.constants.items() if name in SQUARENESS}
+        chain,
+        {name: (one.position, one.error) for name, one in parameters.curves.items()},
+        {name: value for name, value in parameters.constants.items() if name in SQUARENESS},
     )
     there = {*parameters.curves, *parameters.constants}
     return Loaded(machine=machine, missing=tuple(name for name in (*FUNCTIONS, *SQUARENESS) if name not in there))
@@ -74,7 +78,9 @@ def write_parameters(machine: RigidBody, format: str) -> str:
     return text
 
 
-def axis_table(machine: RigidBody, axis: str, volume_m: Mapping[str, tuple[float, float]], tool_m: tuple[float, float, float] = NO_TOOL, *, points: int = 9) -> Table:
+def axis_table(
+    machine: RigidBody, axis: str, volume_m: Mapping[str, tuple[float, float]], tool_m: tuple[float, float, float] = NO_TOOL, *, points: int = 9
+) -> Table:
     """The table of one axis that leaves the least of its direction's error in the volume (least squares): minus the mean over the other axes.
 
     volume_m : axis -> lowest and highest position. points : of the other axes.
@@ -95,7 +101,9 @@ def axis_table(machine: RigidBody, axis: str, volume_m: Mapping[str, tuple[float
     return Table(axis=axis, nominal=lines[k], forward=-mean, reverse=-mean)
 
 
-def after_axis_tables(machine: RigidBody, tables: Mapping[str, Table], grid_m: tuple[Array, Array, Array], tool_m: tuple[float, float, float] = NO_TOOL) -> Array:
+def after_axis_tables(
+    machine: RigidBody, tables: Mapping[str, Table], grid_m: tuple[Array, Array, Array], tool_m: tuple[float, float, float] = NO_TOOL
+) -> Array:
     """Δ on a grid when single axes are corrected by their tables, (3, nx, ny, nz) m, to first order in the correction."""
     delta = machine.grid(*grid_m, tool_m).copy()
     for axis, table in tables.items():

@@ -66,7 +66,13 @@ class Basis:
 
     @classmethod
     def even(
-        cls, chain: str, travel_m: Sequence[tuple[float, float]], count: int | Sequence[int], *, degree: Degree = 1, reference_m: Sequence[float] | None = None
+        cls,
+        chain: str,
+        travel_m: Sequence[tuple[float, float]],
+        count: int | Sequence[int],
+        *,
+        degree: Degree = 1,
+        reference_m: Sequence[float] | None = None,
     ) -> Basis:
         """`count` nodes (of all axes, or of each) at equal distances over the travels (lowest, highest) of X, Y, Z; reference at the lowest corner."""
         counts = [count] * 3 if isinstance(count, int) else list(count)

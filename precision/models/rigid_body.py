@@ -144,7 +144,9 @@ class RigidBody:
 
     def correction(self, position_m: ArrayLike, tool_m: Sequence[float] = NO_TOOL, *, passes: int = 2) -> Array:
         """What to add to commands so that the tool arrives there: −Δ, (3, …) m."""
-        return np.asarray(volumetric_compensation(self.errors, np.asarray(position_m, dtype=np.float64), chain=self.chain, tool_m=tool_m, passes=passes))
+        return np.asarray(
+            volumetric_compensation(self.errors, np.asarray(position_m, dtype=np.float64), chain=self.chain, tool_m=tool_m, passes=passes)
+        )
 
     def without(self, *names: str) -> RigidBody:
         """The machine with some of the 21 set to zero."""
@@ -155,7 +157,9 @@ class RigidBody:
         axes = []
         for axis, table in zip(AXES, self.errors[:3], strict=True):
             keep = np.array([[f"E{letter}{axis}" in names] for letter in LETTERS], dtype=np.float64)
-            axes.append(table._replace(translation_m=np.asarray(table.translation_m) * keep[:3], rotation_rad=np.asarray(table.rotation_rad) * keep[3:]))
+            axes.append(
+                table._replace(translation_m=np.asarray(table.translation_m) * keep[:3], rotation_rad=np.asarray(table.rotation_rad) * keep[3:])
+            )
         x, y, z = axes
         c0y, b0z, a0z = (value if name in names else 0.0 for name, value in self.constants.items())
         return replace(self, errors=GeometricErrors(x, y, z, c0y, b0z, a0z))
@@ -250,7 +254,13 @@ def rigid_motion_removed(delta_m: ArrayLike, position_m: ArrayLike) -> Array:
 
 def _curve(name: str, position_m: ArrayLike, error: ArrayLike) -> tuple[Array, Array]:
     at, values = np.array(position_m, dtype=np.float64), np.array(error, dtype=np.float64)
-    if at.ndim != 1 or at.size < 1 or values.shape != at.shape or not np.all(np.diff(at) > 0) or not (np.all(np.isfinite(at)) and np.all(np.isfinite(values))):
+    if (
+        at.ndim != 1
+        or at.size < 1
+        or values.shape != at.shape
+        or not np.all(np.diff(at) > 0)
+        or not (np.all(np.isfinite(at)) and np.all(np.isfinite(values)))
+    ):
         raise DataError(f"{symbol(name)}: positions have shape {at.shape}, errors {values.shape}; expected (k,) twice, finite, positions ascending")
     return at, values
 

@@ -44,7 +44,9 @@ class Field:
     def __post_init__(self) -> None:
         shape = (3, self.x_m.size, self.y_m.size, self.z_m.size)
         if self.delta_m.shape != shape or min(shape) < 2 or not np.all(np.isfinite(self.delta_m)):
-            raise ValueError(f"field {self.name!r}: deviations have shape {self.delta_m.shape}; finite ones of {shape}, with at least 2 points each way, are expected")
+            raise ValueError(
+                f"field {self.name!r}: deviations have shape {self.delta_m.shape}; finite ones of {shape}, with at least 2 points each way, are expected"
+            )
 
     @property
     def length_m(self) -> Array:
@@ -109,7 +111,11 @@ def volume_chart(field: Field, *, tool_m: Sequence[float] = (0.0, 0.0, 0.0), key
         bar = figure.colorbar(mappable, cax=figure.add_axes((0.875, 0.18, 0.018, 0.6)))
         bar.set_label(f"|Δ| ({unit})", color=SOFT)
         bar.outline.set_visible(False)
-        _heading(figure, "Deviation of the tool all over the volume", key_numbers or f"largest {_text(longest)} at {_place(worst)}; arrows magnified {_times(magnified)}")
+        _heading(
+            figure,
+            "Deviation of the tool all over the volume",
+            key_numbers or f"largest {_text(longest)} at {_place(worst)}; arrows magnified {_times(magnified)}",
+        )
         svg = drawing.svg(figure, salt="volume")
     return Chart(
         svg=svg, title=f"Volumetric deviations, {visible(field.name, longest=40)}",
@@ -150,14 +156,34 @@ def slices_chart(fields: Sequence[Field], *, key_numbers: str = "") -> Chart:
                 axes = panels[row][column]
                 size = field.length_m[:, :, level]
                 shown = np.array([[units.in_unit(float(value), unit) for value in line] for line in size])
-                mesh = axes.pcolormesh(x, y, shown.T, cmap=COLORMAP, vmin=0.0, vmax=units.in_unit(longest, unit) or 1.0, shading="gouraud", rasterized=True)
+                mesh = axes.pcolormesh(
+                    x, y, shown.T, cmap=COLORMAP, vmin=0.0, vmax=units.in_unit(longest, unit) or 1.0, shading="gouraud", rasterized=True
+                )
                 step_x, step_y = (max(1, math.ceil(line.size / 7)) for line in (x, y))
                 gx, gy = np.meshgrid(x[::step_x], y[::step_y], indexing="ij")
                 arrows = field.delta_m[:2, ::step_x, ::step_y, level] * magnified * 1e3
-                axes.quiver(gx, gy, arrows[0], arrows[1], angles="xy", scale_units="xy", scale=1, color="white", width=0.007, headwidth=3.2, headlength=3.6, headaxislength=3.2)
+                axes.quiver(
+                    gx,
+                    gy,
+                    arrows[0],
+                    arrows[1],
+                    angles="xy",
+                    scale_units="xy",
+                    scale=1,
+                    color="white",
+                    width=0.007,
+                    headwidth=3.2,
+                    headlength=3.6,
+                    headaxislength=3.2,
+                )
                 axes.set_aspect("equal")
                 axes.grid(visible=False)
-                axes.set_title(f"{visible(field.name, longest=24)}, Z {typographic(f'{field.z_m[level] * 1e3:.4g}')} mm: up to {_text(float(size.max()))}", fontsize=10, color=INK, loc="left")
+                axes.set_title(
+                    f"{visible(field.name, longest=24)}, Z {typographic(f'{field.z_m[level] * 1e3:.4g}')} mm: up to {_text(float(size.max()))}",
+                    fontsize=10,
+                    color=INK,
+                    loc="left",
+                )
                 for axis in (axes.xaxis, axes.yaxis):
                     drawing.few_ticks(axis)
         for axes in panels[-1]:
@@ -168,7 +194,10 @@ def slices_chart(fields: Sequence[Field], *, key_numbers: str = "") -> Chart:
         bar = figure.colorbar(mesh, cax=figure.add_axes((0.925, 0.2, 0.012, 0.5)))
         bar.set_label(f"|Δ| ({unit})", color=SOFT)
         bar.outline.set_visible(False)
-        said = "; ".join(f"{visible(field.name, longest=24)}: up to {_text(float(field.length_m.max()))}, rms {_text(float(np.sqrt(np.mean(field.length_m**2))))}" for field in fields)
+        said = "; ".join(
+            f"{visible(field.name, longest=24)}: up to {_text(float(field.length_m.max()))}, rms {_text(float(np.sqrt(np.mean(field.length_m**2))))}"
+            for field in fields
+        )
         _heading(figure, "Slices through the volume", key_numbers or f"{said}; arrows magnified {_times(magnified)}")
         svg = drawing.svg(figure, salt="slices")
     return Chart(
@@ -199,7 +228,15 @@ def share_chart(fields: Sequence[Field], *, key_numbers: str = "") -> Chart:
             size = np.sort(field.length_m.ravel())
             share = np.arange(1, size.size + 1) / size.size * 100
             within = float(np.quantile(size, 0.95))
-            axes.step([units.in_unit(float(value), unit) for value in size], share, where="post", color=color, linestyle=dash, linewidth=1.8, label=visible(field.name, longest=40))
+            axes.step(
+                [units.in_unit(float(value), unit) for value in size],
+                share,
+                where="post",
+                color=color,
+                linestyle=dash,
+                linewidth=1.8,
+                label=visible(field.name, longest=40),
+            )
             axes.plot(units.in_unit(within, unit), 95, marker="o", color=color, markersize=6, markerfacecolor="white", markeredgewidth=1.6, zorder=5)
             said.append(f"{visible(field.name, longest=24)}: 95 % within {_text(within)}, largest {_text(float(size[-1]))}")
         axes.axhline(95, color=SOFT, linewidth=0.8, linestyle=(0, (2, 2)))

@@ -98,18 +98,10 @@ def evaluate(
     >>> f"{evaluate(turn, circle, axis='C', noise_m=1e-7)['E_X0C']:.1e}"
     '5.0e-06'
     """
-    about = _about(axis)
-    angles = vector("angle_rad", angle_rad, fewest=FEWEST_ANGLES)
-    points = table("position_m", position_m, (3, angles.size))
-    sigma = positive("noise_m", noise_m, "m")
+    about, sigma = _about(axis), positive("noise_m", noise_m, "m")
+    angles, points, which = _readings(angle_rad, position_m, ball, axis)
     centre = vector("centre_m", centre_m, size=3)
-    which = np.zeros(angles.size, dtype=np.int64) if ball is None else np.asarray(ball)
-    if which.shape != angles.shape or which.dtype.kind not in "iu":
-        raise DataError(f"ball has shape {which.shape} and type {which.dtype}; expected ({angles.size},) integers")
-    numbers = np.unique(which)
-    distinct = np.unique(np.round(np.mod(angles, 2 * math.pi), 9))
-    if distinct.size < FEWEST_ANGLES:
-        raise DataError(f"{distinct.size} different angles of {axis}; at least {FEWEST_ANGLES} tell the axis of rotation from the place of the ball")
+    numbers, distinct = np.unique(which), _distinct(angles)
     turned = np.stack([_rotation(about, angle) for angle in angles])
     fit = _fit(points, centre, turned, np.searchsorted(numbers, which), numbers.size, about, sigma)
     if not np.all(fit.estimate.determined[:4]):
@@ -125,13 +117,20 @@ def evaluate(
     u = 2 * np.sqrt(np.diag(covariance))
     residual = fit.residual_m
     keys = names(axis)
-    texts = (f"position of {axis} in {_LETTERS[first]}", f"position of {axis} in {_LETTERS[second]}", f"tilt of {axis} about {_LETTERS[first]}", f"tilt of {axis} about {_LETTERS[second]}")
+    texts = (
+        f"position of {axis} in {_LETTERS[first]}",
+        f"position of {axis} in {_LETTERS[second]}",
+        f"tilt of {axis} about {_LETTERS[first]}",
+        f"tilt of {axis} about {_LETTERS[second]}",
+    )
     place = centre.copy()
     place[[first, second]] += values[:2]
     span = _span(angles)
     flags = []
     if span < SHORT_ARC:
-        flags.append(f"an arc of {math.degrees(span):.3g}°: {keys[0]} and {keys[1]} are told from the ball's place only over the rise of the arc, as their U says")
+        flags.append(
+            f"an arc of {math.degrees(span):.3g}°: {keys[0]} and {keys[1]} are told from the ball's place only over the rise of the arc, as their U says"
+        )
     return Result(
         title=f"location errors of {axis}, {angles.size} ball centres over {math.degrees(span):.4g}°, {numbers.size} ball place{'s' if numbers.size > 1 else ''}",
         stated=(
@@ -162,7 +161,9 @@ def from_r_test(
     """
     about = _about(axis)
     angles = vector("angle_rad", angle_rad)
-    r, t, a = (vector(name, values, size=angles.size) for name, values in (("radial_m", radial_m), ("tangential_m", tangential_m), ("axial_m", axial_m)))
+    r, t, a = (
+        vector(name, values, size=angles.size) for name, values in (("radial_m", radial_m), ("tangential_m", tangential_m), ("axial_m", axial_m))
+    )
     radius = positive("radius_m", radius_m, "m")
     phase = angles + start_rad
     second, third = (about + 1) % 3, (about + 2) % 3
@@ -171,6 +172,23 @@ def from_r_test(
     points[second] = (radius + r) * np.cos(phase) - t * np.sin(phase)
     points[third] = (radius + r) * np.sin(phase) + t * np.cos(phase)
     return points + vector("centre_m", centre_m, size=3)[:, None]
+
+
+def _readings(angle_rad: ArrayLike, position_m: ArrayLike, ball: Sequence[int] | None, axis: str) -> tuple[Array, Array, NDArray[np.int64]]:
+    """Angles (n,), ball centres (3, n) and ball numbers (n,), checked."""
+    angles = vector("angle_rad", angle_rad, fewest=FEWEST_ANGLES)
+    points = table("position_m", position_m, (3, angles.size))
+    which = np.zeros(angles.size, dtype=np.int64) if ball is None else np.asarray(ball)
+    if which.shape != angles.shape or which.dtype.kind not in "iu":
+        raise DataError(f"ball has shape {which.shape} and type {which.dtype}; expected ({angles.size},) integers")
+    if _distinct(angles).size < FEWEST_ANGLES:
+        raise DataError(f"{_distinct(angles).size} different angles of {axis}; at least {FEWEST_ANGLES} tell the axis of rotation from the place of the ball")
+    return angles, points, which
+
+
+def _distinct(angles: Array) -> Array:
+    """Different angles within a turn."""
+    return np.unique(np.round(np.mod(angles, 2 * math.pi), 9))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

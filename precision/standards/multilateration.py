@@ -159,7 +159,9 @@ def multilaterate(
         if change < CONVERGED_M:
             break
     else:
-        raise DataError(f"multilateration: no convergence in {STEPS} steps (last change {change:.3g} m); look for a station's readings that belong to other points or another reflector")
+        raise DataError(
+            f"multilateration: no convergence in {STEPS} steps (last change {change:.3g} m); look for a station's readings that belong to other points or another reflector"
+        )
     equations = [_equations(station, placed[station.name], points[station.name], theta, instrument) for station in stations]
     found = identify(
         basis, equations, title=f"21 errors from distances of {len(stations)} stations to {sum(s.distance_m.size for s in stations)} points", assumed_zero=assumed_zero,
@@ -216,11 +218,15 @@ def placed_station(station: Station, reflector_m: Array, *, steps: int = 50) -> 
         columns = np.column_stack([*(-way / np.maximum(length, 1e-6)), *(-here)])
         step, _, rank, _ = np.linalg.lstsq(columns, d - (length - here.T @ dead), rcond=1e-9)
         if rank < columns.shape[1]:
-            raise DataError(f"station {station.name}: its place does not follow from its readings; the points lie in one plane or line with it. Measure points all over the volume")
+            raise DataError(
+                f"station {station.name}: its place does not follow from its readings; the points lie in one plane or line with it. Measure points all over the volume"
+            )
         place, dead = place + step[:3], dead + step[3:]
         if np.abs(step).max() < 1e-9:
             return Placed(place_m=place, dead_m={int(number): float(value) for number, value in zip(numbers, dead, strict=True)})
-    raise DataError(f"station {station.name}: no place fits its readings; are they of these points, in this order? Give `near_m`, where the station roughly is")
+    raise DataError(
+        f"station {station.name}: no place fits its readings; are they of these points, in this order? Give `near_m`, where the station roughly is"
+    )
 
 
 def advice(tools_m: Sequence[Sequence[float]]) -> str:
@@ -265,7 +271,11 @@ def _equations(station: Station, placed: Placed, points: Places, theta: Array, i
     """Linearised at θ and `placed`; the unknowns are the whole of θ, and steps of place and dead length."""
     model = distances(station, placed, points, theta)
     return Equations(
-        name=station.name, rows=model.rows, values=station.distance_m - model.reading_m + model.rows @ theta, sigma=instrument.sigma(model.length_m), own=model.own
+        name=station.name,
+        rows=model.rows,
+        values=station.distance_m - model.reading_m + model.rows @ theta,
+        sigma=instrument.sigma(model.length_m),
+        own=model.own,
     )
 
 
@@ -275,7 +285,9 @@ def _moved(name: str, placed: Placed, steps: Mapping[str, float]) -> Placed:
 
 
 def _places(name: str, placed: Placed) -> dict[str, float]:
-    return {f"{name} {axis}": float(placed.place_m[k]) for k, axis in enumerate("XYZ")} | {_dead(name, number): dead for number, dead in placed.dead_m.items()}
+    return {f"{name} {axis}": float(placed.place_m[k]) for k, axis in enumerate("XYZ")} | {
+        _dead(name, number): dead for number, dead in placed.dead_m.items()
+    }
 
 
 def _dead(name: str, number: int) -> str:
@@ -294,10 +306,14 @@ def _outliers(equations: Sequence[Equations], theta: Array, stations: Sequence[S
         spread = max(1.0, float(np.sqrt(np.mean(over**2))))
         for index in np.flatnonzero(over > OUTLIER * spread)[:3]:
             at = ", ".join(f"{axis} {value * 1e3:.4g}" for axis, value in zip("XYZ", station.position_m[:, index], strict=True))
-            found.append(f"station {station.name}, reading {index + 1} ({at} mm): residual {over[index]:.0f} times its standard deviation; a reading or a point is wrong there")
+            found.append(
+                f"station {station.name}, reading {index + 1} ({at} mm): residual {over[index]:.0f} times its standard deviation; a reading or a point is wrong there"
+            )
     return found
 
 
 def _enough(stations: Sequence[Station]) -> None:
     if len(stations) < FEWEST:
-        raise DataError(f"{len(stations)} stations; multilateration with self-calibration needs at least {FEWEST}, around the volume and not in one plane")
+        raise DataError(
+            f"{len(stations)} stations; multilateration with self-calibration needs at least {FEWEST}, around the volume and not in one plane"
+        )

@@ -51,7 +51,13 @@ class Check(Reported):
 
 
 def check_stations(
-    stations: Sequence[Planned], position_m: Array, basis: Basis, instrument: Instrument, *, assumed_zero: Sequence[str] = (), tool_m: Sequence[float] | None = None
+    stations: Sequence[Planned],
+    position_m: Array,
+    basis: Basis,
+    instrument: Instrument,
+    *,
+    assumed_zero: Sequence[str] = (),
+    tool_m: Sequence[float] | None = None,
 ) -> Check:
     """Rank and predicted U of a plan.
 
@@ -79,7 +85,9 @@ def check_stations(
         flags.append(f"{len(stations)} stations; at least {FEWEST} are needed to calibrate the stations with points that are each determined")
     figures = []
     if told.complete:
-        predicted = identify(basis, system.equations, title="prediction", assumed_zero=assumed_zero, common={"scale": lambda one: instrument.scale_u * read[one.name]})
+        predicted = identify(
+            basis, system.equations, title="prediction", assumed_zero=assumed_zero, common={"scale": lambda one: instrument.scale_u * read[one.name]}
+        )
         for name in NAMES:
             if name not in assumed_zero:
                 u = 2 * float(predicted.standard_uncertainty(name).max())
@@ -89,7 +97,9 @@ def check_stations(
     else:
         for name in NAMES:
             if name not in assumed_zero:
-                value: float | str = "not determined by this plan" if name in told.undetermined else "not predicted while other errors are not determined"
+                value: float | str = (
+                    "not determined by this plan" if name in told.undetermined else "not predicted while other errors are not determined"
+                )
                 figures.append(figure(f"U_{symbol(name)}", _told(name), value, "rad" if is_rotation(name) else "m", symbol=f"U({symbol(name)})"))
         flags.append(f"{told.sentence}. {advice([one.tool_m for one in stations])}")
     return Check(

@@ -31,7 +31,9 @@ from .reported import Reported, figure, keyed
 
 DRAWS: Final = 2000
 """Of the coefficients, for the U of ranges (JCGM 101): the quantile at 95.45 % is then known to 2 % or so."""
-CONVENTIONS: Final = "every error zero at the reference position, straightness without slope (least squares), squareness by ISO 230-1 (right-handed rotation)"
+CONVENTIONS: Final = (
+    "every error zero at the reference position, straightness without slope (least squares), squareness by ISO 230-1 (right-handed rotation)"
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -204,15 +206,21 @@ def identify(
         *(_bends(basis, system.free @ estimate.solution[:errors]) if curved else ()),
     ])  # fmt: skip
     theta = system.free @ estimate.solution[:errors]
-    own_u = np.sqrt((estimate.root[errors:] ** 2).sum(axis=1) * excess**2 + sum((s[errors:] ** 2 for s in effects.values()), np.zeros(len(system.own))))
+    own_u = np.sqrt(
+        (estimate.root[errors:] ** 2).sum(axis=1) * excess**2 + sum((s[errors:] ** 2 for s in effects.values()), np.zeros(len(system.own)))
+    )
     residual = _by_equations(equations, estimate.residual)
     notes = list(flags)
     if system.assumed:
-        notes.append(f"{', '.join(symbol(name) for name in system.assumed)} taken as zero, not measured: U leaves {'it' if len(system.assumed) == 1 else 'them'} out")
+        notes.append(
+            f"{', '.join(symbol(name) for name in system.assumed)} taken as zero, not measured: U leaves {'it' if len(system.assumed) == 1 else 'them'} out"
+        )
     if estimate.degrees == 0:
         notes.append("no redundancy: the residuals cannot show an error of the readings")
     elif estimate.excess > 1.5:
-        notes.append(f"residuals are {estimate.excess:.1f} times as large as the readings' uncertainty says; U is enlarged by that. Nodes too far apart, drift, or a wrong chain do this")
+        notes.append(
+            f"residuals are {estimate.excess:.1f} times as large as the readings' uncertainty says; U is enlarged by that. Nodes too far apart, drift, or a wrong chain do this"
+        )
     result = Identified(
         title=title, stated=(*stated, CONVENTIONS, f"chain {basis.chain}, {_nodes(basis)}", told.sentence), figures={}, flags=tuple(notes),
         machine=basis.machine(theta), basis=basis, theta=frozen(theta), root=frozen(root), rank=estimate.rank, unknowns=estimate.unknowns, condition=estimate.condition,
@@ -257,12 +265,23 @@ def _figures(result: Identified) -> list[Figure]:
             figures.append(figure(symbol(name), _long_name(name), "taken as zero, not measured", "rad"))
         else:
             column = basis.columns[name]
-            figures.append(figure(symbol(name), _long_name(name), float(result.theta[column][0]), "rad", 2 * float(result.standard_uncertainty(name)[0])))
+            figures.append(
+                figure(symbol(name), _long_name(name), float(result.theta[column][0]), "rad", 2 * float(result.standard_uncertainty(name)[0]))
+            )
     # Residuals of lengths and of angles have no common unit: those of lengths speak for the measurement where there are any.
     lengths = [values for name, values in result.residual.items() if not name.startswith("angle")]
     unit = "m" if lengths else "rad"
     pooled = np.concatenate(lengths or list(result.residual.values()))
-    figures.append(figure("residual", "residual of the fit (rms)", float(np.sqrt(np.mean(pooled**2))), unit, "it describes the fit, and enters the other U", symbol="rms(v)"))
+    figures.append(
+        figure(
+            "residual",
+            "residual of the fit (rms)",
+            float(np.sqrt(np.mean(pooled**2))),
+            unit,
+            "it describes the fit, and enters the other U",
+            symbol="rms(v)",
+        )
+    )
     return figures
 
 

@@ -54,7 +54,9 @@ class Diagonal:
         positive(f"noise of diagonal {self.name}", self.noise, "m")
         length = float(np.linalg.norm(np.subtract(self.end_m, self.start_m)))
         if not (length > 0 and np.all(s >= -1e-6) and np.all(s <= length + 1e-6)):
-            raise DataError(f"diagonal {self.name}: distances from {s.min():g} m to {s.max():g} m on a line of {length:g} m; expected distances from its start, on it")
+            raise DataError(
+                f"diagonal {self.name}: distances from {s.min():g} m to {s.max():g} m on a line of {length:g} m; expected distances from its start, on it"
+            )
 
     @property
     def direction(self) -> Array:
@@ -100,7 +102,9 @@ def identify_diagonals(
     estimate = system.solve()
     told = system.telling(estimate)
     if not told.determined:
-        raise DataError(f"{_title(diagonals)}: {told.sentence}; no error can be told apart. Ask for fewer, measure face diagonals in three planes, or lines")
+        raise DataError(
+            f"{_title(diagonals)}: {told.sentence}; no error can be told apart. Ask for fewer, measure face diagonals in three planes, or lines"
+        )
     lengths = {d.name: d.distance_m - d.distance_m[0] for d in diagonals}
     of_scale = system.solve(lambda one: scale_u * (lengths[one.name] - lengths[one.name].mean())).solution
     left = estimate.degrees - len(diagonals)  # a zero of each diagonal is taken off before
@@ -111,13 +115,22 @@ def identify_diagonals(
     figures = []
     for name in (name for name in NAMES if name in asked):
         figures.append(_figure(name, basis, theta, root, told, combinations))
-    flags = [f"{', '.join(symbol(name) for name in NAMES if name not in asked)} {'are as measured otherwise' if known else 'taken as zero'}: what they do goes into the errors above"]
+    flags = [
+        f"{', '.join(symbol(name) for name in NAMES if name not in asked)} {'are as measured otherwise' if known else 'taken as zero'}: what they do goes into the errors above"
+    ]
     if told.undetermined:
         flags.append(
             f"{', '.join(symbol(name) for name in told.undetermined)}: only {combinations} combination{'s' if combinations != 1 else ''} of their "
             f"{sum(name in told.undetermined for name in system.of_free)} coefficients {'are' if combinations != 1 else 'is'} known"
         )
-    return Result(title=_title(diagonals), stated=(f"chain {basis.chain}", told.sentence), figures=keyed(figures), flags=tuple(flags), told=told, combinations=combinations)
+    return Result(
+        title=_title(diagonals),
+        stated=(f"chain {basis.chain}", told.sentence),
+        figures=keyed(figures),
+        flags=tuple(flags),
+        told=told,
+        combinations=combinations,
+    )
 
 
 def diagonals_tell(diagonals: Sequence[Diagonal], basis: Basis, *, asked: Sequence[str] = NAMES) -> Telling:
@@ -126,7 +139,9 @@ def diagonals_tell(diagonals: Sequence[Diagonal], basis: Basis, *, asked: Sequen
     return system.telling(system.solve())
 
 
-def body_diagonals(corner_m: Sequence[float], sides_m: Sequence[float]) -> Mapping[str, tuple[tuple[float, float, float], tuple[float, float, float]]]:
+def body_diagonals(
+    corner_m: Sequence[float], sides_m: Sequence[float]
+) -> Mapping[str, tuple[tuple[float, float, float], tuple[float, float, float]]]:
     """Start and end of PPP, NPP, PNP, NNP in the box from `corner_m` (lowest X, Y, Z) with `sides_m`."""
     ends = {}
     for name, senses in (("PPP", (1, 1, 1)), ("NPP", (-1, 1, 1)), ("PNP", (1, -1, 1)), ("NNP", (-1, -1, 1))):
@@ -149,7 +164,9 @@ def _system(diagonals: Sequence[Diagonal], basis: Basis, asked: Sequence[str], k
             values = values - one.direction @ known.error(one.points_m, one.tool_m)
         rows = basis.displacement(one.points_m, one.direction, one.tool_m)
         # Least squares with a zero for each diagonal is the same as without its means.
-        equations.append(Equations(name=one.name, rows=rows - rows.mean(axis=0), values=values - values.mean(), sigma=np.full(values.size, one.noise)))
+        equations.append(
+            Equations(name=one.name, rows=rows - rows.mean(axis=0), values=values - values.mean(), sigma=np.full(values.size, one.noise))
+        )
     return System(basis, equations, assumed_zero=[name for name in NAMES if name not in asked])
 
 
@@ -164,7 +181,12 @@ def _figure(name: str, basis: Basis, theta: Array, root: Array, told: Telling, c
     long_name = "squareness" if name in SQUARENESS else "change over the travel" if not is_straightness(name) else "straightness"
     if name in told.undetermined:
         others = [symbol(other) for other in told.undetermined if other != name]
-        return figure(symbol(name), long_name, f"not determined: only together with {', '.join(others[:6]) or 'the zero of the readings'}{' …' if len(others) > 6 else ''}", unit)
+        return figure(
+            symbol(name),
+            long_name,
+            f"not determined: only together with {', '.join(others[:6]) or 'the zero of the readings'}{' …' if len(others) > 6 else ''}",
+            unit,
+        )
     columns = basis.columns[name]
     if name in SQUARENESS:
         return figure(symbol(name), long_name, float(theta[columns][0]), unit, 2 * float(np.linalg.norm(root[columns])))

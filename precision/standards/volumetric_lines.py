@@ -120,7 +120,9 @@ def identify_lines(
     equations = _equations(lines, basis, squareness or {})
     common: dict[str, Callable[[Equations], Array]] = {}
     if scale_u > 0:
-        common["scale"] = _by_name(equations, {line.key: scale_u * (line.position_m - line.position_m[0]) for line in lines if line.name[1] == line.name[2]})
+        common["scale"] = _by_name(
+            equations, {line.key: scale_u * (line.position_m - line.position_m[0]) for line in lines if line.name[1] == line.name[2]}
+        )
     if square_u_rad > 0:
         for square in dict.fromkeys(line.square for line in lines if line.square):
             pair = [line for line in lines if line.square == square]
@@ -157,7 +159,9 @@ def _equations(lines: Sequence[Line], basis: Basis, squareness: Mapping[str, Squ
         positive(f"standard uncertainty of {symbol(name)}", given.standard_uncertainty, "rad")
         row = np.zeros((1, basis.size))
         row[0, basis.columns[name]] = 1.0
-        equations.append(Equations(name=f"angle {symbol(name)}", rows=row, values=np.array([given.value]), sigma=np.array([given.standard_uncertainty])))
+        equations.append(
+            Equations(name=f"angle {symbol(name)}", rows=row, values=np.array([given.value]), sigma=np.array([given.standard_uncertainty]))
+        )
     return equations
 
 

@@ -55,7 +55,14 @@ class Result(Reported):
 
 
 def evaluate(
-    found: Identified | RigidBody, x_m: ArrayLike, y_m: ArrayLike, z_m: ArrayLike, *, tool_m: Sequence[float] = NO_TOOL, best_fit: bool = False, seed: int = 1
+    found: Identified | RigidBody,
+    x_m: ArrayLike,
+    y_m: ArrayLike,
+    z_m: ArrayLike,
+    *,
+    tool_m: Sequence[float] = NO_TOOL,
+    best_fit: bool = False,
+    seed: int = 1,
 ) -> Result:
     """Evaluate the map.
 
@@ -76,7 +83,9 @@ def evaluate(
     for axis, line, (low, high) in zip(AXES, (x, y, z), machine.travel_m, strict=True):
         slack = 1e-6 * (high - low)
         if isinstance(found, Identified) and (line[0] < low - slack or line[-1] > high + slack):
-            raise DataError(f"grid in {axis} from {line[0] * 1e3:g} to {line[-1] * 1e3:g} mm; the errors are known from {low * 1e3:g} to {high * 1e3:g} mm. Nothing is extrapolated")
+            raise DataError(
+                f"grid in {axis} from {line[0] * 1e3:g} to {line[-1] * 1e3:g} mm; the errors are known from {low * 1e3:g} to {high * 1e3:g} mm. Nothing is extrapolated"
+            )
     tool = (float(tool_m[0]), float(tool_m[1]), float(tool_m[2]))
     points = np.stack(np.meshgrid(x, y, z, indexing="ij"))
     delta = machine.grid(x, y, z, tool)
@@ -127,7 +136,9 @@ def _monte_carlo(found: Identified, points: Array, tool: tuple[float, float, flo
     if count > MOST_POINTS:
         raise DataError(f"{count} points; with U at most {MOST_POINTS} are evaluated: choose a coarser grid")
     at = found.basis.at(flat)
-    translate = np.concatenate([rows - rows[:1] for rows in (at.displacement(axis, tool) for axis in np.eye(3))])  # the first point is the lowest corner
+    translate = np.concatenate(
+        [rows - rows[:1] for rows in (at.displacement(axis, tool) for axis in np.eye(3))]
+    )  # the first point is the lowest corner
     rotate = np.concatenate([at.rotation(letter) for letter in "ABC"])
     u = 2 * np.linalg.norm(translate @ found.root, axis=1)
     draws = found.draws(DRAWS, seed=seed)

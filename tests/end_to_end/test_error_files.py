@@ -58,7 +58,10 @@ def test_the_published_etalon_excerpt_is_read() -> None:
 
 
 def test_curves_of_one_axis_at_different_positions_do_not_go_into_a_table() -> None:
-    two = Parameters(curves={"EXX": Curve(position=np.array([0.0, 1.0]), error=np.zeros(2)), "EYX": Curve(position=np.array([0.0, 0.5]), error=np.zeros(2))}, constants={})
+    two = Parameters(
+        curves={"EXX": Curve(position=np.array([0.0, 1.0]), error=np.zeros(2)), "EYX": Curve(position=np.array([0.0, 0.5]), error=np.zeros(2))},
+        constants={},
+    )
     assert "[EYX]" in etalon.write_parameters(two)
     with pytest.raises(DataError, match="EYX has other positions than EXX"):
         isg_csv.write_parameters(two)
@@ -77,7 +80,24 @@ def test_a_file_is_shown_and_says_what_it_lacks(file: Path, tmp_path: Path) -> N
 
 
 def test_a_file_is_drawn_reported_and_converted(file: Path, tmp_path: Path) -> None:
-    out = run("import", file, "--chain", "XYFZ", "--tool", "0 mm", "0 mm", "-120 mm", "--report", tmp_path / "m.html", "--plot", tmp_path / "m.svg", "--to", "isg-csv", "--out", tmp_path / "m.csv")
+    out = run(
+        "import",
+        file,
+        "--chain",
+        "XYFZ",
+        "--tool",
+        "0 mm",
+        "0 mm",
+        "-120 mm",
+        "--report",
+        tmp_path / "m.html",
+        "--plot",
+        tmp_path / "m.svg",
+        "--to",
+        "isg-csv",
+        "--out",
+        tmp_path / "m.csv",
+    )
     assert out.exit_code == 0, out.output
     assert "V_XYZ,X" in out.output
     assert "How to read" in (tmp_path / "m.html").read_text(encoding="utf-8")
@@ -106,7 +126,12 @@ def test_files_that_are_there_stay(file: Path, tmp_path: Path) -> None:
 
 
 def test_broken_files_are_refused_with_their_line(tmp_path: Path) -> None:
-    for text, says in (("[EXX]\nGridpoints = {\n0 0\n0 1\n}\n", "line 4"), ("[EXX]\nGridpoints = {\n0 0\n", "does not end"), ("X EXX\n0 zero\n", "line 2"), ("\0", "NUL")):
+    for text, says in (
+        ("[EXX]\nGridpoints = {\n0 0\n0 1\n}\n", "line 4"),
+        ("[EXX]\nGridpoints = {\n0 0\n", "does not end"),
+        ("X EXX\n0 zero\n", "line 2"),
+        ("\0", "NUL"),
+    ):
         path = tmp_path / "broken"
         path.write_text(text, encoding="utf-8")
         with pytest.raises(DataError, match=says):
@@ -139,9 +164,17 @@ def field(name: str, share: float = 1.0) -> Field:
 
 def test_charts_carry_units_key_numbers_and_words() -> None:
     body = machine(2)
-    functions = [Function(name=name, position_m=body.curve(name)[0], value=body.curve(name)[1], u=np.full(body.curve(name)[0].size, 1e-6)) for name in FUNCTIONS]
+    functions = [
+        Function(name=name, position_m=body.curve(name)[0], value=body.curve(name)[1], u=np.full(body.curve(name)[0].size, 1e-6))
+        for name in FUNCTIONS
+    ]
     largest = f"{np.linalg.norm(field('').delta_m, axis=0).max() * 1e6:.1f} µm"
-    for chart in (volume_chart(field("measured")), slices_chart([field("measured"), field("after", 0.1)]), share_chart([field("measured"), field("after", 0.1)]), functions_chart(functions)):
+    for chart in (
+        volume_chart(field("measured")),
+        slices_chart([field("measured"), field("after", 0.1)]),
+        share_chart([field("measured"), field("after", 0.1)]),
+        functions_chart(functions),
+    ):
         assert "µm" in chart.svg
         assert len(chart.how_to_read) > 60
         assert chart.alt.endswith(".")
@@ -157,7 +190,12 @@ def test_a_perfect_machine_is_drawn_too() -> None:
 
 def test_fields_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="same grid"):
-        slices_chart([field("a"), Field(name="b", x_m=np.array([0.0, 1.0]), y_m=np.array([0.0, 1.0]), z_m=np.array([0.0, 1.0]), delta_m=np.zeros((3, 2, 2, 2)))])
+        slices_chart(
+            [
+                field("a"),
+                Field(name="b", x_m=np.array([0.0, 1.0]), y_m=np.array([0.0, 1.0]), z_m=np.array([0.0, 1.0]), delta_m=np.zeros((3, 2, 2, 2))),
+            ]
+        )
     with pytest.raises(ValueError, match="finite ones"):
         Field(name="b", x_m=np.array([0.0, 1.0]), y_m=np.array([0.0, 1.0]), z_m=np.array([0.0, 1.0]), delta_m=np.zeros((3, 2, 2, 3)))
     with pytest.raises(ValueError, match="none of the 18"):

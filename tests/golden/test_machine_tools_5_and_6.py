@@ -25,11 +25,15 @@ LABORATORY = {"temperature_k": 293.15, "pressure_pa": 101_325.0, "relative_humid
 
 def constant_machine(chain: str) -> RigidBody:
     values = {"X": (5, -3, 2, 8, -12, 20), "Y": (-4, 6, 1, -15, 5, 10), "Z": (2, -1, -7, 11, -9, 4)}
-    curves = {f"E{letter}{axis}": ([-1.0, 1.0], [value * 1e-6] * 2) for axis, six in values.items() for letter, value in zip("XYZABC", six, strict=True)}
+    curves = {
+        f"E{letter}{axis}": ([-1.0, 1.0], [value * 1e-6] * 2) for axis, six in values.items() for letter, value in zip("XYZABC", six, strict=True)
+    }
     return RigidBody.from_curves(chain, curves)
 
 
-@pytest.mark.parametrize(("chain", "delta_um"), [("FXYZ", (2.65, 1.77, -2.32)), ("XFYZ", (2.65, 7.77, 1.28)), ("XYFZ", (0.65, 7.77, -1.72)), ("XYZF", (2.00, 9.42, -1.72))])
+@pytest.mark.parametrize(
+    ("chain", "delta_um"), [("FXYZ", (2.65, 1.77, -2.32)), ("XFYZ", (2.65, 7.77, 1.28)), ("XYFZ", (0.65, 7.77, -1.72)), ("XYZF", (2.00, 9.42, -1.72))]
+)
 def test_5_2_named_errors_add_up_as_worked_out_in_every_chain(chain: str, delta_um: tuple[float, float, float]) -> None:
     delta = constant_machine(chain).error([0.3, 0.2, -0.15], (0.010, -0.020, -0.120))
     assert np.round(delta * 1e6, 2) == pytest.approx(delta_um, abs=1e-12)
@@ -46,7 +50,10 @@ def test_5_3_axial_reading_of_a_tilted_axis_has_the_first_harmonic() -> None:
     assert (found["E_A0C"], found["E_B0C"]) == pytest.approx((20e-6, -10e-6), abs=1e-9)
 
 
-@pytest.mark.parametrize(("temperature_k", "pressure_pa", "digit"), [(300.0, 3536.58941, 1e-5), (500.0, 2_638_897.76, 1e-2), (600.0, 12_344_314.6, 0.1), (293.15, 2339.2148, 1e-4)])
+@pytest.mark.parametrize(
+    ("temperature_k", "pressure_pa", "digit"),
+    [(300.0, 3536.58941, 1e-5), (500.0, 2_638_897.76, 1e-2), (600.0, 12_344_314.6, 0.1), (293.15, 2339.2148, 1e-4)],
+)
 def test_6_1_saturation_vapour_pressure(temperature_k: float, pressure_pa: float, digit: float) -> None:
     assert float(saturation_vapour_pressure(temperature_k)) == pytest.approx(pressure_pa, abs=digit / 2)
 
@@ -58,7 +65,10 @@ def test_6_1_ciddors_own_saturation_pressure_is_near() -> None:
     assert own == pytest.approx(float(saturation_vapour_pressure(t)), rel=3e-5)
 
 
-@pytest.mark.parametrize(("celsius", "pressure_pa", "refractivity_e8"), [(20, 80e3, 21458.0), (20, 100e3, 26824.4), (20, 120e3, 32191.6), (10, 100e3, 27774.7), (30, 100e3, 25937.2)])
+@pytest.mark.parametrize(
+    ("celsius", "pressure_pa", "refractivity_e8"),
+    [(20, 80e3, 21458.0), (20, 100e3, 26824.4), (20, 120e3, 32191.6), (10, 100e3, 27774.7), (30, 100e3, 25937.2)],
+)
 def test_6_6_ciddor_in_dry_air(celsius: float, pressure_pa: float, refractivity_e8: float) -> None:
     n = ciddor(temperature_k=celsius + 273.15, pressure_pa=pressure_pa, relative_humidity=0.0, wavelength_m=WAVELENGTH_M)
     assert (float(n) - 1) * 1e8 == pytest.approx(refractivity_e8, abs=0.05)
@@ -76,11 +86,15 @@ def test_6_6_ciddor_in_measured_laboratory_air(celsius: float, pressure_pa: floa
 
 @pytest.mark.parametrize(("wavelength_m", "n"), [(633e-9, 1.0002713745), (350e-9, 1.0002808256), (400e-9, 1.0002775158)])
 def test_6_6_edlen_to_ten_decimals(wavelength_m: float, n: float) -> None:
-    assert float(edlen(temperature_k=293.15, pressure_pa=101_325.0, relative_humidity=0.5, wavelength_m=wavelength_m)) == pytest.approx(n, abs=0.6e-10)
+    assert float(edlen(temperature_k=293.15, pressure_pa=101_325.0, relative_humidity=0.5, wavelength_m=wavelength_m)) == pytest.approx(
+        n, abs=0.6e-10
+    )
 
 
 def test_6_6_edlen_in_dry_air() -> None:
-    assert float(edlen(temperature_k=293.15, pressure_pa=101_325.0, relative_humidity=0.0, wavelength_m=WAVELENGTH_M)) == pytest.approx(1.0002717990, abs=0.6e-10)
+    assert float(edlen(temperature_k=293.15, pressure_pa=101_325.0, relative_humidity=0.0, wavelength_m=WAVELENGTH_M)) == pytest.approx(
+        1.0002717990, abs=0.6e-10
+    )
 
 
 @pytest.mark.parametrize(("name", "step", "derivative", "digit"), [

@@ -139,7 +139,9 @@ def measured_lines(body: RigidBody, *, seed: int, noise: float = 0.1e-6, square_
             # A right-handed turn by φ moves the reference by φ×p; the reading falls by that. The error of the right angle turns the second side more.
             turn = np.cross(np.eye(3)["XYZ".index(normal)], np.eye(3)[axis])["XYZ".index(name[1])]
             value = value - turn * (50e-6 + (square_error if second else 0.0)) * x
-        made.append(Line(name=name, position_m=x, value=value + 0.3e-3 + rng.normal(size=x.size) * noise, noise=noise, at_m=at, tool_m=tool, square=square))
+        made.append(
+            Line(name=name, position_m=x, value=value + 0.3e-3 + rng.normal(size=x.size) * noise, noise=noise, at_m=at, tool_m=tool, square=square)
+        )
     return made
 
 
@@ -224,7 +226,9 @@ def diagonals(body: RigidBody, sides=(0.5, 0.4, 0.3), *, noise: float = 1e-7, fa
 
 
 SCALED = RigidBody.from_curves(
-    CHAIN, {"EXX": ([0, 0.5], [0, 2.5e-6]), "EYY": ([0, 0.4], [0, -1.2e-6]), "EZZ": ([0, 0.3], [0, 2.4e-6])}, {"C0Y": 20e-6, "B0Z": -12e-6, "A0Z": 7e-6}
+    CHAIN,
+    {"EXX": ([0, 0.5], [0, 2.5e-6]), "EYY": ([0, 0.4], [0, -1.2e-6]), "EZZ": ([0, 0.3], [0, 2.4e-6])},
+    {"C0Y": 20e-6, "B0Z": -12e-6, "A0Z": 7e-6},
 )
 
 
@@ -233,7 +237,9 @@ def test_2_body_diagonals_tell_squareness_but_not_one_scale_from_another() -> No
     basis = Basis.even(CHAIN, ((0, 0.5), (0, 0.4), (0, 0.3)), 2)
     lines = diagonals(SCALED, noise=1e-10)
     lengths = [(d.deviation_m[-1] - d.deviation_m[0]) * 1e6 for d in lines]
-    assert lengths == pytest.approx([-7.2832, 9.1218, 6.4064, 0.1839], abs=2e-3)  # the published ones; 0.1 nm of noise, and nanometres of second order
+    assert lengths == pytest.approx(
+        [-7.2832, 9.1218, 6.4064, 0.1839], abs=2e-3
+    )  # the published ones; 0.1 nm of noise, and nanometres of second order
     found = identify_diagonals(lines, basis)
     assert [found[key] for key in ("E_C0Y", "E_B0Z", "E_A0Z")] == pytest.approx([20e-6, -12e-6, 7e-6], abs=5e-9)
     assert (found.told.rank, found.told.unknowns, found.combinations) == (4, 6, 1)
@@ -410,7 +416,9 @@ def test_a_beam_that_was_interrupted_counts_from_a_new_zero() -> None:
     unaware = Station(name="station 1", position_m=first.position_m, distance_m=broken, tool_m=first.tool_m, near_m=PLACES[0])
     with pytest.raises(DataError, match=r"no convergence.*look for a station's readings"):
         multilaterate([unaware, *made[1:]], basis, LASER)
-    aware = Station(name="station 1", position_m=first.position_m, distance_m=broken, tool_m=first.tool_m, zeroing=(np.arange(broken.size) >= 60).astype(float))
+    aware = Station(
+        name="station 1", position_m=first.position_m, distance_m=broken, tool_m=first.tool_m, zeroing=(np.arange(broken.size) >= 60).astype(float)
+    )
     found = multilaterate([aware, *made[1:]], basis, LASER)
     assert fits(found, body)
     dead = found.stations["station 1"].dead_m
@@ -431,7 +439,9 @@ def test_a_wrong_reading_is_named_and_a_missing_one_left_out() -> None:
 def test_cubic_splines_follow_a_smooth_machine_with_fewer_nodes() -> None:
     basis = Basis.even(CHAIN, TRAVEL, 11)
     x = [np.linspace(low, high, 11) for low, high in TRAVEL]
-    curves = {name: (at, 5e-5 * np.sin(2.5 * (at - at[0]) / (at[-1] - at[0]) + k)) for k, name in enumerate(FUNCTIONS) for at in [x["XYZ".index(name[2])]]}
+    curves = {
+        name: (at, 5e-5 * np.sin(2.5 * (at - at[0]) / (at[-1] - at[0]) + k)) for k, name in enumerate(FUNCTIONS) for at in [x["XYZ".index(name[2])]]
+    }
     body = RigidBody.from_curves(CHAIN, curves, {"C0Y": 1e-5}).normalised(basis.reference_m)
     quiet = Instrument(noise_m=20e-9)
     made = stations(body, grid(8), seed=2, instrument=quiet)
