@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
-from precision.drivers.transport import open_transport
+from precision.drivers.transport import Transport, open_transport
+from precision.errors import LinkLost
 
 from . import address as addresses
 from .beside import Beside
@@ -45,11 +46,18 @@ class Place:
 
     def shell(self, *, timeout_s: float) -> Shell:
         """A new connection to the text server."""
-        return Shell(open_transport(self.machine.control, timeout_s=timeout_s), timeout_s=timeout_s)
+        return Shell(self._link(self.machine.control, timeout_s), timeout_s=timeout_s)
 
     def beside(self, *, timeout_s: float) -> Beside:
         """A new connection to the program beside the controller."""
-        return Beside(open_transport(self.machine.stream, timeout_s=timeout_s), timeout_s=timeout_s)
+        return Beside(self._link(self.machine.stream, timeout_s), timeout_s=timeout_s)
+
+    @staticmethod
+    def _link(address: str, timeout_s: float) -> Transport:
+        try:
+            return open_transport(address, timeout_s=timeout_s)
+        except LinkLost as lost:
+            raise LinkLost(f"{lost}. At a LinuxCNC there have to be [DISPLAY] DISPLAY = linuxcncrsh in the INI file, and stream.py beside it") from lost
 
     def release(self) -> None:
         """Let go; a private controller that nobody holds any more is taken down. Safe to call twice."""

@@ -15,13 +15,13 @@ from typing import Any, Final
 from precision.drivers.roles import Arc, Line
 from precision.drivers.supervisor import EmergencyStop, Nobody, Watch
 from precision.drivers.transport import SharedLink
-from precision.errors import DeviceError, DeviceFault, LinkLost, PlanError, SafetyStop
+from precision.errors import DeviceError, DeviceFault, PlanError, SafetyStop
 
 from . import codec
 from .beside import Beside
 from .connection import Place
 from .path import program
-from .shell import TAKEN, Shell, refused_connection
+from .shell import TAKEN, Shell
 
 _STATE_S: Final = 5.0
 """How long a change of state may take (wall time)."""
@@ -62,15 +62,12 @@ class LinuxCnc:
             raise
 
     def _connect(self) -> None:
+        self._beside = self._place.beside(timeout_s=self._timeout_s)
         try:
-            self._beside = self._place.beside(timeout_s=self._timeout_s)
-            try:
-                self._shell = self._place.shell(timeout_s=self._timeout_s)
-            except BaseException:
-                self._beside.close()
-                raise
-        except LinkLost as lost:
-            raise refused_connection(lost) from lost
+            self._shell = self._place.shell(timeout_s=self._timeout_s)
+        except BaseException:
+            self._beside.close()
+            raise
 
     # -- Device ----------------------------------------------------------------------------------------------------------------------
 

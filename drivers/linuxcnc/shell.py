@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from precision.drivers.transport import Transport
-from precision.errors import DeviceFault, LinkLost, ProtocolError, SafetyStop
+from precision.errors import DeviceFault, ProtocolError, SafetyStop
 
 from . import codec
 
@@ -131,8 +131,3 @@ class Shell:
             return DeviceFault(f"LinuxCNC does not take {self._sent[:60]!r}: this connection is not enabled; start linuxcncrsh with the usual --enablepw")
         self.link.drain()
         return ProtocolError(f"LinuxCNC answers {self._sent[:60]!r} with {message}; an answer to that is expected. Connect again")
-
-
-def refused_connection(error: LinkLost) -> LinkLost:
-    """The same, with what has to run there."""
-    return LinkLost(f"{error} For LinuxCNC: [DISPLAY] DISPLAY = linuxcncrsh in the INI file, and stream.py beside it")

@@ -232,7 +232,7 @@ class Client:
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket, self.unsent, self.line = sock, bytearray(greeting), b""
-        self.running = self.overrun = False
+        self.running = self.overrun = self.gone = False
         self.base = 0
         self.waiting = []
         self.spoke = time.monotonic()
@@ -243,11 +243,14 @@ class Client:
         self.flush()
 
     def flush(self):
-        if self.unsent:
+        if self.unsent and not self.gone:
             try:
                 del self.unsent[: self.socket.send(self.unsent)]
             except BlockingIOError:
                 return
+            except OSError:  # the other side has gone; the server forgets it in its own time
+                self.gone = True
+                self.unsent.clear()
 
 
 class Server:
@@ -290,11 +293,10 @@ class Server:
             self.take_rows()
             now = time.monotonic()
             for client in list(self.clients.values()):
-                try:
-                    if client.running and now - client.spoke > 0.5:
-                        client.send(frame(SAMPLES, len(self.channels), 0, max(0, self.sampler.index + 1 - client.base), 0, b"", client.overrun))
-                    client.flush()
-                except OSError:
+                if client.running and now - client.spoke > 0.5:
+                    client.send(frame(SAMPLES, len(self.channels), 0, max(0, self.sampler.index + 1 - client.base), 0, b"", client.overrun))
+                client.flush()
+                if client.gone:
                     self.forget(client)
             if now - self.last_row > 1.0 and not controller_lives():
                 self.leave("the controller has ended")
@@ -341,11 +343,8 @@ class Server:
         if len(client.line) > LINE_BYTES:
             self.forget(client)
             return
-        try:
-            for line in lines:
-                self.answer(client, line.decode("utf-8", "replace").strip())
-        except OSError:
-            self.forget(client)
+        for line in lines:
+            self.answer(client, line.decode("utf-8", "replace").strip())
 
     def answer(self, client, line):
         if not line:

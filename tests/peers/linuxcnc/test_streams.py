@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from precision.drivers import open_stream
 from precision.drivers.linuxcnc.cell import launch
 from precision.drivers.linuxcnc.driver import connect
 from precision.drivers.roles import Stream
+from precision.drivers.transport import open_transport
 from precision.errors import DeviceError
 from precision.runs.directory import RunDirectory
 
@@ -99,3 +102,17 @@ def test_any_pin_or_signal_can_be_streamed(linuxcnc: None) -> None:
         assert values["wanted"].max() == pytest.approx(0.1, rel=0.2)
     with pytest.raises(DeviceError, match="no HAL pin or signal 'not-there'"):
         launch.start(speed=10, pins=("a=not-there",))
+
+
+def test_a_client_that_goes_away_in_the_middle_takes_nobody_with_it(cell: launch.Cell) -> None:
+    """With frames under way, a question unanswered, and the connection reset rather than closed."""
+    for _ in range(20):
+        gone = open_transport(cell.address.partition("stream=")[2].join(("tcp://127.0.0.1:", "")))
+        gone.write(b"start\nwait 100000\nwait 3\n", timeout_s=1.0)
+        gone.read_available(0.02)
+        gone._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        gone.close()
+    stream = open_stream("linuxcnc", cell.address)
+    stream.start()
+    assert (block := stream.read(5.0)) is not None and block.lost == 0
+    stream.close()
