@@ -194,12 +194,10 @@ def _record(plan: Parameters, rig: Rig, one: Circle, sink: Sink, log: Callable[.
     column = [channel.name for channel in rig.ballbar.channels].index(CHANNEL)
     rig.ballbar.start()
     listening = Listening(rig.ballbar, column, threshold_m=circle.feed_in / 2, tail=round(circle.dwell / 2 * rate_hz))
-    try:
-        rig.controller.dwell(circle.dwell)
-        rig.controller.follow(path, feed_m_per_s=one.feed_m_per_s)
-        rig.controller.dwell(circle.dwell)
-    finally:
-        listening.leave_at_last()
+    # Whatever fails here goes straight to the guard, which stops the machine: nobody waits for the bar first.
+    rig.controller.dwell(circle.dwell)
+    rig.controller.follow(path, feed_m_per_s=one.feed_m_per_s)
+    rig.controller.dwell(circle.dwell)
     samples, values, lost = listening.heard()
     rig.ballbar.stop()
     for reason, count in lost:
@@ -226,18 +224,15 @@ class Listening:
         self._thread = threading.Thread(target=self._listen, name="ball bar", daemon=True)
         self._thread.start()
 
-    def leave_at_last(self) -> None:
-        """The motion is over: what belongs to it comes now, or never. Returns when it has come."""
-        self._last_call.set()
-        self._thread.join()
-
     def heard(self) -> tuple[NDArray[np.int64], NDArray[np.float64], list[tuple[str, int]]]:
-        """Numbers and values of the samples, (n,) each, and what is missing: (reason, samples).
+        """The motion is over: what belongs to it comes now, or never. Numbers and values of the samples, (n,) each, and what is missing: (reason, samples).
 
         Raises
         ------
         DeviceError     what went wrong while reading; or the bar was not in its travel
         """
+        self._last_call.set()
+        self._thread.join()
         if self._error is not None:
             raise self._error
         if not self._left:

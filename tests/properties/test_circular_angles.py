@@ -5,16 +5,19 @@ from __future__ import annotations
 import itertools
 import math
 import re
+import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from precision.benchmarks.circular import circles, envelope, preview
+from precision.benchmarks.circular import Rig, acquire, circles, envelope, preview
 from precision.benchmarks.circular_evaluation import analyse, angles
 from precision.benchmarks.circular_plan import Parameters
-from precision.errors import DataError, PlanError
+from precision.drivers.roles import Block, Channel
+from precision.errors import DataError, DeviceFault, PlanError
 from precision.plan import check
 
 RATE_HZ, RADIUS_M, FEED = 1000.0, 0.15, 0.05
@@ -89,3 +92,45 @@ def test_plans_that_make_no_sense_are_refused_with_their_place(section: dict[str
     with pytest.raises(PlanError, match=said) as refused:
         check(Parameters, section, name="test")
     assert "nothing was moved" in str(refused.value)
+
+
+class Bar:
+    """Streams nothing, for ever."""
+
+    channels = (Channel("extension", "m"),)
+    rate_hz = RATE_HZ
+
+    def __init__(self) -> None:
+        self.asked = threading.Event()
+
+    def start(self) -> None:
+        return None
+
+    def read(self, timeout_s: float) -> Block | None:
+        return None if self.asked.wait(timeout_s) else Block(first_sample=0, t_ns=0, values=np.empty((0, 1)))
+
+    def stop(self) -> None:
+        return None
+
+
+def test_what_fails_within_a_circle_reaches_the_guard_without_waiting_for_the_bar() -> None:
+    bar = Bar()
+    held_up: list[bool] = []
+
+    def follow(path: object, *, feed_m_per_s: float) -> None:
+        raise DeviceFault("an axis stands")
+
+    controller = SimpleNamespace(
+        homed=True, soft_limits=lambda: {axis: (-1.0, 1.0) for axis in "XYZ"}, max_feed=dict, move_to=lambda *_, **__: None, dwell=lambda s: None, follow=follow
+    )
+    rig = Rig(controller, bar, lambda what, position_m, length_m: None)  # type: ignore[arg-type]
+    try:
+        acquire(PLAN, rig, SimpleNamespace(), log=lambda event, **details: None, progress=lambda done, total: None)  # type: ignore[arg-type]
+    except DeviceFault:
+        held_up.append(bar.asked.is_set())
+        threads = [thread for thread in threading.enumerate() if thread.name == "ball bar"]
+        # The error is here while the bar's thread still waits for its first block: nobody joined it.
+        assert threads and all(thread.daemon for thread in threads)
+    finally:
+        bar.asked.set()
+    assert held_up == [False]
