@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from precision.errors import PlanError
+from precision.plan import DeviceSet
 
 from .plan_files import read_plan, ready_plans
 
@@ -35,3 +36,9 @@ def at_machine(plan: str, address: str) -> tuple[str, Sequence[str]]:
     if not roles:
         raise PlanError(f"--machine {address}: no device of {name} has the driver {drivers[0]!r}; set it under [devices], for example from positioning-linuxcnc")
     return name, [f"devices.{role}.address={address}" for role in roles]
+
+
+def private(devices: DeviceSet) -> bool:
+    """Whether all devices belong to a controller that is started for the run: nothing real moves, and nobody has to be asked."""
+    addresses = [device.address for device in devices.by_role.values()]
+    return bool(addresses) and all(address.partition("?")[0] == "linuxcnc://cell" for address in addresses)

@@ -32,6 +32,7 @@ def improve(machine: str, axis: str, plan: str, settings: tuple[str, ...], out: 
     from rich.console import Console
 
     from precision.benchmarks import comparing, improving
+    from precision.benchmarks.machine_address import private
     from precision.report.terminal import table
 
     console = Console()
@@ -42,6 +43,7 @@ def improve(machine: str, axis: str, plan: str, settings: tuple[str, ...], out: 
         click.echo(f"the table of {axis} that {run.name} was measured with is back; the controller adds it to within {installed.verified.worst_m * 1e9:.3g} nm")
         return
     good, ahead = improving.plan_for(axis, machine, settings, plan=plan)
+    yes = yes or private(good.devices)
     low, high = ahead.envelope_m[axis]
     _ask(f"{axis} at {machine} will home and move between {low * 1e3:.3f} and {high * 1e3:.3f} mm. Is the way free, and the emergency stop in reach?", yes=yes)
 

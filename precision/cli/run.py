@@ -87,7 +87,9 @@ def run(
             console.print(line, highlight=False, markup=False)
         console.print("dry run: nothing was connected and nothing moved", highlight=False)
         return
-    if ahead.envelope_m and not good.devices.simulated and not yes:
+    from precision.benchmarks.machine_address import private
+
+    if ahead.envelope_m and not good.devices.simulated and not private(good.devices) and not yes:
         _ask(good, ahead)
 
     from precision.benchmarks.execution import execute
