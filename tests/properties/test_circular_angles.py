@@ -24,7 +24,7 @@ RATE_HZ, RADIUS_M, FEED = 1000.0, 0.15, 0.05
 PLAN = check(Parameters, {"circle": {"radius": "150 mm", "feeds": ["3000 mm/min"], "feed_in": "1 mm"}}, name="test")
 
 
-def _recording(direction: int, *, before_s: float, ramp_s: float, after_s: float, feed: float = FEED) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+def _recording(direction: int, *, before_s: float, ramp_s: float, after_s: float, feed: float = FEED) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Time, extension and true angle: out, in over 1 mm, arc with equal ramps, out over 1 mm."""
     way, radial_s = RADIUS_M * math.radians(450), 1e-3 / feed
     arc_s = way / feed + ramp_s
@@ -125,7 +125,7 @@ def test_what_fails_within_a_circle_reaches_the_guard_without_waiting_for_the_ba
     )
     rig = Rig(controller, bar, lambda what, position_m, length_m: None)  # type: ignore[arg-type]
     try:
-        acquire(PLAN, rig, SimpleNamespace(), log=lambda event, **details: None, progress=lambda done, total: None)  # type: ignore[arg-type]
+        acquire(PLAN, rig, SimpleNamespace(), log=lambda event, **details: None, progress=lambda done, total: None)
     except DeviceFault:
         held_up.append(bar.asked.is_set())
         threads = [thread for thread in threading.enumerate() if thread.name == "ball bar"]
