@@ -85,8 +85,8 @@ def volume_chart(field: Field, *, tool_m: Sequence[float] = (0.0, 0.0, 0.0), key
         from matplotlib.colors import Normalize
         from matplotlib.figure import Figure
 
-        figure = Figure(figsize=(9.4, 6.6), dpi=72)
-        axes: Any = figure.add_axes((0.0, 0.0, 0.86, 0.9), projection="3d")
+        figure = Figure(figsize=(9.4, 5.9), dpi=72)
+        axes: Any = figure.add_axes((-0.06, -0.15, 0.98, 1.12), projection="3d")
         axes.set_proj_type("ortho")
         axes.view_init(elev=24, azim=-58)
         norm = Normalize(0.0, units.in_unit(longest, unit) or 1.0)
@@ -107,7 +107,7 @@ def volume_chart(field: Field, *, tool_m: Sequence[float] = (0.0, 0.0, 0.0), key
             drawing.few_ticks(getattr(axes, f"{name}axis"))
             getattr(axes, f"{name}axis").pane.set_alpha(0.0)
             getattr(axes, f"{name}axis")._axinfo["grid"].update({"color": FAINT, "linewidth": 0.6})
-        axes.set_box_aspect([max(span, 0.25 * max(spans)) for span in spans], zoom=0.93)
+        axes.set_box_aspect([max(span, 0.25 * max(spans)) for span in spans], zoom=0.98)
         bar = figure.colorbar(mappable, cax=figure.add_axes((0.875, 0.18, 0.018, 0.6)))
         bar.set_label(f"|Δ| ({unit})", color=SOFT)
         bar.outline.set_visible(False)
