@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from precision.errors import DataError
 from precision.figures import Figure
+from precision.report.difference_chart import Difference, difference_chart
 from precision.report.document import Cell, Column, Document, FigureRow, HeaderGroup, Note, Table
 from precision.units import text
 
@@ -137,9 +138,14 @@ def _table(title: str, changes: Mapping[str, Change]) -> Table:
 
 def _document(before: Outcome, after: Outcome, title: str, table: Table, changes: Mapping[str, Change], notes: tuple[str, ...]) -> Document:
     rows = [(label, one.run.name) for label, one in (("Before", before), ("After", after))]
+    pairs = [
+        Difference(symbol=one.before.symbol, unit=one.before.unit, before=abs(one.before.value), after=abs(one.after.value), uncertainty=one.uncertainty, verdict=one.verdict)
+        for one in changes.values() if one.before.value is not None and one.after.value is not None
+    ]  # fmt: skip
     return Document(
         title=f"Comparison: {title}",
         header=(HeaderGroup(title="Runs", rows=rows),),
+        charts=(difference_chart(pairs),) if any(one.before for one in pairs) else (),
         tables=(table,),
         notes=[Note(text=note, kind="flag") for note in notes]
         + [Note(text=f"{change.before.symbol}: {change.reason}.") for change in changes.values() if change.reason],

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from precision.runs.manifest import Manifest
 
+from .comparing_figures import compare
 from .procedure import Connected, Evaluation, Procedure, Readings
 from .spindle import COLUMNS, Rig, acquire, check, preview
 from .spindle_evaluation import analyse
@@ -27,6 +28,10 @@ def _evaluate(plan: Parameters, readings: Readings, manifest: Manifest, *, stand
     return Evaluation(document=report, result=result_dict(plan, analysis, report), analysis=analysis)
 
 
+_ECCENTRICITY = tuple(f"{name}_fundamental" for name in ("radial_rotating", "radial_x", "radial_y", "tilt_a", "tilt_b"))
+"""How the artefact was mounted: no merit of the spindle."""
+
+
 PROCEDURE = Procedure(
     name="spindle",
     title="error motions of a spindle (ISO 230-7)",
@@ -37,4 +42,5 @@ PROCEDURE = Procedure(
     check=check,
     acquire=acquire,
     evaluate=_evaluate,
+    compare=lambda before, after: compare(before, after, neither=_ECCENTRICITY),
 )
