@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from precision.compensation import klipper
-from precision.errors import DataError
+from precision.errors import DataError, PlanError
 from precision.figures import Figure
 from precision.report.document import Cell, Column, Table
 
@@ -35,12 +35,13 @@ def of(outcome: Outcome) -> Skew:
 
     Raises
     ------
-    DataError       another procedure, or no squareness that could be evaluated
+    PlanError       a run of another procedure
+    DataError       no squareness that could be evaluated
     """
     procedure = outcome.run.manifest.procedure
     figures = {row.figure.symbol: row.figure for row in outcome.document.rows}
     if procedure not in ("squareness", "diagonals"):
-        raise DataError(f"{outcome.run.name} is a run of {procedure!r}; skew comes from `precision run squareness` or `precision run diagonals`")
+        raise PlanError(f"{outcome.run.name} is a run of {procedure!r}; skew comes from `precision run squareness` or `precision run diagonals`")
     errors = {plane: figures[key] for plane, (key, _) in LEAN.items() if key in figures and figures[key].value is not None}
     if not errors:
         reasons = "; ".join(str(figures[key].reason) for key, _ in LEAN.values() if key in figures)

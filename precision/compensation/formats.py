@@ -170,8 +170,8 @@ def format_named(name: str) -> Format:
     """
     if name == "klipper":
         raise PlanError(
-            "klipper: its skew correction takes squareness errors, not the positioning error of one axis; see precision.compensation.klipper (SET_SKEW), "
-            "or give --for linuxcnc, grblhal ..."
+            "klipper: its skew correction takes squareness errors, not a table of one axis; `precision compensate RUN --for klipper` makes it from a squareness or "
+            "diagonal run"
         )
     if name not in FORMATS:
         raise PlanError(f"there is no format {name[:40]!r}; there are {', '.join(FORMATS)}")

@@ -10,7 +10,7 @@ import pytest
 
 from precision.benchmarks import skew
 from precision.compensation import klipper
-from precision.errors import DataError
+from precision.errors import PlanError
 from precision.figures import Figure
 
 C, B, A = 200e-6, -120e-6, 70e-6
@@ -56,5 +56,5 @@ def test_an_angle_above_ninety_degrees_is_corrected_as_the_rotation_that_it_is(p
 
 
 def test_another_run_has_no_skew() -> None:
-    with pytest.raises(DataError, match="skew comes from"):
+    with pytest.raises(PlanError, match="skew comes from"):
         skew.of(outcome("thermal", E_C0Y=C))
