@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from precision.errors import DataError
 from precision.figures import Figure
 from precision.kernels.moving import moving_mean_std
+from precision.models.encoder import unwrapped
 from precision.standards import scan_quality as standard
 from precision.standards import settling, slit
 from precision.uncertainty.readings import Readings as Gauge
@@ -100,8 +101,10 @@ def _error(plan: Parameters, readings: Readings) -> dict[str, Array]:
     reduction = plan.scan.reduction
     for axis in AXES:
         unit = "rad" if "R" in axis else "m"
-        wafer, reticle = readings[f"w_{axis}_{unit}"], readings[f"r_{axis}_{unit}"]
-        set_w = readings["y_set_m"] if axis == "y" else 0.0
+        set_w = readings["y_set_m"] if axis == "y" else np.zeros(readings["y_set_m"].size)
+        wafer, reticle = (
+            _counted(plan, readings[f"{letter}_{axis}_{unit}"], set_w * gain, readings["field"], unit) for letter, gain in (("w", 1.0), ("r", 1 / reduction))
+        )
         if not np.isfinite(wafer).any():
             continue
         if plan.evaluation.error == "wafer":
@@ -110,6 +113,19 @@ def _error(plan: Parameters, readings: Readings) -> dict[str, Array]:
             found[axis] = np.asarray((wafer - set_w) - reduction * (reticle - set_w / reduction))
     if "y" not in found:
         raise DataError("the log has no error in the scan direction y; w_y and, for the synchronisation error, r_y are needed")
+    return found
+
+
+def _counted(plan: Parameters, position: Array, set_point: Array, field: NDArray[np.int64], unit: str) -> Array:
+    """The position as the stage moved, where its counter wraps: unwrapped in each field, by whole wraps next to the set-point."""
+    wrap = plan.scan.encoder_wrap
+    if wrap is None or unit != "m" or not np.isfinite(position).any():
+        return position
+    found = np.array(position, dtype=np.float64)
+    for number in np.unique(field):
+        rows = field == number
+        moved = unwrapped(found[rows], wrap=wrap)
+        found[rows] = moved - np.rint(np.nanmedian(moved - set_point[rows]) / wrap) * wrap
     return found
 
 

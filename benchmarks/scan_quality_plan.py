@@ -25,6 +25,7 @@ class Scan(Strict):
     speed: Speed = Field("300 mm/s", gt=0, description="of the wafer while exposing")
     field_length: Length = Field("33 mm", gt=0, le=1, description="in the scan direction")
     settle: Time = Field("10 ms", ge=0, le=10, description="from the end of acceleration until the first point may be exposed: by specification, not by looking at the data")
+    encoder_wrap: Length | None = Field(None, gt=0, le=100, description="length after which the position counters start again; taken off before anything else")
     reduction: float = Field(0.25, ge=-1, le=1, description="M of the projection lens, with its sign")
 
 

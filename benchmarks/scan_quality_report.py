@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from precision.report.document import Cell, Column, Document, FigureTable, Note, Table
+from precision.report.document import Cell, Chart, Column, Document, FigureTable, Note, Table
 from precision.report.scan_charts import exposure_chart, moving_chart
+from precision.report.spectrum_charts import cumulative_chart
 from precision.runs.manifest import Manifest
+from precision.standards import cumulative_spectrum, psd
 from precision.units import text
 
 from .report_head import head, provenance
-from .scan_quality_evaluation import Analysis
+from .scan_quality_evaluation import Analysis, FieldTrace
 from .scan_quality_plan import Parameters
 
 HEADLINES = ("MA_y_max", "MSD_y_max", "MA_y_m3s", "MA_y_997")
@@ -57,7 +59,7 @@ def document(plan: Parameters, analysis: Analysis, manifest: Manifest, *, stoppe
         subtitle=f"{len(result.fields)} fields, slit of {plan.slit.height * 1e3:g} mm" + (", virtual scanner" if manifest.simulated else ""),
         header=head(plan, manifest, test=test),
         figures=tables,
-        charts=[moving_chart(analysis.traces, limits_m=(plan.limits.MA_y_max, plan.limits.MSD_y_max), key_numbers=key), exposure_chart(worst)],
+        charts=[moving_chart(analysis.traces, limits_m=(plan.limits.MA_y_max, plan.limits.MSD_y_max), key_numbers=key), exposure_chart(worst), *_cumulative(analysis, worst)],
         tables=[_fields(analysis)],
         notes=notes,
         provenance=provenance(manifest),
@@ -80,6 +82,19 @@ def result_dict(plan: Parameters, analysis: Analysis, report: Document) -> dict[
         "verdict": None if verdict is None else {"outcome": verdict.outcome.name.lower(), "headline": verdict.headline, "detail": verdict.detail},
         "uncertainty_reason": analysis.uncertainty_reason,
     }
+
+
+def _cumulative(analysis: Analysis, trace: FieldTrace) -> list[Chart]:
+    """Cumulative spectrum of the error of y while the worst field was exposed, where the exposure is long enough for one."""
+    inside = (trace.time_s >= trace.begin_s) & (trace.time_s <= trace.end_s)
+    if inside.sum() < 512:
+        return []
+    found = cumulative_spectrum.evaluate(psd.evaluate(trace.error_m[inside], rate_hz=analysis.rate_hz, unit="m", segment=int(inside.sum()) // 2))
+    rms = found.figures["rms"].value or 0.0
+    return [cumulative_chart(
+        "error in y", "m", found.frequency_hz, found.amplitude_upwards, found.amplitude_downwards, title=f"Cumulative spectrum of field {trace.field}",
+        key_numbers=f"rms {text(rms, 'm', digits=3)} while exposing; half of the variance below {(found.figures['f_50'].value or 0.0):.3g} Hz",
+    )]  # fmt: skip
 
 
 def _fields(analysis: Analysis) -> Table:

@@ -132,6 +132,14 @@ def test_settling_to_the_limits_is_timed_in_every_field() -> None:
     assert all(time is not None and 0.015 < time < 0.040 for time in times)  # centre of the first window that stays inside: half a slit after 10 ms or so
 
 
+def test_counters_that_wrap_change_nothing_once_their_wrap_is_stated() -> None:
+    columns = dict(logged())
+    for name in ("w_y_m", "r_y_m"):
+        columns[name] = np.mod(columns[name] + 0.004, 0.010) - 0.004
+    stated = analyse(plan(scan={"encoder_wrap": "10 mm"}), columns)
+    assert stated.result["MA_y_max"] == pytest.approx(analyse(plan(), logged()).result["MA_y_max"], rel=1e-4)  # 1e-16 of 10 mm under 1 nm
+
+
 def test_a_gap_inside_an_exposure_is_refused_naming_the_field() -> None:
     columns = logged()
     each = columns["t_s"].size // 4
