@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 
 from precision.drivers.roles import Stream
 from precision.errors import DataError, PlanError
+from precision.figures import Figure
 from precision.report.document import Document, FigureTable, Note
 from precision.report.settling_charts import settling_chart
 from precision.runs.capture import Column
 from precision.runs.manifest import Manifest
 from precision.standards import incremental_motion, sampling, step_and_settle
+from precision.standards.reported import figure
+from precision.uncertainty.readings import largest_normal
 from precision.units import text
 
 from .procedure import Connected, Evaluation, Outlook, Procedure, Readings, Sink
@@ -27,26 +30,28 @@ from .streaming_bench import opened
 
 Array = NDArray[np.float64]
 
-COLUMNS: Final = (Column("t_s", "f8", "s"), Column("set_m", "f8", "m"), Column("position_m", "f8", "m"))
+COLUMNS: Final = (Column("t_s", "f8", "s"), Column("set_m", "f8", "m"), Column("position_m", "f8", "m"), Column("cross_m", "f8", "m"))
 CHANNELS: Final = {"set": "set_m", "position": "position_m"}
 HEADLINES: Final = ("t_exit_max", "t_entry_max", "t_moving_max", "t_exit_mean")
 
 
 @dataclass(frozen=True, slots=True)
 class Rig:
-    """The stage's log, as a stream with channels set and position (m)."""
+    """The stage's log, as a stream with channels set and position (m), and cross, the axis that is held at rest, where there is one."""
 
     stage: Stream
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Analysis:
-    """settled : of all steps. plateaus : the staircase of means after settling, or None with `no_plateaus`. ends_s : where each reference came to rest."""
+    """settled : of all steps. plateaus : the staircase of means after settling, or None with `no_plateaus`. ends_s : where each reference came to rest.
+    cross : largest excursion of the axis that is held at rest, or None where it was not logged."""
 
     settled: step_and_settle.Result
     plateaus: incremental_motion.Result | None
     no_plateaus: str
     ends_s: Array
+    cross: Figure | None
 
 
 def _outlook(plan: Parameters) -> Outlook:
@@ -83,7 +88,8 @@ def _check(plan: Parameters, rig: Rig) -> None:
 
 def _acquire(plan: Parameters, rig: Rig, sink: Sink, *, log: Callable[..., None], progress: Callable[[int, int], None]) -> None:
     samples = round((2 * plan.staircase.steps + 1) * plan.staircase.hold * rig.stage.rate_hz)
-    record(rig.stage, COLUMNS, CHANNELS, sink, samples=samples, log=log, progress=lambda done, total: progress(100 * done // total, 100))
+    names = {**CHANNELS, **({"cross": "cross_m"} if any(channel.name == "cross" for channel in rig.stage.channels) else {})}
+    record(rig.stage, COLUMNS, names, sink, samples=samples, log=log, progress=lambda done, total: progress(100 * done // total, 100))
 
 
 def analyse(plan: Parameters, readings: Readings) -> Analysis:
@@ -103,7 +109,16 @@ def analyse(plan: Parameters, readings: Readings) -> Analysis:
     limits = step_and_settle.Limits(band=wanted.band, dwell_s=wanted.dwell, window_s=wanted.window, mean=wanted.mean, std=wanted.std)
     settled = step_and_settle.evaluate(time, error, ends.tolist(), limits)
     plateaus, reason = _plateaus(plan, time, np.asarray(readings["position_m"]), set_m, ends, settled)
-    return Analysis(settled=settled, plateaus=plateaus, no_plateaus=reason, ends_s=ends)
+    return Analysis(settled=settled, plateaus=plateaus, no_plateaus=reason, ends_s=ends, cross=_cross(readings))
+
+
+def _cross(readings: Readings) -> Figure | None:
+    """Largest excursion of the axis at rest from its mean; U is what the sensor's noise may add to the largest of so many readings."""
+    cross = np.asarray(readings["cross_m"]) if "cross_m" in readings else np.array([np.nan])
+    if not np.isfinite(cross).all():
+        return None
+    noise = float(np.diff(cross).std() / np.sqrt(2))
+    return figure("cross", "largest excursion of the other axis, held at rest", float(np.abs(cross - np.median(cross)).max()), "m", largest_normal(cross.size) * noise, symbol="cross")
 
 
 def _plateaus(
@@ -145,6 +160,8 @@ def _document(plan: Parameters, found: Analysis, readings: Readings, manifest: M
     key = f"slowest step: {text(slowest.value, 's', digits=3)} to ±{text(plan.evaluation.band, 'm', digits=2)} (last exit)" if slowest.value is not None else str(slowest.reason)
     tables = [FigureTable.of("Settling time", figures.values(), limits=present, headline=[k for k in HEADLINES if k in figures])]
     notes = [Note(text=flag, kind="flag") for flag in found.settled.flags]
+    if found.cross is not None:
+        tables.append(FigureTable.of("Cross-talk", [found.cross]))
     if found.plateaus is not None:
         own = [replace(figure, key=f"plateau_{figure.key}") for figure in found.plateaus.figures.values()]
         tables.append(FigureTable.of("Steps between the settled plateaus", [figure for figure in own if figure.unit == "m"]))

@@ -1,6 +1,6 @@
 """`python -m precision.drivers.lab.nano_serve BENCH`: a nanopositioner or its interferometer, as frames on 127.0.0.1.
 
-    steps       set-point and sensor of the stage; control line `staircase COUNT STEP_M HOLD_S` before `start`: so many steps up and down, each held
+    steps       set-point and sensor of one axis of the stage, and the other axis, held at 0; control line `staircase COUNT STEP_M HOLD_S` before `start`: so many steps up and down, each held
     signals     cosine and sine of the interferometer while a slide moves; control line `sweep M_PER_S SECONDS` before `start`
 
 The stream ends with the motion. Time is the bench's own: by default it waits for nothing. The first line on standard output is JSON, {"stream": address,
@@ -77,7 +77,7 @@ class StepBench(Bench):
     """The stage under a staircase."""
 
     header = Header(
-        identity="virtual flexure nanopositioner, capacitive sensor", rate_hz=RATE_HZ, simulated=True, channels=(Quantity("set", "m"), Quantity("position", "m")),
+        identity="virtual flexure nanopositioner, capacitive sensor", rate_hz=RATE_HZ, simulated=True, channels=(Quantity("set", "m"), Quantity("position", "m"), Quantity("cross", "m")),
     )  # fmt: skip
 
     @property
@@ -89,8 +89,9 @@ class StepBench(Bench):
         if count != int(count) or not 0 < abs(count * step_m) <= TRAVEL_M or 2 * count * hold_s * RATE_HZ > MOST_SAMPLES:
             raise ValueError(f"{text[:60]!r}: whole steps within ±{TRAVEL_M * 1e6:g} µm, and at most {MOST_SAMPLES} samples are expected")
         set_m = nanopositioner.staircase(int(count), step_m, hold_s)
-        _, seen = nanopositioner.respond(self.stage, self.seed, set_m)
-        self.values = np.stack([set_m, seen], axis=1)
+        true, seen = nanopositioner.respond(self.stage, self.seed, set_m)
+        _, cross = nanopositioner.other_axis(self.stage, self.seed, true)
+        self.values = np.stack([set_m, seen, cross], axis=1)
         return {"samples": len(self.values)}
 
 

@@ -35,6 +35,8 @@ class Stage:
     creep_s: float = 8.0
     sensor_m: float = 0.4e-9
     amplifier_m: float = 0.5e-9
+    crosstalk: float = 0.004
+    """Of the motion of one axis that pushes the other."""
 
     @classmethod
     def drawn(cls, seed: int) -> Stage:
@@ -42,7 +44,7 @@ class Stage:
         unit = Channel(seed, "nanopositioner/parameters")
         mode = 420.0 * (0.85 + 0.3 * unit.uniform(0))
         damping = 0.02 * (0.8 + 0.4 * unit.uniform(1))
-        return cls(mode_hz=mode, damping=damping, integral_per_s=0.55 * 2 * damping * 2 * math.pi * mode, hysteresis=0.12 * (0.7 + 0.6 * unit.uniform(2)), creep=0.015 * (0.7 + 0.6 * unit.uniform(3)))
+        return cls(mode_hz=mode, damping=damping, integral_per_s=0.55 * 2 * damping * 2 * math.pi * mode, hysteresis=0.12 * (0.7 + 0.6 * unit.uniform(2)), creep=0.015 * (0.7 + 0.6 * unit.uniform(3)), crosstalk=0.004 * (0.5 + unit.uniform(4)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,21 +81,22 @@ def staircase(count: int, step_m: float, hold_s: float) -> Array:
     return np.repeat(levels, round(hold_s * RATE_HZ))
 
 
-def respond(stage: Stage, seed: int, set_m: Array) -> tuple[Array, Array]:
-    """(n,) m: true position, and what the capacitive sensor says of it."""
+def respond(stage: Stage, seed: int, set_m: Array, *, pushed_m: Array | None = None, axis: str = "x") -> tuple[Array, Array]:
+    """(n,) m: true position of one axis, and what its capacitive sensor says of it. pushed_m : (n,) what the other axis would move it by without control."""
     from scipy.linalg import expm
 
     w, zeta = 2 * math.pi * stage.mode_hz, stage.damping
     whole = expm(np.array([[0.0, 1.0, 0.0], [-w * w, -2 * zeta * w, w * w], [0.0, 0.0, 0.0]]) * _TS)
     count = set_m.size
-    sensor = stage.sensor_m * Channel(seed, "nanopositioner/sensor").normals(0, count)
-    amplifier = stage.amplifier_m * Channel(seed, "nanopositioner/amplifier").normals(0, count)
+    sensor = stage.sensor_m * Channel(seed, f"nanopositioner/{axis}/sensor").normals(0, count)
+    amplifier = stage.amplifier_m * Channel(seed, f"nanopositioner/{axis}/amplifier").normals(0, count)
     true = np.empty(count)
     plays = [0.0] * 6
     widths = [0.5e-6 * (k + 1) for k in range(6)]
     x = v = command = crept = 0.0
     a11, a12, b1, a21, a22, b2 = whole[0, 0], whole[0, 1], whole[0, 2], whole[1, 0], whole[1, 1], whole[1, 2]
     slow = _TS / stage.creep_s
+    pushed = np.zeros(count) if pushed_m is None else pushed_m
     for n in range(count):
         true[n] = x
         command += stage.integral_per_s * _TS * (set_m[n] - (x + sensor[n]))
@@ -103,9 +106,14 @@ def respond(stage: Stage, seed: int, set_m: Array) -> tuple[Array, Array]:
             lag += command - plays[k]
         expanded = command - stage.hysteresis * lag / len(widths)
         crept += slow * (stage.creep * expanded - crept)
-        force = expanded + crept + amplifier[n]
+        force = expanded + crept + amplifier[n] + pushed[n]
         x, v = a11 * x + a12 * v + b1 * force, a21 * x + a22 * v + b2 * force
     return true, true + sensor
+
+
+def other_axis(stage: Stage, seed: int, true_m: Array) -> tuple[Array, Array]:
+    """(n,) m: true position of the axis that is held at 0 while the other is at `true_m`, and what its sensor says."""
+    return respond(stage, seed, np.zeros_like(true_m), pushed_m=stage.crosstalk * true_m, axis="y")
 
 
 def sweep_phase(seed: int, time_s: Array, speed_m_per_s: float) -> tuple[Array, Array]:

@@ -71,6 +71,18 @@ def test_settling_of_every_step_is_that_of_the_true_position(seed: int) -> None:
     assert found.plateaus is not None or "steps" in found.no_plateaus
 
 
+def test_the_axis_at_rest_is_pushed_by_the_other_as_much_as_it_is_said() -> None:
+    wanted = plan("step-settle", StepPlan, 2, staircase={"steps": 3, "hold": "0.2 s"})
+    columns, _ = measured(step_settle_procedure.PROCEDURE, wanted)
+    found = step_settle_procedure.analyse(wanted, columns).cross
+    stage = lab.Stage.drawn(2)
+    true, _ = lab.respond(stage, 2, columns["set_m"])
+    cross, _ = lab.other_axis(stage, 2, true)
+    assert found is not None
+    assert abs(found.value - np.abs(cross - np.median(cross)).max()) <= found.uncertainty  # type: ignore[operator]
+    assert found.value > 1e-9  # a step of 1 µm and 0.2 to 0.6 % of it, before the controller takes it out  # type: ignore[operator]
+
+
 def test_the_loop_is_stable_for_every_seed() -> None:
     for seed in range(50):
         stage = lab.Stage.drawn(seed)
