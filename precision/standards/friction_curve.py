@@ -22,6 +22,8 @@ from .reported import Reported, figure, keyed
 FEWEST: Final = 6
 _GRID: Final = 200
 """Stribeck velocities tried, evenly in logarithm, before the best one is refined."""
+_FALL: Final = 2.0
+"""Uncertainties by which F_s − F_c must differ from zero: v_s is chosen to make the most of noise, so that one would see a fall in every tenth flat curve."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -63,9 +65,9 @@ def evaluate(velocity: ArrayLike, force: ArrayLike, *, force_unit: str = "N", un
     static = np.array([1.0, 1.0, *[0.0] * (theta.size - 1)])
     u = 2 * np.sqrt(np.diag(covariance))
     u_static = 2 * math.sqrt(max(float(static @ covariance @ static), 0.0))
-    no_fall = bool(abs(theta[1]) <= u[1])
+    no_fall = bool(abs(theta[1]) <= _FALL * u[1])
     if no_fall:
-        stribeck: float | str = f"no fall of friction: F_s − F_c is {theta[1]:.3g} {force_unit}, its uncertainty {u[1]:.3g} {force_unit}"
+        stribeck: float | str = f"no fall of friction: F_s − F_c is {theta[1]:.3g} {force_unit}, its uncertainty {u[1]:.3g} {force_unit}, {_FALL:g} times which it must exceed"
     else:
         stribeck = v_s
     figures = [

@@ -38,12 +38,15 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     assert sum(inside) >= 200 * 0.944 - 13
 
 
-def test_friction_that_does_not_fall_has_no_stribeck_velocity() -> None:
-    flat = 5.0 * np.sign(VELOCITY) + 20.0 * VELOCITY + np.random.default_rng(2).normal(scale=0.05, size=VELOCITY.size)
-    found = evaluate(VELOCITY, flat)
-    assert found["stribeck_velocity"] is None
-    assert "no fall" in str(found.figures["stribeck_velocity"].reason)
-    assert found["coulomb"] == pytest.approx(5.0, abs=0.2)
+def test_friction_that_does_not_fall_seldom_has_a_stribeck_velocity() -> None:
+    seen = 0
+    for seed in range(50):
+        found = evaluate(VELOCITY, 5.0 * np.sign(VELOCITY) + 20.0 * VELOCITY + np.random.default_rng(seed).normal(scale=0.05, size=VELOCITY.size))
+        if found["stribeck_velocity"] is not None:
+            seen += 1
+        else:
+            assert "no fall" in str(found.figures["stribeck_velocity"].reason)
+    assert seen <= 2  # one uncertainty would let 5 of 50 pass
 
 
 def test_one_direction_counts_the_offset_as_friction_and_says_so() -> None:
