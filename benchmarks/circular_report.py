@@ -22,7 +22,7 @@ from precision.standards.reference_circles import minimum_zone
 
 from .circular_evaluation import Analysis, Feed
 from .circular_plan import Evaluated, Parameters, RecordedCircle
-from .report_head import head, provenance
+from .report_head import head, provenance, verdict_dict
 
 HEADLINES: Final = ("G_XY", "G_YX", "G_b", "D")
 _LIMITED: Final = {"G": ("G_XY", "G_YX"), "G_b": ("G_b",), "F_max": ("F_max_XY", "F_max_YX"), "F_min": ("F_min_XY", "F_min_YX"), "D": ("D",)}
@@ -71,7 +71,6 @@ def document(plan: Evaluated, analysis: Analysis, manifest: Manifest, *, stopped
 
 def result_dict(plan: Evaluated, analysis: Analysis, document: Document) -> dict[str, Any]:
     """result.json: the figures in full, without anything that depends on when or where they were computed."""
-    verdict = document.verdict
     return {
         "schema": 1,
         "procedure": plan.procedure,
@@ -88,7 +87,7 @@ def result_dict(plan: Evaluated, analysis: Analysis, document: Document) -> dict
             for one in analysis.feeds
         ],
         "limits": {key: value for key in _LIMITED if (value := getattr(plan.limits, key)) is not None},
-        "verdict": None if verdict is None else {"outcome": verdict.outcome.name.lower(), "headline": verdict.headline, "detail": verdict.detail},
+        "verdict": verdict_dict(document),
         "uncertainty_reason": analysis.uncertainty_reason or None,
     }
 

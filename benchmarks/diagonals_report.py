@@ -12,7 +12,7 @@ from precision.units import text
 
 from .diagonals_evaluation import Analysis, temperature_words
 from .diagonals_plan import Parameters
-from .report_head import head, provenance
+from .report_head import head, provenance, verdict_dict
 
 HEADLINES = ("E_D", "B_D", "E_C0Y", "E_B0Z", "E_A0Z")
 
@@ -64,7 +64,6 @@ def document(plan: Parameters, analysis: Analysis, manifest: Manifest, *, stoppe
 
 def result_dict(plan: Parameters, analysis: Analysis, report: Document) -> dict[str, Any]:
     """result.json."""
-    verdict = report.verdict
     return {
         "schema": 1,
         "procedure": plan.procedure,
@@ -74,6 +73,6 @@ def result_dict(plan: Parameters, analysis: Analysis, report: Document) -> dict[
         "flags": list(analysis.result.flags),
         "missing": list(analysis.missing),
         "limits": {key: float(value) for key, value in plan.limits.model_dump(exclude_none=True).items()},
-        "verdict": None if verdict is None else {"outcome": verdict.outcome.name.lower(), "headline": verdict.headline, "detail": verdict.detail},
+        "verdict": verdict_dict(report),
         "uncertainty_reason": analysis.uncertainty_reason,
     }

@@ -21,7 +21,7 @@ from precision.units import text
 
 from .linearity_plan import Parameters
 from .procedure import Connected, Evaluation, Outlook, Procedure, Readings, Sink
-from .report_head import head, provenance
+from .report_head import head, provenance, verdict_dict
 from .streaming import record
 from .streaming_bench import opened
 
@@ -121,14 +121,13 @@ def _document(plan: Parameters, found: Linearity, manifest: Manifest, stopped: s
 def _evaluate(plan: Parameters, readings: Readings, manifest: Manifest, *, standard: str | None = None, stopped: str | None = None) -> Evaluation:
     found = analyse(plan, readings)
     report = _document(plan, found, manifest, stopped)
-    verdict = report.verdict
     result: dict[str, Any] = {
         "schema": 1,
         "procedure": plan.procedure,
         "figures": {row.figure.key: row.figure.to_dict() for row in report.rows},
         "harmonics": [[h.order, h.amplitude_m, h.phase_rad, h.uncertainty_m] for h in found.harmonics],
         "flags": list(found.flags),
-        "verdict": None if verdict is None else {"outcome": verdict.outcome.name.lower(), "headline": verdict.headline, "detail": verdict.detail},
+        "verdict": verdict_dict(report),
     }
     return Evaluation(document=report, result=result, analysis=found)
 

@@ -40,6 +40,7 @@ from precision.units import CELSIUS_ZERO_K, text, text_range
 from .positioning import APPROACH, MEASURED, preview
 from .positioning_evaluation import Analysis, Readings, analyse, attempts
 from .positioning_plan import Evaluated, Parameters
+from .report_head import verdict_dict
 
 HEADLINES: Final = ("A", "E", "R", "B", "P", "P_a", "P_s_max", "U_max")
 
@@ -99,13 +100,12 @@ def side_by_side(plan: Evaluated, readings: Readings, standards: tuple[str, ...]
 
 def result_dict(plan: Evaluated, analysis: Analysis, document: Document) -> dict[str, Any]:
     """result.json: the figures in full, without anything that depends on when or where they were computed."""
-    verdict = document.verdict
     return {
         "schema": 1,
         "procedure": plan.procedure,
         "result": analysis.result.to_dict(),
         "limits": plan.limits.in_si(plan.axis.kind),
-        "verdict": None if verdict is None else {"outcome": verdict.outcome.name.lower(), "headline": verdict.headline, "detail": verdict.detail},
+        "verdict": verdict_dict(document),
         "corrections": [text for text, _ in analysis.corrections],
         "uncertainty": None if analysis.budget is None else analysis.budget.to_dict(),
         "uncertainty_reason": analysis.budget_reason,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from precision.report.document import HeaderGroup, Provenance
+from precision.report.document import Document, HeaderGroup, Provenance
 from precision.runs.manifest import Manifest
 
 BACKEND: Final = "NumPy on the CPU, float64"
@@ -37,6 +37,12 @@ def head(plan: Any, manifest: Manifest, *, test: Sequence[tuple[str, str | None]
         ),
     ]  # fmt: skip
     return (*groups, HeaderGroup(title="Environment", rows=environment)) if environment else tuple(groups)
+
+
+def verdict_dict(document: Document) -> dict[str, str] | None:
+    """A report's verdict for result.json; None where nothing was decided."""
+    verdict = document.verdict
+    return None if verdict is None else {"outcome": verdict.outcome.name.lower(), "headline": verdict.headline, "detail": verdict.detail}
 
 
 def provenance(manifest: Manifest) -> Provenance:

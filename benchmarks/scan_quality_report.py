@@ -11,7 +11,7 @@ from precision.runs.manifest import Manifest
 from precision.standards import cumulative_spectrum, psd
 from precision.units import text
 
-from .report_head import head, provenance
+from .report_head import head, provenance, verdict_dict
 from .scan_quality_evaluation import Analysis, FieldTrace
 from .scan_quality_plan import Parameters
 
@@ -70,7 +70,6 @@ def document(plan: Parameters, analysis: Analysis, manifest: Manifest, *, stoppe
 
 def result_dict(plan: Parameters, analysis: Analysis, report: Document) -> dict[str, Any]:
     """result.json."""
-    verdict = report.verdict
     return {
         "schema": 1,
         "procedure": plan.procedure,
@@ -79,7 +78,7 @@ def result_dict(plan: Parameters, analysis: Analysis, report: Document) -> dict[
         "slit": analysis.result.slit.stated,
         "flags": list(analysis.result.flags),
         "limits": {key: float(value) for key, value in plan.limits.model_dump(exclude_none=True).items()},
-        "verdict": None if verdict is None else {"outcome": verdict.outcome.name.lower(), "headline": verdict.headline, "detail": verdict.detail},
+        "verdict": verdict_dict(report),
         "uncertainty_reason": analysis.uncertainty_reason,
     }
 

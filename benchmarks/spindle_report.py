@@ -12,7 +12,7 @@ from precision.report.spindle_charts import ErrorMotion, polar_chart
 from precision.runs.manifest import Manifest
 from precision.standards import iso230_7
 
-from .report_head import head, provenance
+from .report_head import head, provenance, verdict_dict
 from .spindle_evaluation import MEASUREMENTS, Analysis
 from .spindle_plan import Parameters
 
@@ -67,7 +67,6 @@ def document(plan: Parameters, analysis: Analysis, manifest: Manifest, *, stoppe
 
 def result_dict(plan: Parameters, analysis: Analysis, report: Document) -> dict[str, Any]:
     """result.json: figures in full and the mean contours, without the readings of each revolution, which the capture has."""
-    verdict = report.verdict
     return {
         "schema": 1,
         "procedure": plan.procedure,
@@ -77,7 +76,7 @@ def result_dict(plan: Parameters, analysis: Analysis, report: Document) -> dict[
         "mean_contour": {name: result.mean_contour.tolist() for name, result in analysis.results.items()},
         "flags": list(analysis.flags),
         "limits": limits(plan),
-        "verdict": None if verdict is None else {"outcome": verdict.outcome.name.lower(), "headline": verdict.headline, "detail": verdict.detail},
+        "verdict": verdict_dict(report),
         "uncertainty_reason": analysis.uncertainty_reason,
     }
 

@@ -10,7 +10,7 @@ from precision.report.document import Chart, Column, Document, FigureTable, Note
 from precision.runs.manifest import Manifest
 from precision.standards import psd
 
-from .report_head import head, provenance
+from .report_head import head, provenance, verdict_dict
 from .stability_evaluation import Analysis
 from .stability_plan import Parameters, Recorded
 
@@ -57,7 +57,6 @@ def document(plan: Parameters | Recorded, analysis: Analysis, manifest: Manifest
 
 def result_dict(plan: Parameters | Recorded, analysis: Analysis, report: Document) -> dict[str, Any]:
     """result.json: figures, lines and the Allan curve; the density in bands on a logarithmic axis, as the capture holds the samples."""
-    verdict = report.verdict
     frequency, density, lower, upper = psd.log_averaged(analysis.spectrum)
     curve = next(iter(analysis.allan.curves.values()))
     return {
@@ -74,7 +73,7 @@ def result_dict(plan: Parameters | Recorded, analysis: Analysis, report: Documen
         },
         "flags": list(analysis.flags),
         "limits": limits(plan),
-        "verdict": None if verdict is None else {"outcome": verdict.outcome.name.lower(), "headline": verdict.headline, "detail": verdict.detail},
+        "verdict": verdict_dict(report),
     }  # fmt: skip
 
 

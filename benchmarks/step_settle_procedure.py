@@ -23,7 +23,7 @@ from precision.uncertainty.readings import largest_normal
 from precision.units import text
 
 from .procedure import Connected, Evaluation, Outlook, Procedure, Readings, Sink
-from .report_head import head, provenance
+from .report_head import head, provenance, verdict_dict
 from .step_settle_plan import Parameters
 from .streaming import record
 from .streaming_bench import opened
@@ -191,14 +191,13 @@ def _document(plan: Parameters, found: Analysis, readings: Readings, manifest: M
 def _evaluate(plan: Parameters, readings: Readings, manifest: Manifest, *, standard: str | None = None, stopped: str | None = None) -> Evaluation:
     found = analyse(plan, readings)
     report = _document(plan, found, readings, manifest, stopped)
-    verdict = report.verdict
     result: dict[str, Any] = {
         "schema": 1,
         "procedure": plan.procedure,
         "figures": {row.figure.key: row.figure.to_dict() for row in report.rows},
         "settled": {name: [one.time_s for one in steps] for name, steps in found.settled.settled.items()},
         "flags": list(found.settled.flags),
-        "verdict": None if verdict is None else {"outcome": verdict.outcome.name.lower(), "headline": verdict.headline, "detail": verdict.detail},
+        "verdict": verdict_dict(report),
     }
     return Evaluation(document=report, result=result, analysis=found)
 

@@ -15,7 +15,7 @@ from precision.standards.straightness import Result
 from precision.units import text
 
 from .lines_readings import LineReadings
-from .report_head import head, provenance
+from .report_head import head, provenance, verdict_dict
 from .squareness_plan import PLANES
 from .squareness_plan import Parameters as SquarenessParameters
 from .straightness_evaluation import SquarenessAnalysis, StraightnessAnalysis
@@ -86,13 +86,12 @@ def squareness_document(plan: SquarenessParameters, analysis: SquarenessAnalysis
 
 def result_dict(plan: Any, result: Any, report: Document, reason: str | None) -> dict[str, Any]:
     """result.json of both tests."""
-    verdict = report.verdict
     return {
         "schema": 1,
         "procedure": plan.procedure,
         "result": {**result.to_dict(), "figures": {row.figure.key: row.figure.to_dict() for row in report.rows}},
         "limits": _limits(plan.limits.model_dump(exclude_none=True)),
-        "verdict": None if verdict is None else {"outcome": verdict.outcome.name.lower(), "headline": verdict.headline, "detail": verdict.detail},
+        "verdict": verdict_dict(report),
         "uncertainty_reason": reason,
     }
 

@@ -11,7 +11,7 @@ from precision.report.thermal_charts import Drift, drift_chart
 from precision.runs.manifest import Manifest
 from precision.units import CELSIUS_ZERO_K, text
 
-from .report_head import head, provenance
+from .report_head import head, provenance, verdict_dict
 from .thermal_evaluation import Analysis
 from .thermal_plan import Parameters
 
@@ -69,7 +69,6 @@ def document(plan: Parameters, analysis: Analysis, manifest: Manifest, *, stoppe
 
 def result_dict(plan: Parameters, analysis: Analysis, report: Document) -> dict[str, Any]:
     """result.json: figures in full and the drift curves."""
-    verdict = report.verdict
     return {
         "schema": 1,
         "procedure": plan.procedure,
@@ -80,7 +79,7 @@ def result_dict(plan: Parameters, analysis: Analysis, report: Document) -> dict[
         "steady": analysis.result.steady,
         "flags": list(analysis.result.flags),
         "limits": limits(plan),
-        "verdict": None if verdict is None else {"outcome": verdict.outcome.name.lower(), "headline": verdict.headline, "detail": verdict.detail},
+        "verdict": verdict_dict(report),
         "uncertainty_reason": analysis.uncertainty_reason,
     }
 

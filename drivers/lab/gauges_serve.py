@@ -10,11 +10,7 @@ its standard input ends.
 
 from __future__ import annotations
 
-import argparse
-import json
 import math
-import os
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -22,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from precision.drivers.frames.codec import Header
-from precision.drivers.frames.server import FrameServer
 from precision.drivers.frames.simulator import FrameSimulator
 from precision.drivers.roles import Channel as Quantity
 
+from . import serving
 from .heating import Heating
 from .noise import Channel
 from .spindle import GAUGES, Spindle
@@ -139,28 +135,13 @@ BENCHES: Final[Mapping[str, Callable[[int], SpindleBench | WarmUpBench]]] = {
 
 def main(argv: list[str] | None = None) -> int:
     """Serve until standard input ends; 0."""
-    parser = argparse.ArgumentParser(prog="python -m precision.drivers.lab.gauges_serve", description="Displacement gauges around a mandrel on 127.0.0.1.")
+    parser = serving.parser("gauges_serve", "Displacement gauges around a mandrel on 127.0.0.1.")
     parser.add_argument("bench", choices=tuple(BENCHES))
-    parser.add_argument("--seed", type=int, required=True, help="which bench: same seed, same readings")
-    parser.add_argument("--time-scale", type=float, default=math.inf, help="bench seconds per second; inf (default) waits for nothing")
-    parser.add_argument("--port", type=int, default=0, help="0 (default): any free one")
     arguments = parser.parse_args(argv)
-    if not arguments.time_scale > 0:
-        parser.error(f"argument --time-scale: {arguments.time_scale} is not more than 0")
     bench = BENCHES[arguments.bench](arguments.seed)
-    try:
-        server = FrameServer(lambda: FrameSimulator(bench.header, bench.rows, time_scale=arguments.time_scale, controls=bench.controls), port=arguments.port)
-    except OSError as refused:
-        print(f"the bench cannot open its port: {refused}; choose another, or 0 for any free one", file=sys.stderr)
-        return 3
-    with server:
-        print(json.dumps({"stream": server.address, "truth": bench.truth()}), flush=True)
-        while True:
-            try:
-                if not os.read(0, 4096):
-                    return 0
-            except OSError:
-                return 0  # no standard input at all: nobody holds this bench
+    return serving.serve(
+        lambda: FrameSimulator(bench.header, bench.rows, time_scale=arguments.time_scale, controls=bench.controls), bench.truth(), port=arguments.port
+    )
 
 
 if __name__ == "__main__":

@@ -9,11 +9,7 @@ address, "truth": {...}}; the process leaves when its standard input ends.
 
 from __future__ import annotations
 
-import argparse
 import json
-import math
-import os
-import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -21,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from precision.drivers.frames.codec import Header
-from precision.drivers.frames.server import FrameServer
 from precision.drivers.frames.simulator import FrameSimulator
 from precision.drivers.roles import Channel as Quantity
 
+from . import serving
 from .plate_stage import PlateStage
 from .wafers import Lot
 
@@ -138,39 +134,19 @@ BENCHES: Final[Mapping[str, type[OverlayBench] | type[PlateBench]]] = {"overlay"
 
 def main(argv: list[str] | None = None) -> int:
     """Serve until standard input ends; 0."""
-    parser = argparse.ArgumentParser(
-        prog="python -m precision.drivers.lab.marks_serve", description="Instruments that find marks, on 127.0.0.1."
-    )
+    parser = serving.parser("marks_serve", "Instruments that find marks, on 127.0.0.1.")
     parser.add_argument("bench", choices=tuple(BENCHES))
     parser.add_argument("recipe", help="JSON")
-    parser.add_argument("--seed", type=int, required=True, help="which wafers or stage: same seed, same readings")
-    parser.add_argument("--time-scale", type=float, default=math.inf, help="bench seconds per second; inf (default) waits for nothing")
-    parser.add_argument("--port", type=int, default=0, help="0 (default): any free one")
     arguments = parser.parse_args(argv)
-    if not arguments.time_scale > 0:
-        parser.error(f"argument --time-scale: {arguments.time_scale} is not more than 0")
     try:
         bench = BENCHES[arguments.bench](arguments.seed, json.loads(arguments.recipe))
     except (KeyError, TypeError, ValueError) as wrong:
         parser.error(f"the recipe is not what this bench reads: {wrong!r}")
     if not 0 < bench.total <= MOST_ROWS:
         parser.error(f"the recipe asks for {bench.total} marks; expected 1 to {MOST_ROWS}")
-    try:
-        server = FrameServer(
-            lambda: FrameSimulator(bench.header, bench.rows, total=bench.total, time_scale=arguments.time_scale, frame_s=200.0),
-            port=arguments.port,
-        )
-    except OSError as refused:
-        print(f"the bench cannot open its port: {refused}; choose another, or 0 for any free one", file=sys.stderr)
-        return 3
-    with server:
-        print(json.dumps({"stream": server.address, "truth": bench.truth()}), flush=True)
-        while True:
-            try:
-                if not os.read(0, 4096):
-                    return 0
-            except OSError:
-                return 0  # no standard input at all: nobody holds this bench
+    return serving.serve(
+        lambda: FrameSimulator(bench.header, bench.rows, total=bench.total, time_scale=arguments.time_scale, frame_s=200.0), bench.truth(), port=arguments.port
+    )
 
 
 if __name__ == "__main__":

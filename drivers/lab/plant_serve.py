@@ -14,12 +14,7 @@ JSON, {"stream": address, "truth": {...}}; the process leaves when its standard 
 
 from __future__ import annotations
 
-import argparse
 import base64
-import json
-import math
-import os
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -28,10 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from precision.drivers.frames.codec import Header
-from precision.drivers.frames.server import FrameServer
 from precision.drivers.frames.simulator import FrameSimulator
 from precision.drivers.roles import Channel
 
+from . import serving
 from .plants import disk_drive, eighth_order, emps, nano_stage
 from .plants.linear_plant import Bench, Loop, Noise
 
@@ -194,35 +189,16 @@ class PlantSession:
 
 def main(argv: list[str] | None = None) -> int:
     """Serve until standard input ends; 0."""
-    parser = argparse.ArgumentParser(
-        prog="python -m precision.drivers.lab.plant_serve", description="A plant with published numbers under its controller, on 127.0.0.1."
-    )
+    parser = serving.parser("plant_serve", "A plant with published numbers under its controller, on 127.0.0.1.")
     parser.add_argument("plant", choices=PLANTS)
-    parser.add_argument("--seed", type=int, required=True, help="which noise: same seed, same readings")
-    parser.add_argument("--time-scale", type=float, default=math.inf, help="plant seconds per second; inf (default) waits for nothing")
-    parser.add_argument("--port", type=int, default=0, help="0 (default): any free one")
     arguments = parser.parse_args(argv)
-    if not arguments.time_scale > 0:
-        parser.error(f"argument --time-scale: {arguments.time_scale} is not more than 0")
     simulated = device(arguments.plant, arguments.seed)
 
     def client() -> FrameSimulator:
         session = PlantSession(simulated)
         return FrameSimulator(session.header, session.rows, time_scale=arguments.time_scale, controls=session.controls)
 
-    try:
-        server = FrameServer(client, port=arguments.port)
-    except OSError as refused:
-        print(f"the plant cannot open its port: {refused}; choose another, or 0 for any free one", file=sys.stderr)
-        return 3
-    with server:
-        print(json.dumps({"stream": server.address, "truth": dict(simulated.truth)}), flush=True)
-        while True:
-            try:
-                if not os.read(0, 4096):
-                    return 0
-            except OSError:
-                return 0  # no standard input at all: nobody holds this plant
+    return serving.serve(client, simulated.truth, port=arguments.port)
 
 
 if __name__ == "__main__":

@@ -7,22 +7,17 @@ Numba is installed. The first line on standard output is JSON, {"stream": addres
 
 from __future__ import annotations
 
-import argparse
 import functools
-import json
-import math
-import os
-import sys
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from precision.drivers.frames.codec import Header
-from precision.drivers.frames.server import FrameServer
 from precision.drivers.frames.simulator import FrameSimulator
 from precision.drivers.roles import Channel
 
+from . import serving
 from .scanner import AXES, RATE_HZ, Scanner
 
 Array = NDArray[np.float64]
@@ -70,28 +65,12 @@ class Instrument:
 
 def main(argv: list[str] | None = None) -> int:
     """Serve until standard input ends; 0."""
-    parser = argparse.ArgumentParser(prog="python -m precision.drivers.lab.scanner_serve", description="A dual-stage scanner's interferometers on 127.0.0.1.")
-    parser.add_argument("--seed", type=int, required=True, help="which scanner: same seed, same readings")
-    parser.add_argument("--time-scale", type=float, default=math.inf, help="scanner seconds per second; inf (default) waits for nothing")
-    parser.add_argument("--port", type=int, default=0, help="0 (default): any free one")
-    arguments = parser.parse_args(argv)
-    if not arguments.time_scale > 0:
-        parser.error(f"argument --time-scale: {arguments.time_scale} is not more than 0")
+    arguments = serving.parser("scanner_serve", "A dual-stage scanner's interferometers on 127.0.0.1.").parse_args(argv)
     instrument = Instrument(arguments.seed)
-    try:
-        server = FrameServer(lambda: instrument.device(arguments.time_scale), port=arguments.port)
-    except OSError as refused:
-        print(f"the scanner cannot open its port: {refused}; choose another, or 0 for any free one", file=sys.stderr)
-        return 3
-    with server:
-        instrument.rows(0, 1)  # compiled before anybody waits for it
-        print(json.dumps({"stream": server.address, "truth": instrument.scanner.truth()}), flush=True)
-        while True:
-            try:
-                if not os.read(0, 4096):
-                    return 0
-            except OSError:
-                return 0  # no standard input at all: nobody holds this scanner
+    # The loop is compiled before anybody waits for it.
+    return serving.serve(
+        lambda: instrument.device(arguments.time_scale), instrument.scanner.truth(), port=arguments.port, ready=lambda: instrument.rows(0, 1)
+    )
 
 
 if __name__ == "__main__":
