@@ -24,5 +24,6 @@ ALL: Final = {
     "stability": "precision.benchmarks.stability_procedure",
     "thermal": "precision.benchmarks.thermal_procedure",
     "volumetric": "precision.benchmarks.volumetric_procedure",
+    "lines-21": "precision.benchmarks.lines_21_procedure",
 }
 """Procedure -> the module whose `PROCEDURE` it is, imported when it is asked for."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -59,6 +59,10 @@ class Operator(Protocol):
         """Returns when it is done. words : what to do, for a person."""
         ...
 
+    def mount(self, reflector_m: Sequence[float], words: str) -> None:
+        """Returns when the reflectors of all beams are at that offset from the spindle's reference point, and the beams as they were."""
+        ...
+
 
 class Person:
     """The one in front of the machine, asked on the terminal."""
@@ -69,6 +73,10 @@ class Person:
             raise PlanError(f"{words}: this has to be done by hand, and there is nobody to ask; run it from a terminal")
         print(f"\n{words}, then press Enter: ", end="", file=sys.stderr)
         sys.stdin.readline()
+
+    def mount(self, reflector_m: Sequence[float], words: str) -> None:
+        """As `set_up`."""
+        self.set_up("reflectors", None, words)
 
 
 class Simulated:
@@ -81,11 +89,16 @@ class Simulated:
         """As he is told."""
         self._lab.set_up(what, direction)
 
+    def mount(self, reflector_m: Sequence[float], words: str) -> None:
+        """Where he is told, as well as he can."""
+        self._lab.mount_reflectors(reflector_m)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
     """A line to be driven. name : in reports. start_m, end_m : (x, y, z). share : (n,) 0 … 1 of the way, ascending, where it is read. beam : axis of the
-    interferometer that reads it. set_up, direction : for the operator, before the line, or None where everything stays as it was; words : the same for a person."""
+    interferometer that reads it. set_up, direction : for the operator, before the line, or None where everything stays as it was; words : the same for a person.
+    reflector_m : where he mounts the reflectors of all beams before the line. with_previous : the same way as the line before, read in the same stops by another beam."""
 
     name: str
     start_m: tuple[float, float, float]
@@ -95,6 +108,8 @@ class Line:
     set_up: str | None = None
     direction: tuple[float, float, float] | None = None
     words: str = ""
+    reflector_m: tuple[float, float, float] | None = None
+    with_previous: bool = False
 
     @property
     def length_m(self) -> float:
@@ -128,12 +143,13 @@ class Manner:
 
 @dataclass(frozen=True, slots=True)
 class Rig:
-    """The devices. interferometers : beam -> the interferometer that reads it."""
+    """The devices. interferometers : beam -> the interferometer that reads it. environments : axis -> sensors for lines along it, where they are not `environment`."""
 
     controller: MotionController
     interferometers: Mapping[int, Interferometer]
     environment: EnvironmentSensor
     operator: Operator
+    environments: Mapping[str, EnvironmentSensor] = field(default_factory=dict)
 
 
 def envelope_m(lines: Sequence[Line], manner: Manner) -> dict[str, tuple[float, float]]:
@@ -156,8 +172,9 @@ def points(lines: Sequence[Line], manner: Manner) -> int:
 def duration_s(lines: Sequence[Line], manner: Manner) -> float:
     """Expected time on the machine."""
     each = manner.dwell_s + max(manner.settling_interval_s, manner.averaging_s) + manner.averaging_s
-    travel = sum(2 * manner.runs * (line.length_m + 2 * manner.overshoot_m) for line in lines)
-    return points(lines, manner) * each + travel / manner.feed_m_per_s
+    driven = [line for line in lines if not line.with_previous]
+    travel = sum(2 * manner.runs * (line.length_m + 2 * manner.overshoot_m) for line in driven)
+    return points(driven, manner) * each + travel / manner.feed_m_per_s
 
 
 def check(lines: Sequence[Line], manner: Manner, controller: MotionController) -> None:
@@ -210,8 +227,9 @@ def acquire(
         interferometer.start()
     total, done = points(lines, manner), 0
     limits = rig.controller.soft_limits()
-    for number, line in enumerate(lines):
-        reader = _Reader(manner, rig, sink, log, line, number, averaging_s[line.beam], tuple(axis for axis in AXES if axis in limits))
+    for together in _driven(lines):
+        line = together[0][1]
+        reader = _Reader(manner, rig, sink, log, together, max(averaging_s.values()), tuple(axis for axis in AXES if axis in limits))
         reader.begin()
         for run in range(manner.runs):
             for direction in (UP, DOWN):
@@ -220,19 +238,34 @@ def acquire(
                 for point in order:
                     progress(done, total)
                     reader.read(run, direction, point)
-                    done += 1
+                    done += len(together)
     progress(total, total)
 
 
+def _driven(lines: Sequence[Line]) -> list[list[tuple[int, Line]]]:
+    """Lines with their numbers, those together that are read in the same stops."""
+    groups: list[list[tuple[int, Line]]] = []
+    for number, line in enumerate(lines):
+        if line.with_previous and groups:
+            first = groups[-1][0][1]
+            if (line.start_m, line.end_m, line.share) != (first.start_m, first.end_m, first.share) or line.beam in [one.beam for _, one in groups[-1]]:
+                raise PlanError(f"{line.name} cannot be read together with {first.name}: it is another way, or the same beam")
+            groups[-1].append((number, line))
+        else:
+            groups.append([(number, line)])
+    return groups
+
+
 class _Reader:
-    """One line under way."""
+    """One way under way, and the lines that are read on it: all in the same stops, the first one's beam says when it has settled."""
 
     def __init__(
-        self, manner: Manner, rig: Rig, sink: Sink, log: Callable[..., None], line: Line, number: int, averaging_s: float, axes: tuple[str, ...]
+        self, manner: Manner, rig: Rig, sink: Sink, log: Callable[..., None], together: Sequence[tuple[int, Line]], averaging_s: float, axes: tuple[str, ...]
     ) -> None:
         self._manner, self._rig, self._sink, self._log = manner, rig, sink, log
-        self._line, self._number, self._averaging_s, self._axes = line, number, averaging_s, axes
-        self._interferometer = rig.interferometers[line.beam]
+        self._together, self._line, self._averaging_s, self._axes = together, together[0][1], averaging_s, axes
+        self._interferometer = rig.interferometers[self._line.beam]
+        self._environment = next((rig.environments[axis] for axis in self._line.moving if len(self._line.moving) == 1 and axis in rig.environments), rig.environment)
 
     def begin(self) -> None:
         """To the line's start; the operator does his part; the count is zero there, coming from before it."""
@@ -240,11 +273,14 @@ class _Reader:
         self._move(0.0)
         if self._line.set_up is not None:
             self._rig.operator.set_up(self._line.set_up, self._line.direction, self._line.words)
+        if self._line.reflector_m is not None:
+            self._rig.operator.mount(self._line.reflector_m, self._line.words)
         self.approach(UP)
         self._move(self._line.share[0])
         self._rig.controller.dwell(self._manner.dwell_s + self._averaging_s)
-        self._interferometer.reset()
-        self._append(ZERO, run=-1, direction=UP, point=0, attempt=0, outcome=READ)
+        for number, line in self._together:
+            self._rig.interferometers[line.beam].reset()
+            self._append(ZERO, number, run=-1, direction=UP, point=0, attempt=0, outcome=READ)
 
     def approach(self, direction: int) -> None:
         """Beyond the end from which a direction begins."""
@@ -260,18 +296,22 @@ class _Reader:
             self._rig.controller.dwell(self._manner.dwell_s)
             settled, change_m = self._settle()
             self._rig.controller.dwell(self._averaging_s)
-            reading = self._interferometer.displacement()
-            outcome = BEAM_LOST if not reading.valid else NOT_SETTLED if not settled else READ
-            self._append(
-                POINT, run=run, direction=direction, point=point, attempt=attempt, outcome=outcome, settling_change_m=change_m,
-                displacement_m=reading.value, signal_quality=math.nan if reading.signal_quality is None else reading.signal_quality,
-            )  # fmt: skip
+            for number, line in self._together:
+                reading = self._rig.interferometers[line.beam].displacement()
+                outcome = BEAM_LOST if not reading.valid else NOT_SETTLED if not settled else READ
+                self._append(
+                    POINT, number, run=run, direction=direction, point=point, attempt=attempt, outcome=outcome, settling_change_m=change_m,
+                    displacement_m=reading.value, signal_quality=math.nan if reading.signal_quality is None else reading.signal_quality,
+                )  # fmt: skip
+                where = f"{line.name}, point {point + 1}, run {run + 1}, {'↑↓'[direction]}"
+                if outcome != READ:
+                    self._log("invalid reading", line=line.name, run=run, point=point, attempt=attempt, reason=reading.reason or "not settled")
+                if outcome == BEAM_LOST:
+                    break
             if outcome == READ:
                 return
-            self._log("invalid reading", line=self._line.name, run=run, point=point, attempt=attempt, reason=reading.reason or "not settled")
             if outcome == BEAM_LOST:
                 break
-        where = f"{self._line.name}, point {point + 1}, run {run + 1}, {'↑↓'[direction]}"
         if outcome == BEAM_LOST:
             raise BeamLost(f"{where}: the interferometer has no valid reading. Its zero is lost with the beam: realign, and start the run again.")
         raise DeviceFault(
@@ -298,11 +338,11 @@ class _Reader:
         place = {axis: value for axis, value in self._line.place(share).items() if axis in self._axes}
         self._rig.controller.move_to(place, feed_m_per_s=self._manner.feed_m_per_s)
 
-    def _append(self, phase: int, *, point: int, **given: Any) -> None:
-        air, share = self._rig.environment.read(), self._line.share[point]
+    def _append(self, phase: int, number: int, *, point: int, **given: Any) -> None:
+        air, share = self._environment.read(), self._line.share[point]
         place = self._line.place(share)
         self._sink.append_and_wait(block(
-            COLUMNS, phase=phase, line=self._number, point=point, along_m=share * self._line.length_m, x_m=place["X"], y_m=place["Y"], z_m=place["Z"],
+            COLUMNS, phase=phase, line=number, point=point, along_m=share * self._line.length_m, x_m=place["X"], y_m=place["Y"], z_m=place["Z"],
             air_temperature_k=air.air_temperature_k, air_pressure_pa=air.air_pressure_pa, relative_humidity=air.relative_humidity,
             material_temperature_k=air.material_temperature_k, **given,
         ))  # fmt: skip

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, Final
 
 from precision.drivers import open_controller, open_environment, open_interferometer
 from precision.drivers.roles import Interferometer
@@ -12,6 +12,11 @@ from precision.drivers.roles import Interferometer
 from .connection import opened
 from .lines import Line, Person, Rig, Simulated
 from .procedure import Connected
+
+ENVIRONMENTS: Final = {"environment": "X", "environment_y": "Y", "environment_z": "Z"}
+"""Role -> axis whose screw that sensor is on; the first serves for an axis that has none."""
+SCREWS: Final = {"environment_y": 105, "environment_z": 106}
+"""Role -> channel of that screw's thermometer on the virtual lab's scanner."""
 
 
 class _Beams:
@@ -34,16 +39,19 @@ class _Beams:
 
 
 @contextmanager
-def connected(plan: Any, lines: Sequence[Line]) -> Iterator[Connected[Rig]]:
-    """The plan's devices, as `lines.acquire` takes them."""
+def connected(plan: Any, lines: Sequence[Line], *, lab: Mapping[str, Any] | None = None) -> Iterator[Connected[Rig]]:
+    """The plan's devices, as `lines.acquire` takes them. lab : as `connection.opened`."""
     beams = sorted({line.beam for line in lines})
 
     def interferometer(driver: str, address: str, **options: Any) -> _Beams:
         return _Beams(driver, address, beams, options)
 
-    with opened(plan, {"controller": open_controller, "interferometer": interferometer, "environment": open_environment}) as devices:
+    openers: dict[str, Callable[..., Any]] = {"controller": open_controller, "interferometer": interferometer, **dict.fromkeys(ENVIRONMENTS, open_environment)}
+    options = {role: {"material_channel": channel} for role, channel in SCREWS.items()} if plan.devices.simulated else {}
+    with opened(plan, openers, options=options, lab=lab) as devices:
         rig = Rig(
             controller=devices.by_role["controller"], interferometers=devices.by_role["interferometer"].by_axis,
             environment=devices.by_role["environment"], operator=Person() if devices.lab is None else Simulated(devices.lab),
+            environments={axis: devices.by_role[role] for role, axis in ENVIRONMENTS.items() if role in devices.by_role},
         )  # fmt: skip
         yield devices.connected(rig, moving=(rig.controller,))

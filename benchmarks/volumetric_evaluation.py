@@ -18,10 +18,12 @@ from precision.models.rigid_body import AXES
 from precision.standards import multilateration, volumetric_map
 from precision.standards.multilateration import Instrument, Station
 from precision.standards.station_plan import Check, Planned, check_stations
+from precision.standards.volumetric import Identified
 from precision.units import REFERENCE_TEMPERATURE_K
 
 from .volumetric import POINT, READ, ZERO, points_m
-from .volumetric_plan import CONTRIBUTORS, Parameters
+from .volumetric_plan import CONTRIBUTORS, Parameters, Uncertainty
+from .volumetric_plan import Evaluation as Corrections
 
 Array = NDArray[np.float64]
 Readings = Mapping[str, NDArray[Any]]
@@ -31,15 +33,15 @@ UNSTATED = Instrument(noise_m=1e-6)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Analysis:
-    """A volumetric test, judged.
+class Judged:
+    """A test of the 21 errors, judged.
 
     found : the 21 errors. map : on the grid, for the plan's tool. corrections : sentences, and whether the correction was made. lacking : what the plan does
     not say of the uncertainty; U is not stated where anything is. material_k : mean temperatures of the screws of X, Y, Z.
     stopped : why the test ended early, or None.
     """
 
-    found: multilateration.Result
+    found: Identified
     map: volumetric_map.Result
     corrections: tuple[tuple[str, bool], ...]
     lacking: tuple[str, ...]
@@ -47,10 +49,21 @@ class Analysis:
     stopped: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Analysis(Judged):
+    """Of distances from stations."""
+
+    found: multilateration.Result
+
+
 def basis_of(plan: Parameters) -> Basis:
     """Nodes over the volume, reference at its lowest corner."""
-    spans = tuple(plan.volume.spans.values())
-    return Basis.even(plan.volume.chain, spans, plan.evaluation.nodes, degree=1 if plan.evaluation.functions == "linear" else 3)
+    return even_basis(plan.volume.chain, plan.volume.spans, plan.evaluation)
+
+
+def even_basis(chain: str, spans: Mapping[str, tuple[float, float]], evaluation: Corrections) -> Basis:
+    """The plan's nodes over spans of X, Y, Z, reference at the lowest corner."""
+    return Basis.even(chain, tuple(spans.values()), evaluation.nodes, degree=1 if evaluation.functions == "linear" else 3)
 
 
 def instrument_of(plan: Parameters) -> Instrument:
@@ -91,7 +104,7 @@ def analyse(plan: Parameters, readings: Readings, *, stopped: str | None = None)
     good = (readings["phase"] == POINT) & (readings["outcome"] == READ)
     if not good.any():
         raise DataError("no distance was read; there is nothing to evaluate")
-    index = _index(plan, readings)
+    index = refractive_index(plan.evaluation, readings)
     stations = [
         _station(plan, readings, index, number) for number in range(len(plan.stations)) if (good & (readings["station"] == number)).sum() >= 8
     ]
@@ -102,13 +115,13 @@ def analyse(plan: Parameters, readings: Readings, *, stopped: str | None = None)
         basis,
         instrument_of(plan),
         assumed_zero=plan.evaluation.assumed_zero,
-        direct={} if missing else _expansion(plan, basis, material),
+        direct={} if missing else expansion_effects(plan.evaluation, plan.uncertainty, basis, material),
         curved=True,
     )
     lines = [np.linspace(low, high, plan.evaluation.map_points) for low, high in plan.volume.spans.values()]
     mapped = volumetric_map.evaluate(found.machine if missing else found, lines[0], lines[1], lines[2], tool_m=plan.evaluation.tool)
     x, y, z = (float(value) for value in material)
-    return Analysis(found=found, map=mapped, corrections=_corrections(plan, material), lacking=missing, material_k=(x, y, z), stopped=stopped)
+    return Analysis(found=found, map=mapped, corrections=corrections_made(plan.evaluation, material), lacking=missing, material_k=(x, y, z), stopped=stopped)
 
 
 def _station(plan: Parameters, readings: Readings, index: Array, number: int) -> Station:
@@ -139,32 +152,32 @@ def _station(plan: Parameters, readings: Readings, index: Array, number: int) ->
     )
 
 
-def _index(plan: Parameters, readings: Readings) -> Array:
-    """Refractive index at each row; 1 where it is not corrected."""
-    if plan.evaluation.refractive_index == "off":
+def refractive_index(evaluation: Corrections, readings: Readings) -> Array:
+    """Refractive index at each row; 1 where it is not corrected. Raises `DataError` for air outside the formulas."""
+    if evaluation.refractive_index == "off":
         return np.ones(readings["phase"].size)
     conditions: dict[str, Any] = {
         "temperature_k": readings["air_temperature_k"], "pressure_pa": readings["air_pressure_pa"], "relative_humidity": readings["relative_humidity"],
-        "wavelength_m": plan.evaluation.vacuum_wavelength,
+        "wavelength_m": evaluation.vacuum_wavelength,
     }  # fmt: skip
     try:
-        if plan.evaluation.refractive_index == "edlen":
+        if evaluation.refractive_index == "edlen":
             return np.asarray(air.edlen(**conditions))
-        return np.asarray(air.ciddor(**conditions, co2_ratio=plan.evaluation.co2))
+        return np.asarray(air.ciddor(**conditions, co2_ratio=evaluation.co2))
     except ValueError as error:
         raise DataError(f"the refractive index cannot be computed: {error}") from error
 
 
-def _expansion(plan: Parameters, basis: Basis, material_k: Array) -> dict[str, Array]:
+def expansion_effects(evaluation: Corrections, u: Uncertainty, basis: Basis, material_k: Array) -> dict[str, Array]:
     """What one standard uncertainty of each axis' correction to 20 °C does to its positioning."""
-    if not plan.evaluation.normalise_to_20_degrees:
+    if not evaluation.normalise_to_20_degrees:
         return {}
-    u, effects = plan.uncertainty, {}
+    effects = {}
     root12 = 2 * math.sqrt(3)
     for k, axis in enumerate(AXES):
         warmer = abs(float(material_k[k]) - REFERENCE_TEMPERATURE_K)
         slope = (
-            math.hypot(warmer * (u.expansion_coefficient_range or 0.0), plan.evaluation.expansion_coefficient * (u.material_temperature_range or 0.0))
+            math.hypot(warmer * (u.expansion_coefficient_range or 0.0), evaluation.expansion_coefficient * (u.material_temperature_range or 0.0))
             / root12
         )
         effect = np.zeros(basis.size)
@@ -174,16 +187,17 @@ def _expansion(plan: Parameters, basis: Basis, material_k: Array) -> dict[str, A
     return effects
 
 
-def _corrections(plan: Parameters, material_k: Array) -> tuple[tuple[str, bool], ...]:
+def corrections_made(evaluation: Corrections, material_k: Array) -> tuple[tuple[str, bool], ...]:
+    """Sentences, and whether the correction was made. material_k : mean temperatures of the screws."""
     made: list[tuple[str, bool]] = []
-    if plan.evaluation.refractive_index == "off":
+    if evaluation.refractive_index == "off":
         made.append(("Distances are as the instrument gave them; no refractive index was applied.", False))
     else:
-        name = {"ciddor": "Ciddor (1996)", "edlen": "modified Edlén"}[plan.evaluation.refractive_index]
-        made.append((f"Refractive index after {name} at every reading, the whole way from the station taken as in air.", True))
+        name = {"ciddor": "Ciddor (1996)", "edlen": "modified Edlén"}[evaluation.refractive_index]
+        made.append((f"Refractive index after {name} at every reading, the whole way of the beam taken as in air.", True))
     temperatures = ", ".join(f"{axis} {value - 273.15:.2f} °C" for axis, value in zip(AXES, material_k, strict=True))
-    if plan.evaluation.normalise_to_20_degrees:
-        alpha = plan.evaluation.expansion_coefficient * 1e6
+    if evaluation.normalise_to_20_degrees:
+        alpha = evaluation.expansion_coefficient * 1e6
         made.append(
             (f"Growth of the scales away from 20 °C taken off at every reading ({alpha:g} µm/(m·K); mean of the screws: {temperatures}).", True)
         )

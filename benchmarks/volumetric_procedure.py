@@ -13,6 +13,7 @@ from precision.runs.manifest import Manifest
 from precision.standards.multilateration import FEWEST
 
 from .connection import opened
+from .lines_rig import SCREWS
 from .procedure import Connected, Evaluation, Outlook, Procedure, Readings
 from .volumetric import COLUMNS, Person, Rig, acquire, check_envelope, duration_s, envelope_m, points_m
 from .volumetric_evaluation import analyse, check, lacking
@@ -21,8 +22,6 @@ from .volumetric_report import document, result_dict
 
 BYTES_PER_READING = 4096
 """Generous size of one row on the disk with its framing, for the reservation before motion."""
-SCREWS = {"environment_y": 105, "environment_z": 106}
-"""Role -> channel of that screw's thermometer on the virtual lab's scanner."""
 
 
 def _outlook(plan: Parameters) -> Outlook:

@@ -15,13 +15,13 @@ from precision.runs.manifest import Manifest
 from precision.standards import volumetric_map
 
 from .report_head import head, provenance
-from .volumetric_evaluation import Analysis
+from .volumetric_evaluation import Analysis, Judged
 from .volumetric_plan import Parameters
 
 HEADLINES: Final = ("V_X", "V_Y", "V_Z", "max")
 
 
-def figures_of(analysis: Analysis) -> dict[str, Figure]:
+def figures_of(analysis: Judged) -> dict[str, Figure]:
     """All figures, of the volume and of the 21 errors, that say something of the machine; without U, with the reason, where the plan does not say enough."""
     figures = {key: figure for key, figure in {**analysis.map.figures, **analysis.found.figures}.items() if key != "residual"}
     if not analysis.lacking:
@@ -64,7 +64,7 @@ def document(plan: Parameters, analysis: Analysis, manifest: Manifest) -> Docume
             ),
         ),
         charts=charts(analysis),
-        tables=(*(_axis_table(analysis, axis) for axis in AXES), _station_table(plan, analysis)),
+        tables=(*(axis_table(analysis, axis) for axis in AXES), _station_table(plan, analysis)),
         notes=_notes(plan, analysis),
         provenance=provenance(manifest),
         not_for_acceptance=f"the run was stopped before its end: {analysis.stopped.splitlines()[0]}" if analysis.stopped else "",
@@ -80,11 +80,7 @@ def result_dict(plan: Parameters, analysis: Analysis, report: Document) -> dict[
         "procedure": plan.procedure,
         "figures": {key: figure.to_dict() for key, figure in figures_of(analysis).items()},
         "chain": plan.volume.chain,
-        "errors": {
-            name: {"position_m": at.tolist(), "value": values.tolist(), "u": None if analysis.lacking else (2 * found.standard_uncertainty(name)).tolist()}
-            for name in FUNCTIONS
-            for at, values in [found.machine.curve(name)]
-        },
+        "errors": errors_dict(analysis),
         "squareness_rad": found.machine.constants,
         "stations": {name: {"place_m": placed.place_m.tolist(), "dead_m": {str(number): dead for number, dead in placed.dead_m.items()}} for name, placed in found.stations.items()},
         "rank": found.rank, "unknowns": found.unknowns, "condition": found.condition, "iterations": found.iterations,
@@ -96,12 +92,22 @@ def result_dict(plan: Parameters, analysis: Analysis, report: Document) -> dict[
     }  # fmt: skip
 
 
+def errors_dict(analysis: Judged) -> dict[str, Any]:
+    """The 18 functions of position at their samples, with U."""
+    found = analysis.found
+    return {
+        name: {"position_m": at.tolist(), "value": values.tolist(), "u": None if analysis.lacking else (2 * found.standard_uncertainty(name)).tolist()}
+        for name in FUNCTIONS
+        for at, values in [found.machine.curve(name)]
+    }
+
+
 def field_of(result: volumetric_map.Result, name: str) -> Field:
     """A map as the charts take it."""
     return Field(name=name, x_m=result.x_m, y_m=result.y_m, z_m=result.z_m, delta_m=result.delta_m)
 
 
-def charts(analysis: Analysis) -> tuple[Chart, ...]:
+def charts(analysis: Judged) -> tuple[Chart, ...]:
     """The volume, slices, the share of the volume, and the functions."""
     found, field = analysis.found, field_of(analysis.map, "measured")
     squareness = ", ".join(
@@ -121,7 +127,8 @@ def charts(analysis: Analysis) -> tuple[Chart, ...]:
     )
 
 
-def _axis_table(analysis: Analysis, axis: str) -> Table:
+def axis_table(analysis: Judged, axis: str) -> Table:
+    """The six errors of one axis at the nodes."""
     found, letters = analysis.found, "XYZABC"
     names = [f"E{letter}{axis}" for letter in letters]
     at = found.machine.curve(names[0])[0]

@@ -49,7 +49,7 @@ class Optics:
         self._contrast = [Channel(seed, f"interferometer/{name}/contrast") for name in AXES]
         self._phase = [2 * math.pi * Channel(seed, f"interferometer/{name}/periodic").uniform(0) for name in AXES]
         self.beams = [_beam(index, parameters) for index in range(3)]
-        self.reflectors = [_reflector(index, parameters) for index in range(3)]
+        self.reflectors = [_reflector(index, parameters, parameters.tool_m) for index in range(3)]
         self._blocked_at_m: list[float | None] = [None, None, None]
         self._lost_m = [0.0, 0.0, 0.0]
         self._seen: list[tuple[tuple[int, float, bool], float, list[Stop]] | None] = [None, None, None]
@@ -83,6 +83,18 @@ class Optics:
         self._seen = [None, None, None]
         for axis in range(3):
             self.reset(axis)
+
+    def mount(self, reflector_m: Sequence[float]) -> None:
+        """The operator mounts the reflectors of all three beams at one place on the tool, an offset from the spindle's reference point, as well as he can (Abbe
+        offset). The beams stay where they are; all counts are zero afterwards.
+
+        Raises ValueError where that is not three numbers within 10 m.
+        """
+        place = [float(part) for part in reflector_m]
+        if len(place) != 3 or not all(abs(part) <= 10 for part in place):
+            raise ValueError(f"reflector_m is {place[:4]}; expected x, y, z from the spindle's reference point, m")
+        self.reflectors = [_reflector(index, self._parameters, place) for index in range(3)]
+        self.set_up("reflectors")
 
     def truth(self) -> dict[str, Any]:
         """What the mirrors of the square are."""
@@ -201,11 +213,11 @@ def _beam(axis: int, parameters: Parameters) -> Vector:
     return (sides[0], sides[1], sides[2])
 
 
-def _reflector(axis: int, parameters: Parameters) -> Vector:
-    """The reflector as the tool carries it: the tool point and the Abbe offset along the two axes that are not measured."""
+def _reflector(axis: int, parameters: Parameters, place_m: Sequence[float]) -> Vector:
+    """The reflector as the tool carries it: the place it is meant for and the Abbe offset along the two axes that are not measured."""
     offset = list(parameters.abbe_m)
     offset.insert(axis, 0.0)
-    x, y, z = (tool + abbe for tool, abbe in zip(parameters.tool_m, offset, strict=True))
+    x, y, z = (place + abbe for place, abbe in zip(place_m, offset, strict=True))
     return (x, y, z)
 
 

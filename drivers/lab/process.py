@@ -86,6 +86,15 @@ class LabProcess:
         request: dict[str, Any] = {"do": "set-up", "what": what}
         self._asked(request if direction is None else {**request, "direction": list(direction)})
 
+    def mount_reflectors(self, reflector_m: Sequence[float]) -> None:
+        """What an operator's hands do: the reflectors of all three beams at `reflector_m` on the tool (see `interferometer`). Counts are zero after it.
+
+        Raises
+        ------
+        ValueError      not three numbers within 10 m
+        """
+        self._asked({"do": "mount", "device": "interferometer", "reflector_m": list(reflector_m)})
+
     def mount_ball_bar(self, centre_m: Mapping[str, float], length_m: float) -> None:
         """What an operator's hands do: the table ball where the tool ball is with the machine at `centre_m`, and a bar of `length_m` between the two."""
         self._asked({"do": "mount", "device": "ballbar", "centre_m": dict(centre_m), "length_m": length_m})

@@ -5,6 +5,7 @@ sensors (SCPI) on a raw socket, all on 127.0.0.1. The first line on standard out
 
     {"do": "state"}   {"do": "truth"}   {"do": "fault", "device": ..., "kind": ..., ...} (see `faults`)   {"do": "time-scale", "value": 10 | "inf"}
     {"do": "mount", "device": "ballbar", "centre_m": {"X": ..., "Y": ..., "Z": ...}, "length_m": ...}: what an operator's hands do
+    {"do": "mount", "device": "interferometer", "reflector_m": [x, y, z]}: the same, the reflectors of all three beams at one place on the tool
     {"do": "set-up", "what": "reflectors" | "square" | "line", "direction": [x, y, z]}: the operator mounts the interferometer (see `interferometer.Optics.set_up`)
     {"do": "station", "place_m": [x, y, z], "reflector_m": [x, y, z]}: the operator moves the tracking interferometer (see `tracker`)
 
@@ -310,6 +311,10 @@ class LabServer:
                 return {}
             case {"do": "mount", "device": "ballbar", "centre_m": dict(centre_m), "length_m": length_m}:
                 self.twin.ball_bar.mount(centre_m, length_m)
+                return {}
+            case {"do": "mount", "device": "interferometer", "reflector_m": list(reflector)}:
+                self._catch_up(time.monotonic())
+                self.twin.optics.mount(_vector(reflector) or [])
                 return {}
             case {"do": "time-scale", "value": value}:
                 self.grbl.time_scale = _time_scale(value)
