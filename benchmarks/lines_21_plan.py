@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -124,6 +124,10 @@ class Parameters(Runnable):
         if max(self.evaluation.nodes) > self.volume.points:
             raise ValueError(f"evaluation.nodes are {self.evaluation.nodes} and volume.points {self.volume.points}; nodes between points are not determined")
         return self
+
+    compensation: ClassVar[None] = None
+    axis_tables: ClassVar[None] = None
+    """Its lines are driven as they are commanded; a file is tried with a test of distances."""
 
     @property
     def readings(self) -> tuple[Reading, ...]:

@@ -25,7 +25,7 @@ from precision.report.document import Table as ReportTable
 from precision.report.volumetric_charts import Field, slices_chart
 
 from .execution import Outcome
-from .volumetric_evaluation import Analysis
+from .volumetric_evaluation import Judged
 from .volumetric_plan import Parameters
 
 Array = NDArray[np.float64]
@@ -81,9 +81,9 @@ def propose(outcome: Outcome, name: str, format: Format, *, axis: str | None, op
     return _of_one(analysis, plan, name, format, found, str(axis), options)
 
 
-def analysis_of(outcome: Outcome) -> Analysis:
-    """The analysis of a volumetric run; `DataError` for another procedure's."""
-    return outcome.analysis_as(Analysis, "a file of the 21 errors comes from a volumetric test, it is not made")
+def analysis_of(outcome: Outcome) -> Judged:
+    """The analysis of a run that found the 21 errors; `DataError` for another procedure's."""
+    return outcome.analysis_as(Judged, "a file of the 21 errors comes from a volumetric test, it is not made")
 
 
 def table_of_signs(proposal: Proposal) -> ReportTable:
@@ -163,7 +163,7 @@ def about(outcome: Outcome, proposal: Proposal) -> dict[str, Any]:
     }
 
 
-def _of_all(analysis: Analysis, plan: Parameters, name: str, format: Format, found: RigidBody) -> Proposal:
+def _of_all(analysis: Judged, plan: Parameters, name: str, format: Format, found: RigidBody) -> Proposal:
     notes = []
     if plan.compensation is not None:
         found = found.plus(plan.compensation.machine(plan.volume.chain))
@@ -190,7 +190,7 @@ def _of_all(analysis: Analysis, plan: Parameters, name: str, format: Format, fou
     )  # fmt: skip
 
 
-def _of_one(analysis: Analysis, plan: Parameters, name: str, format: Format, found: RigidBody, axis: str, options: Mapping[str, Any]) -> Proposal:
+def _of_one(analysis: Judged, plan: Parameters, name: str, format: Format, found: RigidBody, axis: str, options: Mapping[str, Any]) -> Proposal:
     spans, tool = plan.volume.spans, plan.evaluation.tool
     measured = _field(analysis, "measured", analysis.map.delta_m)
     tables = {letter: volumetric.axis_table(found, letter, spans, tool) for letter in AXES}
@@ -205,7 +205,7 @@ def _of_one(analysis: Analysis, plan: Parameters, name: str, format: Format, fou
         f"A table of one axis knows its own position alone. Straightness, squareness and what angles do elsewhere stay: with tables on all three axes {share * 100:.0f} % of the largest "
         "deviation remains, and no such table can do better in the mean over the volume.",
         f"The table is the mean over the volume, for the tool {', '.join(f'{value * 1e3:g}' for value in tool)} mm; one from a positioning test along a single line is exact on that line and worse elsewhere.",
-        "Points were approached in the positive direction only; both directions get the same correction, and the reversal stays.",
+        "Both directions get the same correction, and the reversal stays.",
     ]
     if plan.compensation is not None or plan.axis_tables is not None:
         notes.append("A compensation was active during the test: this table belongs on top of it.")
@@ -215,7 +215,7 @@ def _of_one(analysis: Analysis, plan: Parameters, name: str, format: Format, fou
     )  # fmt: skip
 
 
-def _field(analysis: Analysis, name: str, delta: Array) -> Field:
+def _field(analysis: Judged, name: str, delta: Array) -> Field:
     """Counted from the lowest corner, as a test counts it: a table may shift the whole machine, which nothing sees."""
     result = analysis.map
     return Field(name=name, x_m=result.x_m, y_m=result.y_m, z_m=result.z_m, delta_m=delta - delta[:, :1, :1, :1])

@@ -66,12 +66,12 @@ def compensate(
         raise PlanError(f"{chosen.title}: {chosen.experimental}; nothing was written. Give --experimental to write it all the same, and verify it on the machine")
     parsed = chosen.parsed(options)
     outcome = evaluated(found(run, folder))
-    if outcome.run.manifest.procedure == "volumetric":
+    if outcome.run.manifest.procedure in ("volumetric", "lines-21"):
         from precision.cli import compensate_volume
 
         given = {"--averaged": averaged, "--spacing": spacing, "--tolerance": tolerance, "--reference": reference, "--offset": offset, "--onto": onto}
         if unused := [name for name, value in given.items() if value is not None]:
-            raise PlanError(f"{', '.join(unused)}: of no use for a volumetric run; its tables stand at the nodes of the errors")
+            raise PlanError(f"{', '.join(unused)}: of no use for a run of all errors; its tables stand at the nodes of the errors")
         compensate_volume.make(outcome, controller, chosen, axis=axis, options=parsed, file=file, force=force)
         return
     if axis is not None:

@@ -9,10 +9,13 @@ import pytest
 from numpy.typing import NDArray
 
 from precision.benchmarks import lines
+from precision.benchmarks import volumetric_compensating as compensating
 from precision.benchmarks.execution import Outcome, execute
 from precision.benchmarks.lines_21_evaluation import Analysis, analyse, basis_of
 from precision.benchmarks.plan_files import checked, runnable
 from precision.benchmarks.volumetric_report import figures_of
+from precision.compensation import volumetric
+from precision.compensation.formats import FORMATS
 from precision.drivers.lab.twin import Twin
 from precision.errors import DataError, PlanError
 from precision.kernels import compiled
@@ -95,6 +98,20 @@ def test_the_angles_of_the_beams_are_found_from_what_they_see_of_other_axes(outc
     assert tilt > 100e-6
     # Squareness and angles of the machine, some tens of microradians, are in the slopes.
     assert analysis_of(outcome).beam_tilt_rad == pytest.approx((tilt, tilt, tilt), abs=60e-6)
+
+
+def test_the_file_for_a_controller_takes_the_labs_own_errors_away(outcome: Outcome) -> None:
+    proposal = compensating.propose(outcome, "etalon", FORMATS["etalon"], axis=None, options={})
+    assert float(proposal.predicted.length_m.max()) < 1e-9
+    file = volumetric.machine_of(volumetric.read_parameters(proposal.text, "etalon"), "XYFZ").machine
+    # Elsewhere than where it was measured, by the lab's truth; how the workpiece lies is nothing that a file has to take away.
+    grid = tuple(np.linspace(low + 0.01, high - 0.01, 6) for low, high in outcome.plan.volume.spans.values())
+    points, tool = np.stack(np.meshgrid(*grid, indexing="ij")), (0.0, 0.0, -0.12)
+    real = truth_of(outcome).grid(*grid, tool)
+    left = np.linalg.norm(rigid_motion_removed(real - file.grid(*grid, tool), points), axis=0).max()
+    assert left < 0.15 * np.linalg.norm(rigid_motion_removed(real, points), axis=0).max()
+    one = compensating.propose(outcome, "linuxcnc", FORMATS["linuxcnc"], axis="Y", options={})
+    assert one.bound is not None and float(one.bound.length_m.max()) > float(proposal.predicted.length_m.max())
 
 
 def test_the_report_says_what_was_measured(outcome: Outcome) -> None:
