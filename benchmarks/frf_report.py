@@ -14,7 +14,7 @@ from precision.standards import margins
 
 from .frf_evaluation import Analysis
 from .frf_plan import Parameters, Recorded
-from .report_head import head, provenance
+from .report_head import head, provenance, verdict_dict
 
 MOST_ROWS = 40
 _FEW_MARKS = 4
@@ -64,7 +64,7 @@ def document(plan: Parameters | Recorded, analysis: Analysis, manifest: Manifest
 
 def result_dict(plan: Parameters | Recorded, analysis: Analysis, report: Document) -> dict[str, Any]:
     """result.json: figures and the response line by line."""
-    verdict, plant = report.verdict, analysis.plant
+    plant = analysis.plant
     return {
         "schema": 1,
         "procedure": plan.procedure,
@@ -78,7 +78,7 @@ def result_dict(plan: Parameters | Recorded, analysis: Analysis, report: Documen
         "extremes": [{"kind": one.kind, "frequency_hz": one.frequency_hz, "magnitude": one.magnitude} for one in analysis.extremes],
         "flags": list(analysis.flags),
         "limits": limits(plan),
-        "verdict": None if verdict is None else {"outcome": verdict.outcome.name.lower(), "headline": verdict.headline, "detail": verdict.detail},
+        "verdict": verdict_dict(report),
     }  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from precision.runs.manifest import Manifest
 
 from .lines_21_evaluation import Analysis
 from .lines_21_plan import Parameters
-from .report_head import head, provenance
+from .report_head import head, provenance, verdict_dict
 from .volumetric_report import HEADLINES, axis_table, charts, errors_dict, figures_of
 
 
@@ -57,7 +57,7 @@ def document(plan: Parameters, analysis: Analysis, manifest: Manifest) -> Docume
 
 def result_dict(plan: Parameters, analysis: Analysis, report: Document) -> dict[str, Any]:
     """result.json: figures in full, the 21 errors at their samples, and the lines."""
-    verdict, found = report.verdict, analysis.found
+    found = analysis.found
     return {
         "schema": 1,
         "procedure": plan.procedure,
@@ -78,7 +78,7 @@ def result_dict(plan: Parameters, analysis: Analysis, report: Document) -> dict[
         "flags": list(found.flags),
         "limits": plan.limits.in_si,
         "lacking": list(analysis.lacking),
-        "verdict": None if verdict is None else {"outcome": verdict.outcome.name.lower(), "headline": verdict.headline, "detail": verdict.detail},
+        "verdict": verdict_dict(report),
     }  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from precision.units import display_unit, text
 
 from .overlay_evaluation import Analysis
 from .overlay_plan import Parameters, Recorded
-from .report_head import head, provenance
+from .report_head import head, provenance, verdict_dict
 
 MOST_LISTED = 40
 
@@ -103,7 +103,6 @@ def document(plan: Parameters | Recorded, analysis: Analysis, manifest: Manifest
 
 def result_dict(plan: Parameters | Recorded, analysis: Analysis, report: Document) -> dict[str, Any]:
     """result.json: figures, terms of each wafer, the decomposition, and what was rejected; without the readings, which the capture has."""
-    verdict = report.verdict
     return {
         "schema": 1,
         "procedure": plan.procedure,
@@ -139,9 +138,7 @@ def result_dict(plan: Parameters | Recorded, analysis: Analysis, report: Documen
         "flags": list(analysis.flags),
         "cautions": list(analysis.cautions),
         "limits": limits(plan),
-        "verdict": None
-        if verdict is None
-        else {"outcome": verdict.outcome.name.lower(), "headline": verdict.headline, "detail": verdict.detail},
+        "verdict": verdict_dict(report),
         "uncertainty_reason": analysis.uncertainty_reason,
     }
 

@@ -16,7 +16,7 @@ from precision.standards.reported import plain
 from precision.units import text
 
 from .procedure import Connected, Evaluation, Procedure, Readings
-from .report_head import head, provenance
+from .report_head import head, provenance, verdict_dict
 from .self_calibration import COLUMNS, Analysis, Rig, acquire, check, evaluated, preview, recipe
 from .self_calibration_plan import Parameters
 from .streaming_bench import opened
@@ -100,7 +100,7 @@ def document(plan: Parameters, analysis: Analysis, manifest: Manifest, *, stoppe
 
 def result_dict(plan: Parameters, analysis: Analysis, report: Document) -> dict[str, Any]:
     """result.json: figures and both maps with their U; the correction of the stage is minus its map."""
-    verdict, result = report.verdict, analysis.result
+    result = analysis.result
     return {
         "schema": 1,
         "procedure": plan.procedure,
@@ -115,9 +115,7 @@ def result_dict(plan: Parameters, analysis: Analysis, report: Document) -> dict[
         "repeatability_m": analysis.repeatability_m,
         "flags": list(result.flags),
         "limits": _limits(plan),
-        "verdict": None
-        if verdict is None
-        else {"outcome": verdict.outcome.name.lower(), "headline": verdict.headline, "detail": verdict.detail},
+        "verdict": verdict_dict(report),
     }
 
 

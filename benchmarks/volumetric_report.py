@@ -14,7 +14,7 @@ from precision.report.volumetric_charts import Field, Function, functions_chart,
 from precision.runs.manifest import Manifest
 from precision.standards import volumetric_map
 
-from .report_head import head, provenance
+from .report_head import head, provenance, verdict_dict
 from .volumetric_evaluation import Analysis, Judged
 from .volumetric_plan import Parameters
 
@@ -74,7 +74,7 @@ def document(plan: Parameters, analysis: Analysis, manifest: Manifest) -> Docume
 
 def result_dict(plan: Parameters, analysis: Analysis, report: Document) -> dict[str, Any]:
     """result.json: figures in full, the 21 errors at their samples, and the stations."""
-    verdict, found = report.verdict, analysis.found
+    found = analysis.found
     return {
         "schema": 1,
         "procedure": plan.procedure,
@@ -88,7 +88,7 @@ def result_dict(plan: Parameters, analysis: Analysis, report: Document) -> dict[
         "flags": list(found.flags),
         "limits": plan.limits.in_si,
         "lacking": list(analysis.lacking),
-        "verdict": None if verdict is None else {"outcome": verdict.outcome.name.lower(), "headline": verdict.headline, "detail": verdict.detail},
+        "verdict": verdict_dict(report),
     }  # fmt: skip
 
 
