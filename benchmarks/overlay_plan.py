@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from precision.models.overlay import MODELS, Coordinates, OverlayModel, Sign
 from precision.plan import Device, DeviceSet, Length, Machine, Note, Strict, Test
@@ -51,10 +51,15 @@ class Layout(Strict):
         return self
 
 
+def _as_written(model: object) -> object:
+    """A model given as a whole number (10) is the one of that name ("10")."""
+    return str(model) if type(model) is int else model
+
+
 class Evaluation(Strict):
     """The model, and what is done with marks that do not fit."""
 
-    model: Literal["2", "3", "4", "6", "8", "10", "20", "38"] = Field(
+    model: Annotated[Literal["2", "3", "4", "6", "8", "10", "20", "38"], BeforeValidator(_as_written)] = Field(
         "10", description="number of parameters; 20: k1 … k20 of the wafer, 38: with the field's k3 … k20"
     )
     without: tuple[TermName, ...] = Field(

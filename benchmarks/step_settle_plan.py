@@ -71,4 +71,6 @@ class Parameters(Runnable):
     def _enough(self) -> Self:
         if self.evaluation.dwell >= self.staircase.hold:
             raise ValueError("evaluation.dwell must be shorter than staircase.hold")
+        if self.evaluation.window is not None and self.evaluation.window >= self.staircase.hold:
+            raise ValueError("evaluation.window must be shorter than staircase.hold")
         return self

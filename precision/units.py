@@ -89,12 +89,16 @@ _SCALES: Final[dict[str, tuple[tuple[float, str], ...]]] = {
     "rad": ((1e-6, "nrad"), (1e-3, "µrad"), (1.0, "mrad"), (math.inf, "rad")),
     "s": ((1e-6, "ns"), (1e-3, "µs"), (1.0, "ms"), (math.inf, "s")),
     "": ((1e-3, "ppm"), (math.inf, "")),
+    "m/s": ((1e-9, "pm/s"), (1e-6, "nm/s"), (1e-3, "µm/s"), (1.0, "mm/s"), (math.inf, "m/s")),
+    "m/√s": ((1e-9, "pm/√s"), (1e-6, "nm/√s"), (1e-3, "µm/√s"), (1.0, "mm/√s"), (math.inf, "m/√s")),
+    "m·√s": ((1e-9, "pm·√s"), (1e-6, "nm·√s"), (1e-3, "µm·√s"), (1.0, "mm·√s"), (math.inf, "m·√s")),
     "1/m": ((math.inf, "nm/cm²"),),
     "1/m²": ((math.inf, "nm/cm³"),),
 }
 _FACTORS: Final[dict[str, float]] = {
     "pm": 1e-12, "nm": 1e-9, "µm": 1e-6, "mm": 1e-3, "m": 1.0, "nrad": 1e-9, "µrad": 1e-6, "mrad": 1e-3, "rad": 1.0, "arcsec": ARCSEC, "deg": math.pi / 180,
     "ns": 1e-9, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "ppm": 1e-6, "nm/cm²": 1e-5, "nm/cm³": 1e-3,
+    **{f"{prefix}m{rate}": factor for prefix, factor in (("p", 1e-12), ("n", 1e-9), ("µ", 1e-6), ("m", 1e-3)) for rate in ("/s", "/√s", "·√s")},
 }
 
 
@@ -107,7 +111,7 @@ def display_unit(magnitude: float, si_unit: str) -> str:
     # A figure up to 1000 of a unit is shown in that unit: 150 µm, not 0.15 mm.
     for limit, unit in _SCALES[si_unit]:
         if abs(magnitude) < limit and (unit != "pm" or magnitude == 0 or abs(magnitude) < 1e-10):
-            return "nm" if magnitude == 0 and si_unit == "m" else unit
+            return f"n{unit[1:]}" if magnitude == 0 and unit.startswith("pm") else unit
     return si_unit
 
 
@@ -121,7 +125,7 @@ def text(value: float, si_unit: str, *, unit: str | None = None, digits: int = 4
     unit = unit or display_unit(value, si_unit)
     shown = in_unit(value, unit)
     decimals = max(0, digits - 1 - math.floor(math.log10(abs(shown)))) if shown else digits - 1
-    # A unit without multiples (m·√s, m/s) leaves small numbers that nine decimals would show as nothing.
+    # A unit without multiples (rad·√s, V) leaves small numbers that nine decimals would show as nothing.
     return (f"{shown:.{digits - 1}e} {unit}" if decimals > 9 else f"{shown:.{min(decimals, 9)}f} {unit}").strip()
 
 

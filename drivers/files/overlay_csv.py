@@ -59,11 +59,13 @@ class OverlayTable:
 
 
 def begins(text: str) -> bool:
-    """Whether a file begins with a table of overlay: a line of column names with dx, dy and a field's centre among them."""
+    """Whether a file begins with a table of overlay: a line of column names with dx or dy, and three of the lengths, among them.
+
+    A table that lacks one is still one of overlay; `read` says what is missing."""
     for line in text.splitlines():
         if line.strip() and not line.lstrip().startswith("#"):
             place, _ = _columns(re.split(r"[;,\t]", line))
-            return {"dx", "dy", "field_x", "field_y"} <= place.keys()
+            return bool({"dx", "dy"} & place.keys()) and len(place.keys() & set(LENGTHS)) >= 3
     return False
 
 

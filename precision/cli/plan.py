@@ -29,7 +29,7 @@ def list_() -> None:
     from precision.benchmarks.plan_files import plan_path, ready_plans
 
     for name in ready_plans():
-        click.echo(f"{name:<20} {plans.read(plan_path(name)).get('title', '')}")
+        click.echo(f"{name:<25} {plans.read(plan_path(name)).get('title', '')}")
 
 
 @plan.command()
@@ -74,7 +74,7 @@ def procedures() -> None:
     ready = {name: plans.read(plan_path(name)).get("procedure", "positioning") for name in ready_plans()}
     for name in (*ALL, *sorted({point.name for point in entry_points(group=ENTRY_POINTS)} - set(ALL))):
         own = ", ".join(plan for plan, procedure in ready.items() if procedure == name)
-        click.echo(f"{name:<20} {procedure_named(name).title if name in ALL else '(of another package)'}" + (f"; ready plans: {own}" if own else ""))
+        click.echo(f"{name:<25} {procedure_named(name).title if name in ALL else '(of another package)'}" + (f"; ready plans: {own}" if own else ""))
 
 
 @plan.command()

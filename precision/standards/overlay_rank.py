@@ -156,7 +156,7 @@ def refuse_deficient(rank: RankReport) -> None:
     remark = f" ({rank.remark})" if rank.remark else ""
     raise DataError(
         f"{rank.model.name}: {few}this layout determines {rank.rank} of {len(rank.model.terms)} terms{remark}: {listed}. "
-        "Leave these terms out (model.without), read more places, or fit with deficient='drop'"
+        "Leave these terms out (evaluation.without in a plan), choose a smaller model, or read more places; fit(..., deficient='drop') leaves them out by itself"
     )
 
 

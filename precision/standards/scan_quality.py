@@ -288,17 +288,18 @@ _PARTS: Final = (("mean", "mean"), ("3s", "3σ"), ("m3s", "|mean| + 3σ"), ("max
 def _figures(seen: Mapping[tuple[str, str], Distribution], slit: Slit, slit_width_m: float | None, readings: Mapping[str, Readings]) -> Iterator[Figure]:
     for (name, direction), found in seen.items():
         kind, _, quantity = name.partition("_")
-        unit = UNITS[quantity.partition("@")[0]]
+        axis, at, end = quantity.partition("@")
+        unit, where = UNITS[axis], f"{axis} at the slit's {end} end" if at else quantity
         known = _sensor(quantity, slit_width_m, readings)
         values = {"mean": found.mean, "3s": 3 * found.std, "m3s": abs(found.mean) + 3 * found.std, "max": found.largest, "997": found.quantile_value}
         ending, said = ("", "") if direction == "all" else (f"_{direction}", f", scans {direction}")
         for part, words in _PARTS:
             u = None if known is None else _uncertainty(kind, part, known, slit, found.count)
-            text = f"{kind} {quantity}, {words}{said}"
+            text = f"{kind} {where}, {words}{said}"
             yield figure(f"{name}_{part}{ending}", text, values[part], unit, u, symbol=f"{kind}_{quantity} {words}{said}")
         if direction == "down" and (name, "up") in seen and kind == "MA":
             difference = seen[name, "up"].mean - found.mean
-            words = f"{kind} {quantity}, mean of scans up − mean of scans down"
+            words = f"{kind} {where}, mean of scans up − mean of scans down"
             u = None if known is None else math.hypot(*(_uncertainty(kind, "mean", known, slit, n) for n in (seen[name, "up"].count, found.count)))
             yield figure(f"{name}_up_down", words, difference, unit, u, symbol=f"{kind}_{quantity} ↑−↓")
 

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from ..errors import DataError
 from ..figures import Figure
 from ..kernels.moving import moving_mean_std
+from ..units import text
 from . import settling
 from .arrays import positive, vector
 from .reported import Reported, figure, keyed
@@ -78,7 +79,7 @@ def evaluate(time_s: ArrayLike, error: ArrayLike, step_ends_s: Sequence[float], 
             settled["moving"].append(settling.moving(centre, ma, msd, mean_limit=windowed[1], std_limit=windowed[2]))
     return Result(
         title=f"Step and settle, {ends.size} steps",
-        stated=(f"band ±{limits.band:g} {unit}", f"dwell {limits.dwell_s:g} s", "time counts from the end of the reference"),
+        stated=(f"band ±{text(limits.band, unit, digits=3)}", f"dwell {limits.dwell_s:g} s", "time counts from the end of the reference"),
         figures=keyed(_figures(settled)),
         flags=("a single step: nothing is known about how much steps differ",) if ends.size == 1 else (),
         settled={name: tuple(found) for name, found in settled.items()},

@@ -144,3 +144,19 @@ def test_the_ready_self_calibration_plan_finds_the_stage(precision: Run, tmp_pat
 def test_views_that_leave_errors_free_are_refused_before_anything_is_measured(precision: Run) -> None:
     said = precision("run", "self-calibration", "--set", "grid.views=[[0,0,0],[0,1,0],[0,0,1]]", code=2).stderr
     assert "2 combinations of errors would stay free" in said and "turned by 90°" in said
+
+
+def test_a_table_of_marks_that_lacks_a_column_is_told_which_not_taken_for_positioning(precision: Run, tmp_path: Path) -> None:
+    (tmp_path / "marks.csv").write_text("field_x_mm,field_y_mm,mark_x_mm,mark_y_mm,dx_nm\n0,0,0,0,1\n")
+    said = precision("analyze", "marks.csv", code=6).stderr
+    assert "no column for dy" in said and "--column dy=NAME" in said and "actual" not in said
+
+
+def test_a_layout_that_leaves_terms_free_is_answered_in_words_of_the_plan(precision: Run, tmp_path: Path) -> None:
+    rows = "\n".join(f"{x},{y},-5,-5,1,1\n{x},{y},5,5,1,1" for x, y in ((0, -30), (0, 0), (0, 30)))
+    (tmp_path / "marks.csv").write_text(f"field_x_mm,field_y_mm,mark_x_mm,mark_y_mm,dx_nm,dy_nm\n{rows}\n")
+    assert "evaluation.without" in precision("analyze", "marks.csv", code=6).stderr
+
+
+def test_a_model_may_be_written_as_a_number(precision: Run) -> None:
+    assert "6-parameter" in precision("run", "overlay", "--dry-run", "--set", "evaluation.model=6").stdout

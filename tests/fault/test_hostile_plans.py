@@ -266,3 +266,9 @@ def test_a_plan_made_to_hang_is_refused_at_once(name: str) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 64e6
+
+
+@pytest.mark.parametrize("setting", ["evaluation.window=1 s", "evaluation.dwell=1 s"])
+def test_a_settling_criterion_longer_than_a_step_is_refused_before_anything_moves(setting: str) -> None:
+    with pytest.raises(PlanError, match=rf"{setting.partition('=')[0]} must be shorter than staircase.hold"):
+        checked("step-settle", [setting])

@@ -113,3 +113,11 @@ def test_a_range_in_a_given_unit_keeps_the_zeros_before_the_point() -> None:
     assert units.text_range(0.0, 20.0, "m", unit="mm") == "0 … 20000 mm"
     with pytest.raises(ValueError, match="two finite numbers"):
         units.text_range(0.0, math.nan, "m")
+
+
+@pytest.mark.parametrize(
+    ("value", "si_unit", "expected"),
+    [(3e-12, "m/s", "3.000 pm/s"), (2.5576e-9, "m/√s", "2.558 nm/√s"), (-4e-7, "m·√s", "-400.0 nm·√s"), (0.05, "m/s", "50.00 mm/s"), (20.0, "m/s", "20.00 m/s")],
+)
+def test_small_rates_are_shown_in_a_unit_that_reads_well(value: float, si_unit: str, expected: str) -> None:
+    assert units.text(value, si_unit) == expected
