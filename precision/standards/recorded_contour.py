@@ -145,7 +145,7 @@ def follow_command(path: GcodePath, command_m: ArrayLike, *, tolerance_m: float 
     if first > tolerance_m:
         raise DataError(f"the recording begins {first * 1e3:.6g} mm from where the program begins; give the start of the program, or the whole recording")
     # travel and advance differ where corners are rounded: by less than this share of a stretch, after which the place is found anew
-    reach = max(20 * tolerance_m, 4 * float(step.max()), pieces.length_m / 1000)
+    reach = max(20 * tolerance_m, 4 * float(step.max()))
     path_m, off_m = np.zeros(n), np.zeros(n)
     at, here = 0, 0.0
     while at < n:

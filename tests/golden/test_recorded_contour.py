@@ -284,3 +284,33 @@ def test_another_program_is_not_that_of_the_recording() -> None:
     other = parse(PROGRAM.read_text(encoding="ascii").replace("50", "49.98"))  # 20 µm smaller
     with pytest.raises(DataError, match=r"near line \d+ of the program"):
         recorded.follow_command(other, _xy(columns, "cmd"), tolerance_m=1e-5)
+
+
+def test_a_spiral_whose_turns_lie_nearer_than_the_following_error() -> None:
+    """Archimedean, 2 mm and growing by 20 µm a turn, in chords; the tool 3 µm to the left on its normal while it lags by 0.5 mm."""
+    t = np.linspace(0, 12 * math.pi, 6001)
+    r, growth = 2e-3 + 20e-6 * t / (2 * math.pi), 20e-6 / (2 * math.pi)
+    command = np.array([r * np.cos(t), r * np.sin(t)])
+    heading = t + math.pi / 2 - np.arctan(growth / r)
+    path = parse("G21\n" + "\n".join(f"G1 X{x:.9f} Y{y:.9f} F600" for x, y in (command * 1e3).T[1:]), start_m=(command[0, 0], command[1, 0]))
+    tool = command + 3e-6 * np.array([-np.sin(heading), np.cos(heading)])
+    lag = 40  # samples of 12.6 µm
+    late = np.concatenate([np.repeat(tool[:, :1], lag, axis=1), tool[:, :-lag]], axis=1)
+    found = recorded.evaluate(path, recorded.follow_command(path, command), late, window_m=1e-3)
+    counted = found.deviation_m[lag + 5 :]
+    # the samples lie on the normals of the joints, off those of the chords by half their angle: 3 µm · (Δt/2)²/2 = 1.5e-11 m
+    assert counted == pytest.approx(np.full(counted.size, 3e-6), abs=3e-11)
+    assert np.all(np.diff(found.foot_m) >= -1e-12)
+
+
+def test_a_command_that_cuts_a_thousand_corners_is_not_lost() -> None:
+    corners = [(x, y) for k in range(500) for x, y in ((k * 0.2, 1.0 * (k % 2)), (k * 0.2, 1.0 - k % 2))][1:]  # a hatch of 1 mm strokes
+    path = parse("G21\n" + "\n".join(f"G1 X{x:.3f} Y{y:.0f} F3000" for x, y in corners))
+    ends = np.concatenate([[0.0], np.cumsum(path.length_m)])
+    s = np.append(np.arange(0.0, ends[-1], 50e-6 * math.pi / 3), ends[-1])  # never on a corner: each is cut by up to 15 µm
+    command = np.array([np.interp(s, ends, row) for row in path.point_m])
+    followed = recorded.follow_command(path, command)
+    assert followed.path_m == pytest.approx(s, abs=1e-12)
+    found = recorded.evaluate(path, followed, command + np.array([[0.0], [2e-6]]))
+    assert len(found.corners) == len(corners) - 1
+    assert {row.max_m is not None for row in found.lines} == {True}
