@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from precision.errors import DataError
 from precision.kernels.contour import contour_error
-from precision.models import gcode_path
 from precision.models.part_program import in_plane, motions
 
 NGC = Path(__file__).resolve().parents[3] / "shared" / "linuxcnc" / "ngc"
@@ -146,16 +145,6 @@ def test_any_text_is_read_or_refused_in_words(text: str) -> None:
     for before, after in pairwise(program):
         assert before.end_m == after.start_m
     assert all(math.isfinite(motion.length_m) for motion in program)
-
-
-@real
-@pytest.mark.parametrize("name", ["circle.ngc", "comp_scan.ngc"])
-def test_real_programs_give_the_same_path_as_the_reader_of_the_plane(name: str) -> None:
-    text = (NGC / name).read_text(encoding="ascii")
-    ours, plain = in_plane(motions(text), "XY"), gcode_path.parse(text)
-    assert ours.line.tolist() == plain.line.tolist()
-    for array in ("point_m", "sweep_rad", "length_m"):
-        assert getattr(ours, array) == pytest.approx(getattr(plain, array), abs=1e-15)
 
 
 @real

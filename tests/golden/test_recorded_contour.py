@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from precision.drivers.files import linuxcnc_log
 from precision.errors import DataError
 from precision.kernels.contour import Toolpath, contour_error
-from precision.models.gcode_path import GcodePath, parse
+from precision.models.gcode_path import GcodePath
+from precision.models.part_program import in_plane, motions
 from precision.standards import recorded_contour as recorded
 from precision.uncertainty.readings import Readings
 
@@ -20,6 +21,10 @@ SHARED = Path(__file__).resolve().parents[3] / "shared"
 CIRCLE = SHARED / "data" / "linuxcnc" / "circle_xy_r50_f3000.csv.gz"
 PROGRAM = SHARED / "linuxcnc" / "ngc" / "circle.ngc"
 real = pytest.mark.skipif(not (CIRCLE.is_file() and PROGRAM.is_file()), reason="the folder of real recordings is not beside this checkout")
+
+
+def parse(program: str, *, start_m: tuple[float, float] = (0.0, 0.0)) -> GcodePath:
+    return in_plane(motions(program, start_m=(*start_m, 0.0)), "XY")
 
 
 def line_at(degrees: float) -> tuple[GcodePath, Array]:
