@@ -56,7 +56,7 @@ def worse(changes: Mapping[str, Change], keys: tuple[str, ...]) -> tuple[str, ..
     """The figures among `keys` that are worse, or that only the first run has."""
     return tuple(
         key for key in keys
-        if changes[key].verdict == "worse" or (changes[key].verdict == "not comparable" and changes[key].before.value is not None)
+        if changes[key].verdict == "worse" or (changes[key].before.value is not None and changes[key].after.value is None)
     )  # fmt: skip
 
 

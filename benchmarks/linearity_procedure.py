@@ -19,6 +19,7 @@ from precision.standards import sampling
 from precision.standards.periodic_error import Linearity, linearity
 from precision.units import text
 
+from .comparing_figures import compare
 from .linearity_plan import Parameters
 from .procedure import Connected, Evaluation, Outlook, Procedure, Readings, Sink
 from .report_head import head, provenance, verdict_dict
@@ -132,6 +133,9 @@ def _evaluate(plan: Parameters, readings: Readings, manifest: Manifest, *, stand
     return Evaluation(document=report, result=result, analysis=found)
 
 
+_NO_MERIT: Final = ("explained", "radius_raw", "radius", "ratio")
+"""How strong the signals are, and what there was to correct: a smaller one is not the better interferometer."""
+
 PROCEDURE = Procedure(
     name="interferometer-linearity",
     title="periodic error of an interferometer or encoder, before and after correction",
@@ -142,4 +146,5 @@ PROCEDURE = Procedure(
     check=_check,
     acquire=_acquire,
     evaluate=_evaluate,
+    compare=lambda before, after: compare(before, after, neither=_NO_MERIT),
 )

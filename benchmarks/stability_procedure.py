@@ -10,6 +10,7 @@ from precision.errors import PlanError
 from precision.runs.directory import RunDirectory
 from precision.runs.manifest import Manifest
 
+from .comparing_figures import compare
 from .importing_signals import Wanted, import_signals
 from .procedure import Connected, Evaluation, Procedure, Readings
 from .stability import COLUMNS, Rig, acquire, check, preview
@@ -45,6 +46,9 @@ def _read_file(
     )  # fmt: skip
 
 
+_NO_MERIT = ("mean", "enbw", "f_50", "f_90", "tau_min")
+"""Where the reading stands, and where its noise lies."""
+
 PROCEDURE = Procedure(
     name="stability",
     title="in-position noise and drift: spectrum, lines, Allan deviation",
@@ -58,4 +62,5 @@ PROCEDURE = Procedure(
     label=lambda plan: plan.bench.plant if plan.devices.simulated else None,
     recorded=Recorded,
     read_file=_read_file,
+    compare=lambda before, after: compare(before, after, neither=_NO_MERIT),
 )

@@ -22,6 +22,7 @@ from precision.standards.reported import figure
 from precision.uncertainty.readings import largest_normal
 from precision.units import text
 
+from .comparing_figures import compare
 from .procedure import Connected, Evaluation, Outlook, Procedure, Readings, Sink
 from .report_head import head, provenance, verdict_dict
 from .step_settle_plan import Parameters
@@ -202,6 +203,9 @@ def _evaluate(plan: Parameters, readings: Readings, manifest: Manifest, *, stand
     return Evaluation(document=report, result=result, analysis=found)
 
 
+_NO_MERIT: Final = ("plateau_mean_step", "plateau_smallest_step")
+"""Better is nearer to the step that was commanded, not smaller."""
+
 PROCEDURE = Procedure(
     name="step-settle",
     title="settling of a stage after steps, three definitions",
@@ -212,4 +216,5 @@ PROCEDURE = Procedure(
     check=_check,
     acquire=_acquire,
     evaluate=_evaluate,
+    compare=lambda before, after: compare(before, after, larger_is_better=("plateau_snr",), neither=_NO_MERIT),
 )

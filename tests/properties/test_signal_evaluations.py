@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from precision.benchmarks.comparing_figures import _change
+from precision.benchmarks.comparing_figures import _change, worse
 from precision.benchmarks.frf_procedure import LARGER_IS_BETTER
 from precision.figures import Figure
 from precision.standards import drift, excitation, frequency_response, margins, psd, sampling
@@ -121,3 +121,10 @@ def test_the_uncertainty_of_an_rms_covers_the_true_one(method: psd.Method) -> No
         figure = psd.evaluate(np.random.default_rng(seed).normal(size=2000), rate_hz=1.0, segment=100, method=method).figures["rms"]
         inside.append(abs((figure.value or 0) - 1.0) <= (figure.uncertainty or 0))
     assert np.mean(inside) == pytest.approx(0.95, abs=0.045)  # three of √(0.95·0.05/200)
+
+
+def test_a_figure_whose_size_is_no_merit_does_not_fail_a_gate_and_one_that_vanished_does() -> None:
+    small, large = (Figure(symbol="x", key="x", name="x", unit="m", value=value, uncertainty=0.1) for value in (1.0, 2.0))
+    gone = Figure(symbol="x", key="x", name="x", unit="m", value=None, reason="no reading")
+    changes = {"merit": _change(small, large), "neither": _change(small, large, neither=True), "gone": _change(small, gone), "came": _change(gone, small)}
+    assert worse(changes, tuple(changes)) == ("merit", "gone")
