@@ -291,7 +291,8 @@ _BOUNDS: Final = {"greater_than": ("gt", "more than"), "greater_than_equal": ("g
 
 def _fault(detail: Any, model: type[BaseModel], plan: Mapping[str, Any]) -> str:
     """One line of a person's words for one of pydantic's."""
-    path = ".".join(str(part)[:80] for part in detail["loc"]) or "(plan)"
+    # Where a key takes one of several kinds, pydantic adds the kind it tried: "literal['three',...]", "tuple[...]".
+    path = ".".join(str(part)[:80] for part in detail["loc"] if not str(part).startswith(("literal[", "tuple["))) or "(plan)"
     message = str(detail["msg"]).removeprefix("Value error, ")
     if detail["type"] == "extra_forbidden":
         allowed = ", ".join(_section_keys(model, detail["loc"][:-1]))

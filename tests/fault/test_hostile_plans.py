@@ -272,3 +272,9 @@ def test_a_plan_made_to_hang_is_refused_at_once(name: str) -> None:
 def test_a_settling_criterion_longer_than_a_step_is_refused_before_anything_moves(setting: str) -> None:
     with pytest.raises(PlanError, match=rf"{setting.partition('=')[0]} must be shorter than staircase.hold"):
         checked("step-settle", [setting])
+
+
+def test_a_key_of_several_kinds_is_named_as_it_stands_in_the_plan() -> None:
+    with pytest.raises(PlanError, match=r"grid\.views: ") as refused:
+        checked("self-calibration", ["grid.views=two"])
+    assert "literal[" not in str(refused.value) and "tuple[" not in str(refused.value)
