@@ -87,12 +87,12 @@ def contents(opened: Opened) -> Table:
         )
     for name, value in opened.parameters.constants.items():
         length = name[0] in "XYZ"
-        rows.append([f"E_{name}", "constant", 1, None, abs(value) if length else None, None, None if length else abs(value)])
+        rows.append([f"E_{name}", "constant", 1, None, value if length else None, None, None if length else value])
     columns = [
         Column(name="Error"), Column(name="Along (mm)"), Column(name="Points"), Column(name="Range", unit="m"), Column(name="Largest", unit="m"), Column(name="Range (angle)", unit="rad"),
         Column(name="Largest (angle)", unit="rad"),
     ]  # fmt: skip
-    return Table(title=f"Errors in {opened.name}", columns=columns, rows=rows, note="Actual − nominal, as the file has them.")
+    return Table(title=f"Errors in {opened.name}", columns=columns, rows=rows, note="Actual − nominal, as the file has them; of functions the largest magnitude, constants with their sign.")
 
 
 def error_map(opened: Opened, tool_m: tuple[float, float, float]) -> volumetric_map.Result:

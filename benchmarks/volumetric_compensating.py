@@ -111,6 +111,8 @@ def table_of_signs(proposal: Proposal) -> ReportTable:
             *(Column(name=f"adds in {axis}", unit="m", family="deviation") for axis in AXES),
         ],
         rows=rows,
+        note="Was off: without the rigid motion of the workpiece that fits best, which no machine can be blamed for. What is added differs from it by that motion, which moves the "
+        "whole workpiece and changes no distance in it.",
     )  # fmt: skip
 
 

@@ -126,7 +126,7 @@ def text(value: float, si_unit: str, *, unit: str | None = None, digits: int = 4
     shown = in_unit(value, unit)
     decimals = max(0, digits - 1 - math.floor(math.log10(abs(shown)))) if shown else digits - 1
     # A unit without multiples (rad·√s, V) leaves small numbers that nine decimals would show as nothing.
-    return (f"{shown:.{digits - 1}e} {unit}" if decimals > 9 else f"{shown:.{min(decimals, 9)}f} {unit}").strip()
+    return (f"{shown:.{digits - 1}e} {unit}" if decimals > 9 and abs(shown) < 1e-3 else f"{shown:.{min(decimals, 9)}f} {unit}").strip()
 
 
 def text_range(low: float, high: float, si_unit: str, *, unit: str | None = None, digits: int = 7) -> str:

@@ -213,6 +213,10 @@ def _noise(alpha: int | None) -> str:
     return "kind of noise not known" if alpha is None else ALPHAS[alpha]
 
 
+_WORST_FIT: Final = 8.0
+"""χ² for each degree of freedom up to which the sum of noises describes the curve. Averaging times share the record, so that it scatters more than 1 ± √(2/n)."""
+
+
 def _coefficients(curve: Curve, data_type: DataType) -> list[Figure]:
     """N²/τ + (0.664 B)² + K² τ/3 + D² τ²/2 fitted to σ²(τ) with parts that are not negative, each point weighted with its degrees of freedom."""
     base = curve.unit
@@ -244,6 +248,10 @@ def _coefficients(curve: Curve, data_type: DataType) -> list[Figure]:
         if parts[weakest] > 2 * u[weakest] or len(active) == 1:
             break
         del active[weakest]
+    misfit = float(np.sum(nu / 2 * (variance / np.maximum(design[:, active] @ parts, 1e-30 * variance.max()) - 1) ** 2)) / max(1, tau.size - len(active))
+    if misfit > _WORST_FIT:
+        reason = f"the curve is no sum of these noises (χ² of {misfit:.3g} for each degree of freedom): a line, or a motion, stands in it; see the spectrum"
+        return [figure(key, name, reason, unit) for key, name, unit in rows]
     found = {key: (float(parts[active.index(k)]), float(u[active.index(k)])) for k, (key, _, _) in enumerate(rows) if k in active}
     figures = []
     for key, name, unit in rows:

@@ -156,7 +156,7 @@ def spindle_heating(
     for name, (unit, values) in record.series().items():
         if name == "combined":
             u = _range_u(name, record, readings)
-            figures.append(figure("combined_end", "combined drift at the end of running", values if isinstance(values, str) else float(values[running - 1]), unit, u))
+            figures.append(figure("combined_end", "combined drift at the end of running", values if isinstance(values, str) else float(values[running - 1]), unit, u, symbol="d(combined,end)"))
             continue
         u = _range_u(name, record, readings)
         what = f"tilt {name}" if unit == "rad" else name

@@ -203,3 +203,12 @@ def test_time_interval_errors_of_the_thousand_points() -> None:
     allantools = pytest.importorskip("allantools")
     for m in (3, 7, 31):
         assert time_interval_error.largest(phase, samples_apart=m) == pytest.approx(allantools.mtie(phase, rate=1.0, data_type="phase", taus=[m])[1][0], rel=1e-12)
+
+
+def test_a_line_in_the_record_is_no_noise_and_gives_no_coefficients() -> None:
+    time = np.arange(20_000) / 1000.0
+    noise = np.random.default_rng(4).normal(scale=0.5e-9, size=time.size)
+    clean, moved = (drift.evaluate(x, rate_hz=1000.0, data_type="rate", kinds=("oadev",)) for x in (noise, noise + 0.4e-9 * np.sin(4 * np.pi * time)))
+    assert clean["N"] == pytest.approx(0.5e-9 / math.sqrt(1000.0), rel=0.05)
+    assert moved["N"] is None
+    assert "no sum of these noises" in str(moved.figures["N"].reason)

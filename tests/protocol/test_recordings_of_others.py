@@ -397,6 +397,7 @@ EXAMPLES: dict[str, str | bytes] = {
     "LinuxCNC stops": "run,dir,target_mm,motor_cmd_mm,fb_mm,tool_mm,first_sample,window_samples\n1,+,0,0,0,0.001,5,100\n1,-,0,0,0,-0.001,9,100\n",
     "LinuxCNC servo recording": _servo(),
     "SIOS NMM description (.dsc)": DSC,
+    "log of signals (CSV)": "time [s],reading [nm]\n0.0,1.0\n0.1,2.0\n0.2,1.5\n",
     "overlay readings (CSV)": "# machine: m\nfield_x_mm,field_y_mm,mark_x_mm,mark_y_mm,dx_nm,dy_nm\n0,0,1,2,3,4\n",
 }
 
@@ -422,7 +423,7 @@ def test_what_holds_no_positioning_test_says_what_it_holds(tmp_path: Path, name:
         with pytest.raises(PlanError, match="--unit"):
             recognise.read_positioning(path, unit="mm")
         return
-    with pytest.raises(DataError, match=r"holds no positioning test.*precision\.drivers\.files"):
+    with pytest.raises(DataError, match=r"holds no positioning test.*precision(\.drivers\.files| analyze FILE)"):
         recognise.read_positioning(path)
 
 

@@ -170,9 +170,10 @@ def test_a_program_that_is_killed_in_motion_leaves_a_machine_that_stands(cell: l
     where, since = watcher.row()["x_cmd"], time.monotonic()
     while time.monotonic() - since < 1.0 and time.monotonic() < until:
         now = watcher.row()["x_cmd"]
-        where, since = (where, since) if abs(now - where) < 1e-9 else (now, time.monotonic())
+        where, since = (where, since) if abs(now - where) < 1e-7 else (now, time.monotonic())
         time.sleep(0.02)
-    assert watcher.row()["x_cmd"] == pytest.approx(where, abs=1e-9) and watcher.row()["vel"] == 0
+    # With the machine off the command follows the feedback, and the mechanics still creep by some nanometres.
+    assert watcher.row()["x_cmd"] == pytest.approx(where, abs=1e-7) and watcher.row()["vel"] == 0
     while not (records := list(tmp_path.glob("*/supervisor.json"))) and time.monotonic() < until:
         time.sleep(0.05)  # it writes when it has confirmed the standstill
     (record,) = records
