@@ -52,7 +52,7 @@ def open_file(path: Path, *, format: str | None = None, chain: str | None = None
         parameters = volumetric.read_parameters(text, known)
     except DataError as error:
         if format is None:
-            raise DataError(f"{path.name}, taken for {known}: {error}. Give --format if it is another") from error
+            raise DataError(f"{path.name}, taken for {known}: {error}. Error files of Etalon and ISG (CSV) are read; --format says which") from error
         raise DataError(f"{path.name}: {error}") from error
     if chain is None:
         return Opened(
