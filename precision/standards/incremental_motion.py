@@ -18,6 +18,7 @@ from ..errors import DataError
 from ..uncertainty.readings import Readings
 from ..units import text
 from .arrays import Array, frozen, vector
+from .overlay_statistics import coverage_factor
 from .reported import Reported, figure, keyed
 
 FEWEST_STEPS: Final = 5
@@ -64,13 +65,14 @@ def evaluate(position: ArrayLike, plateau_of: ArrayLike, *, commanded_step: floa
     average, sd = float(step.mean()), float(step.std(ddof=1))
     smallest = float((step * np.sign(commanded_step)).min())
     steps = step.size
-    u_mean = 2 * sd / math.sqrt(steps)
+    k = coverage_factor(steps - 1)
+    u_mean = k * sd / math.sqrt(steps)
     if readings is not None:
         u_mean = math.hypot(u_mean, (readings.device + readings.drift_range) / steps)
     u_step = None if readings is None else readings.device + readings.drift_range + 4 * readings.noise / math.sqrt(2 * int(count.min()))
     snr: float | str = abs(average) / sd if sd > 0 else "all steps are equal to the last digit: the sensor does not resolve them"
     figures = (
-        figure("mean_step", f"mean of {steps} steps; {text(commanded_step, unit)} were commanded", average, unit, u_mean, symbol="step"),
+        figure("mean_step", f"mean of {steps} steps; {text(commanded_step, unit)} were commanded", average, unit, u_mean, symbol="step", coverage_factor=k),
         figure("sd_step", "standard deviation of the steps, divisor n − 1", sd, unit, 2 * sd / math.sqrt(2 * (steps - 1)), symbol="s_step"),
         figure("snr", "mean step over standard deviation", snr, "", None if isinstance(snr, str) else 2 * snr / math.sqrt(2 * (steps - 1)), symbol="SNR"),
         figure("smallest_step", "smallest step in the commanded sense", smallest, unit, u_step, symbol="min step"),

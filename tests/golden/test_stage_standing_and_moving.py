@@ -90,6 +90,18 @@ def test_steps_above_the_noise_are_monotonic_with_their_mean_inside_its_uncertai
     assert result["sd_step"] == pytest.approx(0.5e-9 * math.sqrt(2 / 50), rel=0.5)
 
 
+def test_the_uncertainty_of_the_mean_of_six_steps_covers_it() -> None:
+    """Steps with independent deviations, as of a mechanism that slips: 95.45 % of 2000 means lie within U (sd of the share 0.47 %; k = 2 covers 90 %)."""
+    rng = np.random.default_rng(11)
+    number = np.repeat(np.arange(7), 2)
+    inside = 0
+    for _ in range(2000):
+        x = np.repeat(np.concatenate([[0.0], np.cumsum(rng.normal(1e-9, 0.2e-9, size=6))]), 2)
+        found = incremental_motion.evaluate(x, number, commanded_step=1e-9).figures["mean_step"]
+        inside += abs(found.value - 1e-9) <= found.uncertainty  # type: ignore[operator]
+    assert inside / 2000 == pytest.approx(0.9545, abs=0.0145)
+
+
 def test_steps_below_the_noise_are_flagged() -> None:
     x, number = staircase(1e-11, 5e-9)
     result = incremental_motion.evaluate(x, number, commanded_step=1e-11)
