@@ -76,7 +76,8 @@ def list_(out: str, everything: bool) -> None:
     for title in ("run", "status", "source", "result"):
         table.add_column(title, overflow="ellipsis", no_wrap=True, ratio=None if title == "run" else 1)
     for entry in shown:
-        source = f"virtual lab, seed {entry.seed}" if entry.simulated else visible((entry.origin or "machine").split(" (SHA-256")[0], longest=60)
+        simulated = "a simulator" if entry.seed is None else f"virtual lab, seed {entry.seed}"
+        source = simulated if entry.simulated else visible((entry.origin or "machine").split(" (SHA-256")[0], longest=60)
         said = entry.problem or entry.reason or _headline(Path(out) / entry.name)
         table.add_row(*(Text(cell) for cell in (entry.name, entry.status, source, visible(said.split("\n")[0], longest=120))))
     Console().print(table)

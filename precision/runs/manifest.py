@@ -66,7 +66,8 @@ class Manifest:
     instruments : role -> instrument.
     clock_start, clock_end : wall and monotonic clock when the run was created and finished.
     seed : of the virtual lab, or None.
-    simulated : whether any reading came from a simulator.
+    simulated : whether the readings came from the virtual lab, or are a stream that calls itself simulated. A controller of its own with simulated
+        mechanics behind it is not the virtual lab: its instruments say so in their identity, and its readings cannot be reproduced.
     status, reason : how it stands and why. RUNNING is also what a run says whose process died.
     capture_sha256 : of the capture when it was closed.
     origin : the run or file that this one was recovered or imported from.
