@@ -36,7 +36,7 @@ class DrivenCircle(Circle):
 
     centre: tuple[Length, Length] = Field(("500 mm", "300 mm"), description="work coordinates of the two axes, in the order of the plane's letters", strict=False)
     height: Length = Field("-250 mm", description="work coordinate of the third axis, where the circle lies")
-    feeds: tuple[Speed, ...] = Field(("1500 mm/min",), min_length=1, max_length=8, description="each is driven in both directions", strict=False)
+    feeds: tuple[Annotated[Speed, Field(ge=1e-7)], ...] = Field(("1500 mm/min",), min_length=1, max_length=8, description="each is driven in both directions", strict=False)
     start: Angle = Field("0 deg", ge=-2 * math.pi, le=2 * math.pi, description="of the evaluated circle, from the first axis")
     overshoot: Angle = Field("45 deg", ge=math.radians(5), le=math.pi, description="driven before and after the evaluated circle, so that it is at full feed")
     feed_in: Length = Field("1 mm", ge=1e-4, le=5e-3, description="radial way to and from the circle; it marks start and end in the readings")

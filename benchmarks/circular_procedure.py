@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from precision.drivers import open_controller, open_stream
+from precision.drivers.lab.ball_bar import LENGTHS_M
 from precision.drivers.roles import PathController
 from precision.errors import PlanError
 from precision.runs.manifest import Manifest
@@ -27,6 +28,10 @@ def _connect(plan: Parameters) -> Iterator[Connected[Rig]]:
         controller, lab = devices.by_role["controller"], devices.lab
         if not isinstance(controller, PathController):
             raise PlanError(f"devices.controller: driver {plan.devices.controller.driver!r} cannot drive arcs; a circular test needs one that can")
+
+        if lab is not None and not LENGTHS_M[0] <= plan.circle.radius <= LENGTHS_M[1]:
+            low, high = (f"{length_m * 1e3:g} mm" for length_m in LENGTHS_M)
+            raise PlanError(f"circle.radius: {plan.circle.radius * 1e3:g} mm; the virtual lab has bars from {low} to {high}. Nothing was moved")
 
         def simulated_hands(what: str, position_m: Mapping[str, float], length_m: float) -> None:
             if lab is not None and position_m:

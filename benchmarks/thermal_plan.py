@@ -76,4 +76,9 @@ class Parameters(Runnable):
         whole = self.thermal.running + self.thermal.cooling
         if whole < 10 * self.thermal.interval:
             raise ValueError(f"thermal: {whole:g} s give fewer than 10 readings {self.thermal.interval:g} s apart; run longer or read more often")
+        if self.thermal.test != "environment" and self.thermal.running < 3 * self.thermal.interval:
+            raise ValueError(
+                f"thermal.running: {self.thermal.running:g} s hold fewer than 3 readings {self.thermal.interval:g} s apart, so no drift can be seen; "
+                "run longer, read more often, or set thermal.test = \"environment\""
+            )
         return self

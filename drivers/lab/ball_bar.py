@@ -28,6 +28,8 @@ from .trajectory import Trajectory
 from .workshop import Workshop
 
 RATE_HZ: Final = 1000.0
+LENGTHS_M: Final = (0.02, 1.0)
+"""The shortest and the longest bar there is."""
 PUBLISHED_EVERY: Final = 10
 """One true deviation in so many samples stands in the truth."""
 _LINEARITY_PERIOD_M: Final = 1e-3
@@ -70,8 +72,8 @@ class BallBar:
         """
         if set(centre_m) != set(AXES) or not all(isinstance(value, int | float) and math.isfinite(value) for value in centre_m.values()):
             raise ValueError(f"centre_m is {dict(centre_m)!r}; a finite position in m for each of {', '.join(AXES)} is expected")
-        if not isinstance(length_m, int | float) or not 0.02 <= length_m <= 1.0:
-            raise ValueError(f"length_m is {length_m!r}; 0.02 … 1 m is expected")
+        if not isinstance(length_m, int | float) or not LENGTHS_M[0] <= length_m <= LENGTHS_M[1]:
+            raise ValueError(f"length_m is {length_m!r}; {LENGTHS_M[0]:g} … {LENGTHS_M[1]:g} m is expected")
         number = 1 if self._set_up is None else self._set_up.number + 1
         self._set_up = SetUp(centre_m=(centre_m["X"], centre_m["Y"], centre_m["Z"]), length_m=float(length_m), number=number)
         self._trajectory = None

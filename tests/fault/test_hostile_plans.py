@@ -278,3 +278,27 @@ def test_a_key_of_several_kinds_is_named_as_it_stands_in_the_plan() -> None:
     with pytest.raises(PlanError, match=r"grid\.views: ") as refused:
         checked("self-calibration", ["grid.views=two"])
     assert "literal[" not in str(refused.value) and "tuple[" not in str(refused.value)
+
+
+@pytest.mark.parametrize("feeds", ['["0 mm/min"]', '["-3000 mm/min"]', '["0 mm/min", "3000 mm/min"]'])
+def test_a_circle_is_not_driven_at_no_feed(feeds: str) -> None:
+    with pytest.raises(PlanError, match=r"circle\.feeds\.0: must be at least 1e-07 m/s"):
+        checked("circular", [f"circle.feeds={feeds}"])
+
+
+@pytest.mark.parametrize("radius", ["19 mm", "1001 mm"])
+def test_a_bar_that_the_virtual_lab_lacks_is_told_before_a_run_begins(radius: str, tmp_path: Path) -> None:
+    plan = checked("circular", [f"circle.radius={radius}"])
+    with pytest.raises(PlanError, match=r"circle\.radius: .* bars from 20 mm to 1000 mm"):
+        execution.execute(plan, tmp_path)
+
+
+@pytest.mark.parametrize("test", ["spindle", "axis"])
+def test_a_thermal_test_that_hardly_runs_is_refused_before_hours_of_cooling(test: str) -> None:
+    with pytest.raises(PlanError, match=r"thermal\.running: 60 s hold fewer than 3 readings 60 s apart"):
+        checked("thermal", [f"thermal.test={test}", "thermal.running=1 min"])
+    checked("thermal", [f"thermal.test={test}", "thermal.running=3 min"])
+
+
+def test_an_environment_is_recorded_for_any_share_of_the_time() -> None:
+    checked("thermal", ["thermal.test=environment", "thermal.running=0 h"])
