@@ -55,8 +55,11 @@ def read(path: Path) -> Ballbar:
     parser.StartElementHandler = lambda name, _: reader.start(name, parser.CurrentLineNumber)
     parser.EndElementHandler = reader.end
     parser.CharacterDataHandler = reader.text
+    content = read_bytes(path, most=MOST_BYTES)
+    if b"<" not in content[:256]:  # whatever its encoding
+        refuse(path, 1, "not XML; circles are read from a ball bar's file (.b5r) or a LinuxCNC servo recording (.csv, .csv.gz)")
     try:
-        parser.Parse(read_bytes(path, most=MOST_BYTES), True)
+        parser.Parse(content, True)
     except expat.ExpatError as error:
         refuse(path, error.lineno, f"not well-formed XML ({expat.errors.messages.get(error.code, error.code)}); the file may be cut off")
     except (LookupError, ValueError) as error:

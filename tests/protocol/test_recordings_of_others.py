@@ -213,7 +213,8 @@ BILLION = '<!DOCTYPE a [<!ENTITY b "xxxxxxxxxx"><!ENTITY c "&b;&b;&b;&b;&b;&b;">
         ("<a>" * 60 + "</a>" * 60, "nested"),
         ("<a/>", "no READINGS"),
         ('<?xml version="1.0" encoding="klingon"?><a/>', "line 1"),
-        ("", "line 1"),
+        ("", "line 1: not XML"),
+        ("angle_deg,extension_um\n0,1\n", "not XML; circles are read from"),
     ],
     ids=lambda value: value[:12] if isinstance(value, str) else None,
 )
