@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from precision.plan import AngularSpeed, Device, DeviceSet, Length, Note, Ratio, Strict
 
@@ -34,6 +34,12 @@ class Evaluation(Strict):
 
     centre: Literal["polar chart", "least squares", "minimum zone"] = "polar chart"
     chart_radius: Length | None = Field(None, gt=0, le=10, description="radius of the polar chart, for a least-squares or minimum-zone centre")
+
+    @model_validator(mode="after")
+    def _circles_have_a_chart(self) -> Self:
+        if self.centre != "polar chart" and self.chart_radius is None:
+            raise ValueError(f'centre "{self.centre}" depends on the radius on which the chart is drawn; set evaluation.chart_radius, for example "20 mm"')
+        return self
 
 
 class Uncertainty(Strict):

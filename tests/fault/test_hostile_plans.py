@@ -302,3 +302,10 @@ def test_a_thermal_test_that_hardly_runs_is_refused_before_hours_of_cooling(test
 
 def test_an_environment_is_recorded_for_any_share_of_the_time() -> None:
     checked("thermal", ["thermal.test=environment", "thermal.running=0 h"])
+
+
+@pytest.mark.parametrize("centre", ["least squares", "minimum zone"])
+def test_a_spindle_centre_without_its_chart_is_refused_before_it_is_measured(centre: str) -> None:
+    with pytest.raises(PlanError, match=r"set evaluation\.chart_radius"):
+        checked("spindle", [f"evaluation.centre={centre}"])
+    checked("spindle", [f"evaluation.centre={centre}", "evaluation.chart_radius=20 mm"])
