@@ -132,6 +132,9 @@ def _spaced(wanted: Table, format: Format, wishes: Wishes) -> tuple[Table, float
     if format.zero_at_origin and not wanted.nominal[0] <= 0 <= wanted.nominal[-1]:
         full = wanted.resampled(np.union1d(wanted.nominal, [0.0]))
     if wishes.spacing is not None:
+        if wishes.spacing > (length := float(np.ptp(full.nominal))):
+            span, step = (units.text(value, full.unit, digits=6) for value in (length, wishes.spacing))
+            raise PlanError(f"--spacing: {step} is more than the {span} that were measured; a smaller one is expected")
         spaced = evenly(full, wishes.spacing)
     elif format.spacing == "even":
         correction = np.concatenate([full.forward, full.reverse])
@@ -168,6 +171,10 @@ def _notes(outcome: Outcome, stats: Statistics, proposal: Proposal, wishes: Wish
         notes.append(
             f"E is {units.text(proposal.measured.E, unit)}, scatter of the means alone would make {units.text(proposal.scatter_range, unit)}: there is little to correct."
         )
+    low, high = (float(end) for end in proposal.loaded.nominal[[0, -1]])
+    if wishes.reference is not None and not low <= wishes.reference <= high:
+        place, first, last = (units.text(value, unit, digits=6) for value in (wishes.reference, low, high))
+        notes.append(f"--reference {place} lies outside the table, {first} … {last}: the correction is 0 at the nearer end.")
     figure = proposal.measured.figures["E"]
     if figure.value is not None and figure.uncertainty is not None and figure.uncertainty >= figure.value:
         notes.append(f"U of E is {units.text(figure.uncertainty, unit, digits=2)}, as large as E itself: the table may correct the measurement, not the machine.")

@@ -85,6 +85,7 @@ def test_what_is_not_confirmed_needs_a_word_and_says_so(measured, tmp_path: Path
         (("--for", "linuxcnc", "--spacing", "25mm", "--tolerance", "1µm"), 2, "give one of them"),
         (("--for", "linuxcnc", "--spacing", "25"), 2, "--spacing"),
         (("--for", "linuxcnc", "--spacing", "-1mm"), 2, "--spacing"),
+        (("--for", "linuxcnc", "--spacing", "1e9mm"), 2, "that were measured"),
         (("--for", "sinumerik", "--bidirectional"), 2, "both directions"),
         (("--for", "linuxcnc", "--option", "colour=red"), 2, "no options"),
         (("--for", "linuxcnc", "--spacing", "0.1mm"), 6, "LinuxCNC keeps 256"),
@@ -103,6 +104,11 @@ def test_averaged_leaves_the_reversal_and_spacing_and_reference_are_kept(measure
     np.testing.assert_allclose(about["table"]["forward"], [-3.5e-6, -4.5e-6, -5.5e-6, -2.75e-6, 0], atol=1e-9)
     assert about["figures"]["predicted"]["B"] == pytest.approx(about["figures"]["measured"]["B"])
     assert about["figures"]["predicted"]["M"] == pytest.approx(0, abs=2e-9)
+
+
+def test_a_reference_outside_the_table_is_said_to_be_one(measured) -> None:
+    assert "lies outside the table" in measured("compensate", "last", "--for", "linuxcnc", "--reference", "90 m").stdout
+    assert "lies outside the table" not in measured("compensate", "last", "--for", "linuxcnc", "--reference", "0 mm").stdout
 
 
 def test_a_table_that_was_active_is_added_to(measured, tmp_path: Path) -> None:
