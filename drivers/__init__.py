@@ -28,8 +28,9 @@ _POLLING: Final = (float, 0.001, 60.0)
 _WAITING: Final = (float, 0.001, 600.0)
 _CHANNEL: Final = (int, 1, 9999)
 _PROBE: Final = re.compile(r"[A-Z]{1,8}(?:,[A-Z0-9]{1,8})?", re.ASCII)
+_CAPS: Final = {"max_feed_m_per_s": (float, 1e-9, 100.0), "max_acceleration_m_per_s2": (float, 1e-6, 1e4)}
 OPTIONS: Final[dict[str, dict[str, tuple[type, float, float] | re.Pattern[str]]]] = {
-    "grbl": {"poll_interval_s": _POLLING, "timeout_s": _WAITING, "stop_timeout_s": _WAITING, "settle_s": (float, 0.0, 60.0)},
+    "grbl": {"poll_interval_s": _POLLING, "timeout_s": _WAITING, "stop_timeout_s": _WAITING, "settle_s": (float, 0.0, 60.0), **_CAPS},
     "ids3010": {
         "axis": (int, 0, 2), "sample_period_s": (float, 1e-9, 1.0), "min_contrast": (float, 0.0, 1.0), "timeout_s": _WAITING,
         "start_timeout_s": _WAITING, "poll_interval_s": _POLLING,
@@ -39,13 +40,16 @@ OPTIONS: Final[dict[str, dict[str, tuple[type, float, float] | re.Pattern[str]]]
         "plane": re.compile(r"XY|ZX|YZ"), "of": re.compile(r"tool|fb|cmd"), "first_m": (float, -100.0, 100.0), "second_m": (float, -100.0, 100.0),
         "radius_m": (float, 1e-3, 10.0), "timeout_s": _WAITING,
     },
-    "linuxcnc": {"axis": (int, 0, 8), "timeout_s": _WAITING, "standstill_m": (float, 1e-9, 1e-3)},
+    "linuxcnc": {"axis": (int, 0, 8), "timeout_s": _WAITING, "standstill_m": (float, 1e-9, 1e-3), **_CAPS},
     "scpi": {
         "air_channel": _CHANNEL, "material_channel": _CHANNEL, "pressure_channel": _CHANNEL, "humidity_channel": _CHANNEL, "probe": _PROBE,
         "timeout_s": _WAITING,
     },
 }
 """Driver -> option that a plan may set -> type, lowest and highest value; or the pattern of a text. What else a driver takes is for programs."""
+
+_OF_ROLE: Final = {"linuxcnc": {"axis": "interferometer", "standstill_m": "controller", **dict.fromkeys(_CAPS, "controller")}}
+"""Driver of several roles -> option -> the role it belongs to."""
 
 _Role = TypeVar("_Role")
 
@@ -108,9 +112,10 @@ def _open(name: str, address: str, options: Mapping[str, Any], table: Mapping[st
 
 def option_faults(device: str, driver: str, options: Mapping[str, Any]) -> list[str]:
     """What is wrong with the options of a driver of ours, a sentence each; nothing is said of another's. `device`: whose driver it is."""
-    allowed = OPTIONS.get(driver)
-    if allowed is None:
+    if driver not in OPTIONS:
         return []
+    of_role = _OF_ROLE.get(driver, {})
+    allowed = {option: known for option, known in OPTIONS[driver].items() if device.endswith(of_role.get(option, ""))}
     faults = []
     for option, value in options.items():
         where = f"{device}, driver {driver}: option {option}"

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeVar
 
+from precision.drivers.caps import Caps
 from precision.drivers.roles import Arc, Line
 from precision.drivers.supervisor import EmergencyStop, Nobody, Watch
 from precision.drivers.transport import SharedLink, Transport
@@ -43,14 +44,17 @@ class Grbl:
     poll_interval_s : between two status questions during a motion (the firmware asks for 10 Hz at most).
     settle_s : how long a banner is waited for after opening; None: 2 s on a serial port, since opening it resets many boards, else none.
     timeout_s : for the answer to one line.
+    max_feed_m_per_s, max_acceleration_m_per_s2 : what is allowed below the controller's own $110 ... and $120 ... (see `caps`).
     clock, sleep : seconds; the tests bring their own.
     """
 
     def __init__(
         self, transport: Transport, *, poll_interval_s: float = 0.1, timeout_s: float = 3.0, stop_timeout_s: float = 5.0,
-        settle_s: float | None = None, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep,
+        settle_s: float | None = None, max_feed_m_per_s: float = math.inf, max_acceleration_m_per_s2: float = math.inf,
+        clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._link = transport
+        self._caps = Caps(max_feed_m_per_s, max_acceleration_m_per_s2)
         self._watch: Watch = Nobody()
         self._poll_interval_s, self._timeout_s, self._stop_timeout_s = poll_interval_s, timeout_s, stop_timeout_s
         self._clock, self._sleep = clock, sleep
@@ -105,13 +109,14 @@ class Grbl:
 
         Raises
         ------
-        SafetyStop      a fault is latched, or homing is switched off
+        SafetyStop      a fault is latched, homing is switched off, or an axis accelerates faster than allowed
         DeviceFault     homing failed
         """
         self._refuse_when_faulted()
         self._read_machine()
         if not self._known.homing:
             raise SafetyStop("Grbl: homing is off ($22=0), so positions cannot be trusted; set $22=1 once limit switches are wired")
+        self._caps.check_acceleration("Grbl", self._known.acceleration_m_per_s2)
         self._homed = False
         self._watch.begin_motion()
         self._command("$H", self._known.homing_s + self._timeout_s)
@@ -149,9 +154,9 @@ class Grbl:
         return self._known.work_limits_m(self._offset)
 
     def max_feed(self) -> Mapping[str, float]:
-        """Axis -> highest feed in m/s ($110 ...), read back now."""
+        """Axis -> highest feed in m/s ($110 ... or the cap), read back now."""
         self._read_machine()
-        return self._known.max_feed_m_per_s
+        return self._caps.feeds(self._known.max_feed_m_per_s)
 
     def move_to(self, position_m: Mapping[str, float], *, feed_m_per_s: float) -> None:
         """Straight line to `position_m` (work coordinates); returns when the controller stands there.
@@ -419,7 +424,7 @@ class Grbl:
             raise SafetyStop("Grbl: not homed, positions are not to be trusted; home first")
         if not self._known.soft_limits:
             raise SafetyStop("Grbl: soft limits are off ($20=0); set $20=1 before moving")
-        limits, fastest = self._known.work_limits_m(self._offset), self._known.max_feed_m_per_s
+        limits, fastest = self._known.work_limits_m(self._offset), self._caps.feeds(self._known.max_feed_m_per_s)
         unknown = sorted(set(position_m) - set(limits))
         if unknown or not position_m:
             raise PlanError(f"Grbl: axes {', '.join(unknown)[:40] or '(none)'}; the controller has {', '.join(limits)}")
@@ -430,7 +435,8 @@ class Grbl:
         highest = min(fastest[axis] for axis in position_m)
         # The feed is written with 3 decimals of mm/min; less than half of the last one would be no feed at all.
         if not 1e-3 / 60e3 <= feed_m_per_s <= highest * (1 + 1e-12):
-            raise SafetyStop(f"Grbl: feed {feed_m_per_s * 60e3:.6g} mm/min; allowed are 0.001 ... {highest * 60e3:.6g} mm/min ($110 ...); nothing was sent")
+            raise SafetyStop(f"Grbl: feed {feed_m_per_s * 60e3:.6g} mm/min; allowed are 0.001 ... {highest * 60e3:.6g} mm/min ($110 ... or max_feed_m_per_s); nothing was sent")
+        self._caps.check_acceleration("Grbl", {axis: self._known.acceleration_m_per_s2[axis] for axis in position_m})
 
     def _await_arrival(self, position_m: Mapping[str, float], expected_s: float) -> None:
         deadline = self._clock() + 1.5 * expected_s + self._timeout_s

@@ -95,6 +95,11 @@ class Machine:
         """Axis -> highest feed in m/s."""
         return {axis: self.settings[110 + index] * _MM / 60 for index, axis in enumerate(self.axes)}
 
+    @property
+    def acceleration_m_per_s2(self) -> dict[str, float]:
+        """Axis -> acceleration in m/s²."""
+        return {axis: self.settings[120 + index] * _MM for index, axis in enumerate(self.axes)}
+
     def arrival_m(self, axis: str, target_m: float, offset: Sequence[float]) -> float:
         """How far from its target a reported work position may be when the axis stands on it, in m.
 
@@ -110,7 +115,7 @@ class Machine:
 
     def motion_s(self, distance_m: float, feed_m_per_s: float, axes: Mapping[str, float]) -> float:
         """How long a straight motion takes at most: at the feed, with the slowest axis's acceleration at both ends."""
-        slowest = min(self.settings[120 + self.axes.index(axis)] for axis in axes) * _MM
+        slowest = min(self.acceleration_m_per_s2[axis] for axis in axes)
         return distance_m / feed_m_per_s + feed_m_per_s / slowest
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import math
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from precision.drivers.frames.driver import FrameStream
 from precision.drivers.transport import Transport
@@ -14,6 +14,15 @@ from precision.errors import DeviceFault, ProtocolError
 from .path import SYSTEMS, Origin
 
 _AXES: Final = "XYZABCUVW"
+
+
+class AxisLimits(NamedTuple):
+    """What the controller keeps an axis within: machine positions in m, feed in m/s, acceleration in m/s²."""
+
+    low_m: float
+    high_m: float
+    feed_m_per_s: float
+    acceleration_m_per_s2: float
 
 
 class Beside:
@@ -80,17 +89,20 @@ class Beside:
             raise DeviceFault(f"LinuxCNC: {SYSTEMS[system - 1]} is turned by {turned}°; set its rotation to 0 (G10 L2 P{system} R0), then start again")
         return Origin(system=SYSTEMS[system - 1], offset_m={axis: _number(offsets, axis) for axis in offsets})
 
-    def limits(self) -> dict[str, tuple[float, float, float]]:
-        """Linear axis -> lowest and highest position in m, highest feed in m/s, as the controller has them now."""
+    def limits(self) -> dict[str, AxisLimits]:
+        """Linear axis -> its limits, as the controller has them now."""
         axes = self._ask("limits").get("axes")
-        if not isinstance(axes, dict) or not all(isinstance(value, list) and len(value) == 3 for value in axes.values()):
-            raise ProtocolError(f"{self.link.address}: the limits are {str(axes)[:80]!r}; lowest, highest and feed of each axis are expected")
+        if not isinstance(axes, dict) or not all(isinstance(value, list) and len(value) == 4 for value in axes.values()):
+            raise ProtocolError(
+                f"{self.link.address}: the limits are {str(axes)[:80]!r}; lowest, highest, feed and acceleration of each axis are expected. "
+                "Is the stream.py beside the controller of another version? Take this package's"
+            )
         found = {}
         for axis, values in axes.items():
-            low, high, feed = (_number({axis: value}, axis) for value in values)
-            if not low < high or feed <= 0:
-                raise ProtocolError(f"{self.link.address}: axis {axis!r} goes from {low} to {high} m at {feed} m/s; limits that rise and a feed above 0 are expected")
-            found[str(axis)] = (low, high, feed)
+            kept = AxisLimits(*(_number({axis: value}, axis) for value in values))
+            if not kept.low_m < kept.high_m or kept.feed_m_per_s <= 0 or kept.acceleration_m_per_s2 <= 0:
+                raise ProtocolError(f"{self.link.address}: axis {axis!r} has {kept}; limits that rise, a feed and an acceleration above 0 are expected")
+            found[str(axis)] = kept
         return found
 
     def table(self, axis: str) -> tuple[str, int, str]:

@@ -12,13 +12,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from precision.drivers.caps import Caps
 from precision.drivers.roles import Arc, Line
 from precision.drivers.supervisor import EmergencyStop, Nobody, Watch
 from precision.drivers.transport import SharedLink
 from precision.errors import DeviceError, DeviceFault, PlanError, SafetyStop
 
 from . import codec
-from .beside import Beside
+from .beside import AxisLimits, Beside
 from .connection import Place
 from .path import program
 from .shell import TAKEN, Shell
@@ -43,13 +44,15 @@ class LinuxCnc:
     """A LinuxCNC controller.
 
     place : where it is. timeout_s : for an answer. standstill_m : how far a feedback may wander in a standstill (counts of its encoder).
+    max_feed_m_per_s, max_acceleration_m_per_s2 : what is allowed below the controller's own MAX_VELOCITY and MAX_ACCELERATION (see `caps`).
     """
 
     def __init__(
-        self, place: Place, *, timeout_s: float = 5.0, standstill_m: float = 2e-6, clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
+        self, place: Place, *, timeout_s: float = 5.0, standstill_m: float = 2e-6, max_feed_m_per_s: float = math.inf,
+        max_acceleration_m_per_s2: float = math.inf, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep,
     ) -> None:  # fmt: skip
         self._place, self._timeout_s, self._standstill_m = place, timeout_s, standstill_m
+        self._caps = Caps(max_feed_m_per_s, max_acceleration_m_per_s2)
         self._clock, self._sleep = clock, sleep
         self._watch: Watch = Nobody()
         self._fault = ""
@@ -121,10 +124,11 @@ class LinuxCnc:
 
         Raises
         ------
-        SafetyStop      a fault is latched
+        SafetyStop      a fault is latched, or an axis accelerates faster than allowed
         DeviceFault     it stays in emergency stop, off, or unreferenced
         """
         self._refuse_when_faulted()
+        self._check_acceleration(self._beside.limits())
         shell = self._shell
         shell.take_control()
         shell.errors()
@@ -164,11 +168,11 @@ class LinuxCnc:
 
     def soft_limits(self) -> Mapping[str, tuple[float, float]]:
         """Linear axis -> (lowest, highest) machine position in m, the narrower of axis and joint, read back now."""
-        return {axis: (low, high) for axis, (low, high, _) in self._beside.limits().items()}
+        return {axis: (kept.low_m, kept.high_m) for axis, kept in self._beside.limits().items()}
 
     def max_feed(self) -> Mapping[str, float]:
-        """Linear axis -> highest feed in m/s, of axis and path."""
-        return {axis: feed for axis, (_, _, feed) in self._beside.limits().items()}
+        """Linear axis -> highest feed in m/s, of axis and path, or the cap."""
+        return self._caps.feeds({axis: kept.feed_m_per_s for axis, kept in self._beside.limits().items()})
 
     def move_to(self, position_m: Mapping[str, float], *, feed_m_per_s: float) -> None:
         """Straight line to `position_m` (machine coordinates); returns when command and feedback stand there.
@@ -318,17 +322,22 @@ class LinuxCnc:
 
     def _check_target(self, position_m: Mapping[str, float], feed_m_per_s: float) -> None:
         limits = self._beside.limits()
+        fastest = self._caps.feeds({axis: kept.feed_m_per_s for axis, kept in limits.items()})
         if not position_m or not (math.isfinite(feed_m_per_s) and feed_m_per_s > 0):
             raise SafetyStop(f"LinuxCNC: a move to {dict(position_m)} at {feed_m_per_s} m/s; an axis and a feed above 0 are expected. Nothing was sent")
         for axis, value in position_m.items():
             if axis not in limits:
                 raise SafetyStop(f"LinuxCNC has no linear axis {axis}; it has {', '.join(limits)}. Nothing was sent")
-            low, high, fastest = limits[axis]
+            low, high = limits[axis].low_m, limits[axis].high_m
             if not low - _SLACK_M <= value <= high + _SLACK_M:
                 raise SafetyStop(f"LinuxCNC: {axis} {value * 1e3:.4f} mm is outside its soft limits {low * 1e3:g} … {high * 1e3:g} mm. Nothing was sent")
-            if feed_m_per_s > fastest * (1 + 1e-9):
-                raise SafetyStop(f"LinuxCNC: {feed_m_per_s * 60e3:g} mm/min is faster than {axis} may go ({fastest * 60e3:g} mm/min). Nothing was sent")
+            if feed_m_per_s > fastest[axis] * (1 + 1e-9):
+                raise SafetyStop(f"LinuxCNC: {feed_m_per_s * 60e3:g} mm/min is faster than {axis} may go ({fastest[axis] * 60e3:g} mm/min). Nothing was sent")
+        self._check_acceleration({axis: limits[axis] for axis in position_m})
         self._refuse_unless_ready()
+
+    def _check_acceleration(self, limits: Mapping[str, AxisLimits]) -> None:
+        self._caps.check_acceleration("LinuxCNC", {axis: kept.acceleration_m_per_s2 for axis, kept in limits.items()})
 
     def _refuse_unless_ready(self) -> None:
         self._refuse_when_faulted()
@@ -386,7 +395,9 @@ class LinuxCnc:
         self._refuse_unless_on()
 
 
-def connect(address: str, *, timeout_s: float = 5.0, standstill_m: float = 2e-6) -> LinuxCnc:
+def connect(
+    address: str, *, timeout_s: float = 5.0, standstill_m: float = 2e-6, max_feed_m_per_s: float = math.inf, max_acceleration_m_per_s2: float = math.inf
+) -> LinuxCnc:
     """The controller at a `linuxcnc://` address.
 
     Raises
@@ -394,4 +405,6 @@ def connect(address: str, *, timeout_s: float = 5.0, standstill_m: float = 2e-6)
     PlanError       the address
     DeviceError     nobody there, the wrong version, or no private controller can be started: why
     """
-    return LinuxCnc(Place(address), timeout_s=timeout_s, standstill_m=standstill_m)
+    return LinuxCnc(
+        Place(address), timeout_s=timeout_s, standstill_m=standstill_m, max_feed_m_per_s=max_feed_m_per_s, max_acceleration_m_per_s2=max_acceleration_m_per_s2
+    )

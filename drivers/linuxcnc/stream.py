@@ -113,15 +113,18 @@ class Machine:
         self.stat.poll()
         found = {}
         highest = float(self.ini.find("TRAJ", "MAX_LINEAR_VELOCITY") or "inf")
+        # What LinuxCNC takes where the INI file says nothing: 1 unit/s² for an axis, no limit for the path.
+        steepest = float(self.ini.find("TRAJ", "MAX_LINEAR_ACCELERATION") or "inf")
         for letter in self.joint:
             if letter in "ABC":
                 continue
             index = LETTERS.index(letter)
             fastest = float(self.ini.find("AXIS_" + letter, "MAX_VELOCITY") or highest)
+            acceleration = float(self.ini.find("AXIS_" + letter, "MAX_ACCELERATION") or 1.0)
             axis, joint = self.stat.axis[index], self.stat.joint[self.joint[letter]]
             low = max(axis["min_position_limit"], joint["min_position_limit"])
             high = min(axis["max_position_limit"], joint["max_position_limit"])
-            found[letter] = [low * self.unit_m, high * self.unit_m, min(fastest, highest) * self.unit_m]
+            found[letter] = [value * self.unit_m for value in (low, high, min(fastest, highest), min(acceleration, steepest))]
         return found
 
     def table_path(self, axis):

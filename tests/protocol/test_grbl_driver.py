@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from precision.drivers.caps import Caps
 from precision.drivers.grbl.driver import Grbl
 from precision.drivers.grbl.simulator import GrblSimulator
 from precision.drivers.roles import MotionController
@@ -169,6 +170,45 @@ def test_a_forbidden_target_is_refused_and_not_a_byte_is_sent(
         grbl.home()
         with pytest.raises(error, match=says):
             grbl.move_to(position_m, feed_m_per_s=feed_m_per_s)
+
+
+def test_a_cap_on_the_feed_is_kept_below_the_controllers_own() -> None:
+    with expected_dialogue([*CONNECT, *HOME, *READ]) as link:
+        grbl = connected(link, max_feed_m_per_s=5e-3)
+        grbl.home()
+        assert grbl.max_feed() == pytest.approx({"X": 5e-3, "Y": 5e-3, "Z": 5e-3})
+        with pytest.raises(SafetyStop, match=r"allowed are 0\.001 \.\.\. 300 mm/min"):
+            grbl.move_to({"X": -0.1}, feed_m_per_s=5.01e-3)
+    with expected_dialogue([*CONNECT, *HOME, *READ]) as link:
+        grbl = connected(link, max_feed_m_per_s=1.0)
+        grbl.home()
+        assert grbl.max_feed()["X"] == pytest.approx(500e-3 / 60)
+    with expected_dialogue([*CONNECT, *HOME, *MOVE]) as link:
+        grbl = connected(link, max_feed_m_per_s=5e-3)
+        grbl.home()
+        grbl.move_to({"X": -10e-3}, feed_m_per_s=5e-3)
+
+
+def test_a_controller_that_accelerates_faster_than_allowed_moves_nothing() -> None:
+    """All axes are set to 10 mm/s²; homing drives all of them, a move the ones it names."""
+    with expected_dialogue([*CONNECT, *READ]) as link, pytest.raises(SafetyStop, match=r"X is set to 10 mm/s², more than max_acceleration_m_per_s2 = 0\.0099"):
+        connected(link, max_acceleration_m_per_s2=9.9e-3).home()
+    with expected_dialogue([*CONNECT, *HOME, *MOVE]) as link:
+        grbl = connected(link, max_acceleration_m_per_s2=10e-3)
+        grbl.home()
+        grbl.move_to({"X": -10e-3}, feed_m_per_s=5e-3)
+    _, _, grbl = simulated(_121=20.0)
+    grbl.home()
+    grbl._caps = Caps(acceleration_m_per_s2=grbl._known.acceleration_m_per_s2["X"])
+    with pytest.raises(SafetyStop, match="Y is set to 20 mm/s²"):
+        grbl.move_to({"X": -20e-3, "Y": -12e-3}, feed_m_per_s=5e-3)
+
+
+@pytest.mark.parametrize("cap", [0.0, -1.0, math.nan])
+def test_a_cap_that_allows_nothing_is_refused(cap: float) -> None:
+    for options in ({"max_feed_m_per_s": cap}, {"max_acceleration_m_per_s2": cap}):
+        with pytest.raises(PlanError, match="more than 0"):
+            connected(SimulatedTransport(GrblSimulator(UniformMachine())), **options)
 
 
 def test_nothing_moves_before_homing() -> None:

@@ -166,9 +166,9 @@ def beside(**answers) -> Beside:
 
 
 def test_the_program_beside_it_is_believed_only_as_far_as_it_makes_sense() -> None:
-    assert beside(limits={"axes": {"X": [-0.2, 0.2, 0.1]}}).limits() == {"X": (-0.2, 0.2, 0.1)}
+    assert beside(limits={"axes": {"X": [-0.2, 0.2, 0.1, 1.5]}}).limits() == {"X": (-0.2, 0.2, 0.1, 1.5)}
     assert beside().axes == ("X",)
-    for said in ({}, {"axes": []}, {"axes": {"X": [0.2, -0.2, 0.1]}}, {"axes": {"X": [0.0, 1.0]}}, {"axes": {"X": [0.0, "1", 0.1]}}, {"axes": {"X": [0.0, 1.0, 0.0]}}):
+    for said in ({}, {"axes": []}, {"axes": {"X": [0.2, -0.2, 0.1, 1.0]}}, {"axes": {"X": [0.0, 1.0, 0.1]}}, {"axes": {"X": [0.0, "1", 0.1, 1.0]}}, {"axes": {"X": [0.0, 1.0, 0.0, 1.0]}}, {"axes": {"X": [0.0, 1.0, 0.1, 0.0]}}):
         with pytest.raises(ProtocolError):
             beside(limits=said).limits()
     for said in ({}, {"values": {"x_cmd": 0.0}}, {"values": {"x_cmd": 0.0, "x_fb": True, "inpos": 1.0}}):
@@ -183,6 +183,8 @@ def test_the_program_beside_it_is_believed_only_as_far_as_it_makes_sense() -> No
 def test_the_drivers_options_are_checked_before_anything_is_opened() -> None:
     assert option_faults("controller", "linuxcnc", {"standstill_m": 1e-6, "timeout_s": 3}) == []
     assert option_faults("controller", "linuxcnc", {"standstill_m": 1.0}) and option_faults("controller", "linuxcnc", {"password": "x"})
+    assert option_faults("interferometer", "linuxcnc", {"axis": 1}) == [] == option_faults("motion controller", "linuxcnc", {"max_feed_m_per_s": 0.02})
+    assert "axis" in option_faults("controller", "linuxcnc", {"axis": 1})[0] and option_faults("environment", "linuxcnc", {"max_feed_m_per_s": 0.02})
 
 
 @pytest.mark.parametrize("rig", sorted(mechanics.RIGS))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from precision.drivers import open_controller, open_environment, open_interferometer
+from precision.drivers.caps import Caps
 from precision.drivers.linuxcnc.cell import launch, mechanics
 from precision.drivers.linuxcnc.driver import LinuxCnc, connect
 from precision.drivers.roles import EnvironmentSensor, Interferometer, MotionController
@@ -79,6 +80,21 @@ def test_what_is_out_of_bounds_is_refused_before_anything_moves(controller: Linu
             controller.move_to(target, feed_m_per_s=feed)
     assert controller.beside.row()["x_cmd"] == pytest.approx(0.01, abs=1e-9)
     assert controller.fault == ""
+
+
+def test_feed_and_acceleration_are_capped_below_the_controllers_own(controller: LinuxCnc, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = controller.beside.limits()["X"]
+    assert (kept.feed_m_per_s, kept.acceleration_m_per_s2) == pytest.approx((mechanics.MAX_FEED_M_PER_S, mechanics.MAX_ACCELERATION_M_PER_S2))
+    before = controller.beside.row()["x_cmd"]
+    monkeypatch.setattr(controller, "_caps", Caps(feed_m_per_s=FEED / 2))
+    assert controller.max_feed()["X"] == FEED / 2
+    with pytest.raises(SafetyStop, match="faster than X may go"):
+        controller.move_to({"X": before + 1e-3}, feed_m_per_s=FEED)
+    monkeypatch.setattr(controller, "_caps", Caps(acceleration_m_per_s2=0.99 * kept.acceleration_m_per_s2))
+    for motion in (controller.home, lambda: controller.move_to({"X": before + 1e-3}, feed_m_per_s=FEED)):
+        with pytest.raises(SafetyStop, match="max_acceleration_m_per_s2"):
+            motion()
+    assert controller.beside.row()["x_cmd"] == before
 
 
 def test_a_program_past_a_limit_faults_and_nothing_moves_until_a_person_has_looked(controller: LinuxCnc) -> None:
