@@ -48,26 +48,33 @@ class Trajectory:
 
     def points_m(self, activity: Activity, before: Carriages, tool_m: Vector) -> Floats:
         """Where the tool point was in the workpiece's frame at the samples that fall into an activity that has ended: (n, 3)."""
+        return self.positions_m(activity, before, tool_m)[2]
+
+    def positions_m(self, activity: Activity, before: Carriages, tool_m: Vector) -> tuple[Floats, Floats, Floats]:
+        """Command, screw (where the motor's encoder sees it) and tool point at the samples that fall into an activity that has ended: (n, 3) each."""
         end_ns = activity.start_ns + activity.duration_ns
         last = math.floor((end_ns - self._start_ns) * self._rate_hz / NS_PER_S)
         samples = np.arange(self._next, last + 1)
         self._next = max(self._next, last + 1)
         if not samples.size:
-            return np.empty((0, 3))
+            nothing = np.empty((0, 3))
+            return nothing, nothing, nothing
         t_ns = self._start_ns + np.round(samples * (NS_PER_S / self._rate_hz)).astype(np.int64)
         command_m = commanded(activity, t_ns)
         machine, p = self._machine, self._machine.parameters
-        positions, errors = [], []
+        screws, positions, errors = [], [], []
         for index, (axis, follower) in enumerate(zip(machine.axes, self._followers, strict=True)):
-            load_m, spike_m = follower.along(command_m[:, index])
+            screw_m, load_m, spike_m = follower.along(command_m[:, index])
             carriage = before[index]
             first_k, last_k = (machine.screw_temperature_k(axis, carriage, int(t)) - REFERENCE_TEMPERATURE_K for t in (t_ns[0], t_ns[-1]))
             warm_k = first_k + (last_k - first_k) * np.linspace(0.0, 1.0, t_ns.size)
             along_m = axis.lead_errors_m(load_m) + carriage.zero_m + carriage.scatter_m + spike_m
             along_m = along_m + p.expansion_per_k * warm_k * (load_m - axis.parameters.lowest_m)
             errors.append(axis.guideways(load_m, along_m))
+            screws.append(screw_m)
             positions.append(load_m)
-        return tool_points(np.stack(positions, axis=-1), errors, tool_m, machine.directions) + self._workshop.structures_m(t_ns)
+        point_m = tool_points(np.stack(positions, axis=-1), errors, tool_m, machine.directions) + self._workshop.structures_m(t_ns)
+        return command_m, np.stack(screws, axis=-1), point_m
 
 
 class _Follower:
@@ -80,8 +87,8 @@ class _Follower:
         self._direction = direction
         self._since_s = math.inf
 
-    def along(self, command_m: Floats) -> tuple[Floats, Floats]:
-        """Carriage and spike at samples of the command, (n,) m each."""
+    def along(self, command_m: Floats) -> tuple[Floats, Floats, Floats]:
+        """Screw, carriage and spike at samples of the command, (n,) m each."""
         screw_m = self._screw(command_m)
         half_m = 0.5 * self._axis.backlashes_m(screw_m)
         load_m, load = np.empty_like(screw_m), self._load_m
@@ -90,7 +97,7 @@ class _Follower:
             load_m[k] = load
         spike_m = self._spikes(load_m)
         self._load_m, self._screw_m, self._command_m = load, float(screw_m[-1]), float(command_m[-1])
-        return load_m, spike_m
+        return screw_m, load_m, spike_m
 
     def _screw(self, command_m: Floats) -> Floats:
         """First-order loop, exact for a command that is straight between samples."""

@@ -14,6 +14,7 @@ from .clock import NS_PER_S, LabClock
 from .interferometer import Optics
 from .machine import Machine
 from .parameters import AXES, Parameters
+from .recorder import Recorder
 from .sensors import Sensors
 from .tracker import Tracker
 from .workshop import Workshop
@@ -37,6 +38,7 @@ class Twin:
         self.optics = Optics(self.parameters, seed, self.mechanics, workshop)
         self.sensors = Sensors(self.parameters, seed, self.mechanics, workshop)
         self.ball_bar = BallBar(self.parameters, seed, self.mechanics, workshop)
+        self.recorder = Recorder(self.parameters, seed, self.mechanics, workshop)
         self.tracker = Tracker(self.parameters, seed, self.mechanics, workshop)
 
     def truth(self) -> dict[str, Any]:
@@ -60,6 +62,7 @@ class Twin:
             "structural_drift_range_m": _ranges(readings),
             "readings": readings,
             **({"ball_bar": bar} if (bar := self.ball_bar.truth()) is not None else {}),
+            **({"recorder": recorder} if (recorder := self.recorder.truth()) is not None else {}),
             "tracker": self.tracker.truth(),
             "square": self.optics.truth(),
         }
