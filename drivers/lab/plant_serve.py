@@ -1,14 +1,16 @@
 """`python -m precision.drivers.lab.plant_serve PLANT`: a plant with published numbers under its controller, as frames on 127.0.0.1.
 
-Channels: excitation (added to the plant's input), input, output, and state (0; 1: the device has switched the excitation off at its travel limit). Control lines,
-before `start`:
+Channels: excitation (added to the plant's input), input, output, state (0; 1: the device has switched the excitation off at its travel limit), set (the
+set-point), and what else the device measures. Control lines, before `start`:
 
     limits                  answers peak (of the excitation) and travel (of the output, either side of 0) that the device allows
     wave clear              no excitation, as at the beginning
     wave add BASE64         float64, little endian: the next samples of one period; refused beyond the limit or the memory
     hold                    answers how many samples the period has, and its peak
+    set clear               the set-point stays at 0, as at the beginning
+    set add BASE64          float64, little endian: the next samples of the set-point, in the unit of the output; refused beyond the travel or the memory
 
-The period is repeated from `start` on; each start begins at rest. Time is the plant's own: by default it waits for nothing. The first line on standard output is
+The period is repeated from `start` on, the set-point runs once and stays where it ends; each start begins at rest. A device that switches off stops where it is. Time is the plant's own: by default it waits for nothing. The first line on standard output is
 JSON, {"stream": address, "truth": {...}}; the process leaves when its standard input ends.
 """
 
@@ -31,7 +33,8 @@ from .plants import disk_drive, eighth_order, emps, nano_stage
 from .plants.linear_plant import Bench, Loop, Noise
 
 Array = NDArray[np.float64]
-CHANNELS: Final = ("excitation", "input", "output", "state")
+Advance = Callable[[Array, Array], tuple[Array, ...]]
+CHANNELS: Final = ("excitation", "input", "output", "state", "set")
 LONGEST_WAVE: Final = 1_000_000
 _CHUNK: Final = 4096
 
@@ -39,7 +42,8 @@ _CHUNK: Final = 4096
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
     """identity : what it says it is.  input_unit, output_unit : SI.  rate_hz.  peak : of the excitation that it allows.  travel : of the output.
-    begin : () -> a function of the excitation (n,) that gives input and output (n,), from rest.  truth : published."""
+    begin : () -> a function of excitation and set-point (n,) that gives input, output and then what `more` names, (n,) each, from rest.  truth : published.
+    more : further channels."""
 
     identity: str
     input_unit: str
@@ -47,16 +51,17 @@ class Device:
     rate_hz: float
     peak: float
     travel: float
-    begin: Callable[[], Callable[[Array], tuple[Array, Array]]]
+    begin: Callable[[], Advance]
     truth: Mapping[str, Any]
+    more: tuple[Channel, ...] = ()
 
 
-def _linear(bench: Bench) -> Callable[[], Callable[[Array], tuple[Array, Array]]]:
-    def begin() -> Callable[[Array], tuple[Array, Array]]:
+def _linear(bench: Bench) -> Callable[[], Advance]:
+    def begin() -> Advance:
         loop = Loop(bench)
 
-        def advance(excitation: Array) -> tuple[Array, Array]:
-            trace = loop.advance(excitation)
+        def advance(excitation: Array, set_point: Array) -> tuple[Array, ...]:
+            trace = loop.advance(excitation, reference=set_point)
             return trace.input, trace.output
 
         return advance
@@ -88,11 +93,11 @@ def device(plant: str, seed: int) -> Device:
     if plant == "emps":
         one = emps.Emps(noise_m=1e-7, resolution_m=1e-7, seed=seed)
 
-        def begin() -> Callable[[Array], tuple[Array, Array]]:
+        def begin() -> Advance:
             running = emps.Drive(one)
 
-            def advance(excitation: Array) -> tuple[Array, Array]:
-                trace = running.advance(np.zeros(excitation.size), excitation_v=excitation)
+            def advance(excitation: Array, set_point: Array) -> tuple[Array, ...]:
+                trace = running.advance(set_point, excitation_v=excitation)
                 return trace.voltage, trace.output
 
             return advance
@@ -118,29 +123,28 @@ class PlantSession:
 
     def __init__(self, device: Device) -> None:
         self.device = device
-        self._wave = np.zeros(0)
-        self._rows = np.empty((0, len(CHANNELS)))
+        self._wave, self._set = np.zeros(0), np.zeros(0)
+        self._rows = np.empty((0, len(CHANNELS) + len(device.more)))
         self._kept_from = 0
-        self._advance: Callable[[Array], tuple[Array, Array]] | None = None
-        self._tripped = False
+        self._advance: Advance | None = None
+        self._tripped_at: float | None = None
 
     @property
     def header(self) -> Header:
         """Channels and rate."""
-        units = (self.device.input_unit, self.device.input_unit, self.device.output_unit, "")
-        return Header(
-            identity=self.device.identity, rate_hz=self.device.rate_hz, simulated=True, channels=tuple(Channel(name, unit) for name, unit in zip(CHANNELS, units, strict=True))
-        )  # fmt: skip
+        units = (self.device.input_unit, self.device.input_unit, self.device.output_unit, "", self.device.output_unit)
+        own = tuple(Channel(name, unit) for name, unit in zip(CHANNELS, units, strict=True))
+        return Header(identity=self.device.identity, rate_hz=self.device.rate_hz, simulated=True, channels=own + self.device.more)
 
     @property
     def controls(self) -> Mapping[str, Callable[[str], Mapping[str, Any]]]:
-        """`limits`, `wave`, `hold`."""
-        return {"limits": self._limits, "wave": self._change_wave, "hold": self._hold}
+        """`limits`, `wave`, `hold`, `set`."""
+        return {"limits": self._limits, "wave": self._change_wave, "hold": self._hold, "set": self._change_set}
 
     def rows(self, first: int, count: int) -> Array:
         """Rows from number `first` on; asking for the first again begins at rest."""
         if first == 0 or self._advance is None:
-            self._advance, self._rows, self._tripped = self.device.begin(), np.empty((0, len(CHANNELS))), False
+            self._advance, self._rows, self._tripped_at = self.device.begin(), self._rows[:0], None
             self._kept_from = 0
         while self._kept_from + len(self._rows) < first + count:
             self._simulate(self._kept_from + len(self._rows))
@@ -150,11 +154,16 @@ class PlantSession:
 
     def _simulate(self, at: int) -> None:
         assert self._advance is not None
-        wave = self._wave[(at + np.arange(_CHUNK)) % self._wave.size] if self._wave.size and not self._tripped else np.zeros(_CHUNK)
-        given, seen = self._advance(wave)
-        rows = np.stack([wave, given, seen, np.full(_CHUNK, float(self._tripped))], axis=1)
-        # The device looks once in a chunk: from there on the excitation is off.
-        self._tripped = self._tripped or bool(np.abs(seen).max() > self.device.travel)
+        number, tripped = at + np.arange(_CHUNK), self._tripped_at is not None
+        wave = self._wave[number % self._wave.size] if self._wave.size and not tripped else np.zeros(_CHUNK)
+        target = self._set[np.minimum(number, self._set.size - 1)] if self._set.size else np.zeros(_CHUNK)
+        if self._tripped_at is not None:
+            target = np.full(_CHUNK, self._tripped_at)
+        given, seen, *more = self._advance(wave, target)
+        rows = np.stack([wave, given, seen, np.full(_CHUNK, float(tripped)), target, *more], axis=1)
+        # The device looks once in a chunk: from there on the excitation is off, and the set-point stays where the output is.
+        if not tripped and bool(np.abs(seen).max() > self.device.travel):
+            self._tripped_at = float(seen[-1])
         self._rows = np.concatenate([self._rows, rows])
 
     def _limits(self, rest: str) -> dict[str, Any]:
@@ -164,27 +173,33 @@ class PlantSession:
         return {"samples": int(self._wave.size), "peak": float(np.abs(self._wave).max(initial=0.0))}
 
     def _change_wave(self, rest: str) -> dict[str, Any]:
+        self._wave = self._changed("wave", self._wave, rest, self.device.peak, self.device.input_unit)
+        return self._hold("")
+
+    def _change_set(self, rest: str) -> dict[str, Any]:
+        self._set = self._changed("set", self._set, rest, self.device.travel, self.device.output_unit)
+        return {"samples": int(self._set.size), "peak": float(np.abs(self._set).max(initial=0.0))}
+
+    @staticmethod
+    def _changed(name: str, table: Array, rest: str, limit: float, unit: str) -> Array:
+        """The table after `clear` or `add BASE64`. Raises ValueError, as a control line does."""
         word, _, text = rest.partition(" ")
         if word == "clear":
-            self._wave = np.zeros(0)
-        elif word == "add":
-            try:
-                raw = base64.b64decode(text, validate=True)
-            except ValueError:
-                raise ValueError("wave add: base64 of float64 samples is expected") from None
-            if not raw or len(raw) % 8:
-                raise ValueError(f"wave add: {len(raw)} bytes; whole float64 samples are expected")
-            part = np.frombuffer(raw, dtype="<f8")
-            if not np.all(np.abs(part) <= self.device.peak):
-                raise ValueError(
-                    f"wave add: a sample of {np.nanmax(np.abs(part)):g} is beyond the limit of {self.device.peak:g} {self.device.input_unit}".rstrip()
-                )
-            if self._wave.size + part.size > LONGEST_WAVE:
-                raise ValueError(f"wave add: the memory holds {LONGEST_WAVE} samples")
-            self._wave = np.concatenate([self._wave, part])
-        else:
-            raise ValueError("wave: clear or add BASE64 is expected")
-        return self._hold("")
+            return np.zeros(0)
+        if word != "add":
+            raise ValueError(f"{name}: clear or add BASE64 is expected")
+        try:
+            raw = base64.b64decode(text, validate=True)
+        except ValueError:
+            raise ValueError(f"{name} add: base64 of float64 samples is expected") from None
+        if not raw or len(raw) % 8:
+            raise ValueError(f"{name} add: {len(raw)} bytes; whole float64 samples are expected")
+        part = np.frombuffer(raw, dtype="<f8")
+        if not np.all(np.abs(part) <= limit):
+            raise ValueError(f"{name} add: a sample of {np.nanmax(np.abs(part)):g} is beyond the limit of {limit:g} {unit}".rstrip())
+        if table.size + part.size > LONGEST_WAVE:
+            raise ValueError(f"{name} add: the memory holds {LONGEST_WAVE} samples")
+        return np.concatenate([table, part])
 
 
 def main(argv: list[str] | None = None) -> int:
