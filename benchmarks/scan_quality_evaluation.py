@@ -189,7 +189,7 @@ def _trace(exposure: standard.Exposure, begin: float, time: Array, error: Array,
 def _settled(trace: FieldTrace, ma_limit: float, msd_limit: float) -> settling.Settled:
     """From which window on both limits hold until the exposure ends; what follows is braking."""
     before = trace.centre_s + (trace.centre_s[0] - trace.time_s[0]) <= trace.end_s + 1e-9
-    return settling.moving(trace.centre_s[before], trace.ma_m[before], trace.msd_m[before], mean_limit=ma_limit, std_limit=msd_limit)
+    return settling.moving(trace.centre_s[before], trace.ma_m[before], trace.msd_m[before], mean_limit=ma_limit, std_limit=msd_limit, unit="m")
 
 
 def _gauges(plan: Parameters, error: Mapping[str, Array]) -> tuple[dict[str, Gauge] | None, str | None]:

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike
 
 from ..errors import DataError
 from ..figures import Figure
+from ..units import display_unit, in_unit
 from .arrays import Array, positive, vector
 from .reported import figure
 
@@ -55,7 +56,7 @@ class Settled:
         return figure(key, name, self.time_s if self.time_s is not None else str(self.reason), "s", self.resolution_s + self.noise_s, symbol=symbol)
 
 
-def last_exit(time_s: ArrayLike, error: ArrayLike, *, band: float) -> Settled:
+def last_exit(time_s: ArrayLike, error: ArrayLike, *, band: float, unit: str = "") -> Settled:
     """First time after which the error stays within ±`band` for the rest of the record.
 
     Parameters
@@ -63,6 +64,7 @@ def last_exit(time_s: ArrayLike, error: ArrayLike, *, band: float) -> Settled:
     time_s : (n,) float64 s, ascending; 0 is the end of the reference
     error : (n,) float64, m or rad, its mean at rest already taken off where that is meant
     band : b > 0, unit of `error`
+    unit : SI unit of `error` ("m", "rad"), for the words of the result
 
     Raises
     ------
@@ -73,22 +75,22 @@ def last_exit(time_s: ArrayLike, error: ArrayLike, *, band: float) -> Settled:
     >>> last_exit([0.0, 1.0, 2.0, 3.0, 4.0, 5.0], [4.0, 2.0, 0.0, 0.0, 0.0, 0.0], band=1.0).time_s
     1.5
     """
-    time, values, stated = _checked(time_s, error, band)
+    time, values, stated = _checked(time_s, error, band, unit)
     outside = np.flatnonzero(np.abs(values) > band)
     if not outside.size:
         return _settled(0.0, time, "last exit", stated)
     last = int(outside[-1])
     if time.size - 1 - last < _FEWEST_AFTER:
-        return _unsettled(values, band, time, "last exit", stated)
+        return _unsettled(values, band, time, "last exit", stated, unit)
     return _settled(_crossing(time, values, last, band), time, "last exit", stated, noise_s=_noise_s(time, values, last, band))
 
 
-def first_entry(time_s: ArrayLike, error: ArrayLike, *, band: float, dwell_s: float) -> Settled:
+def first_entry(time_s: ArrayLike, error: ArrayLike, *, band: float, dwell_s: float, unit: str = "") -> Settled:
     """First time at which the error comes within ±`band` and then stays for at least `dwell_s`.
 
     Parameters and errors as `last_exit`; dwell_s ≥ 0 s. With `dwell_s` = 0 the first passage through the band counts.
     """
-    time, values, stated = _checked(time_s, error, band)
+    time, values, stated = _checked(time_s, error, band, unit)
     if not (np.isfinite(dwell_s) and dwell_s >= 0):
         raise DataError(f"dwell_s is {dwell_s:g}; expected zero or more, in s")
     stated = f"{stated}, for at least {dwell_s:g} s"
@@ -99,10 +101,10 @@ def first_entry(time_s: ArrayLike, error: ArrayLike, *, band: float, dwell_s: fl
         if time[leave - 1] - came >= dwell_s:
             noise_s = 0.0 if entry == 0 else _noise_s(time, values, int(entry) - 1, band)
             return _settled(came, time, "first entry", stated, noise_s=noise_s)
-    return _unsettled(values, band, time, "first entry", stated)
+    return _unsettled(values, band, time, "first entry", stated, unit)
 
 
-def moving(centre_s: ArrayLike, mean: ArrayLike, std: ArrayLike, *, mean_limit: float, std_limit: float) -> Settled:
+def moving(centre_s: ArrayLike, mean: ArrayLike, std: ArrayLike, *, mean_limit: float, std_limit: float, unit: str = "") -> Settled:
     """First time from which every window has |MA| ≤ `mean_limit` and MSD ≤ `std_limit`.
 
     Parameters
@@ -118,7 +120,7 @@ def moving(centre_s: ArrayLike, mean: ArrayLike, std: ArrayLike, *, mean_limit: 
     ma, msd = vector("mean", mean, size=time.size), vector("std", std, size=time.size)
     positive("mean_limit", mean_limit, "unit of the error")
     positive("std_limit", std_limit, "unit of the error")
-    stated = f"|MA| ≤ {mean_limit:g} and MSD ≤ {std_limit:g}"
+    stated = f"|MA| ≤ {_said(mean_limit, unit)} and MSD ≤ {_said(std_limit, unit)}"
     after = time >= 0
     if not after.any():
         raise DataError("no window after time zero; the record ends before the move does")
@@ -133,7 +135,7 @@ def moving(centre_s: ArrayLike, mean: ArrayLike, std: ArrayLike, *, mean_limit: 
     return _settled(_crossing(time, excess, last, 1.0), time, "moving", stated, noise_s=_noise_s(time, excess, last, 1.0))
 
 
-def _checked(time_s: ArrayLike, error: ArrayLike, band: float) -> tuple[Array, Array, str]:
+def _checked(time_s: ArrayLike, error: ArrayLike, band: float, unit: str) -> tuple[Array, Array, str]:
     """Samples at and after time zero, and the band in words."""
     time = vector("time_s", time_s, fewest=2, ascending=True, largest=1e12)
     values = vector("error", error, size=time.size)
@@ -141,7 +143,13 @@ def _checked(time_s: ArrayLike, error: ArrayLike, band: float) -> tuple[Array, A
     after = time >= 0
     if after.sum() < 2:
         raise DataError(f"{int(after.sum())} samples at or after time zero, the end of the reference; record longer")
-    return time[after], values[after], f"band ±{band:g}"
+    return time[after], values[after], f"band ±{_said(band, unit)}"
+
+
+def _said(value: float, unit: str) -> str:
+    """1e-8, "m" -> "10 nm"; to three digits."""
+    shown = display_unit(value, unit)
+    return f"{in_unit(value, shown):.3g} {shown}".strip()
 
 
 def _crossing(time: Array, values: Array, outside: int, band: float) -> float:
@@ -173,12 +181,12 @@ def _settled(when_s: float, time: Array, definition: Definition, stated: str, *,
     return Settled(time_s=when_s, reason=None, resolution_s=_interval(time), noise_s=noise_s, definition=definition, stated=stated)
 
 
-def _unsettled(values: Array, band: float, time: Array, definition: Definition, stated: str) -> Settled:
+def _unsettled(values: Array, band: float, time: Array, definition: Definition, stated: str, unit: str) -> Settled:
     """Why there is no settling time: the band lies below the noise at the end of the record, or the error is still on its way."""
     tail = values[-max(2, int(_TAIL * values.size)) :]
     noise = float(tail.std())
     if 3 * noise > band:
-        reason = f"band below noise: the last quarter of the record has a standard deviation of {noise:.3g} about its mean, the band is ±{band:.3g}"
+        reason = f"band below noise: the last quarter of the record has a standard deviation of {_said(noise, unit)} about its mean, the band is ±{_said(band, unit)}"
     else:
-        reason = f"never settled: at the end of the record the error is {values[-1]:.3g}, the band ±{band:.3g}"
+        reason = f"never settled: at the end of the record the error is {_said(float(values[-1]), unit)}, the band ±{_said(band, unit)}"
     return Settled(time_s=None, reason=reason, resolution_s=_interval(time), noise_s=0.0, definition=definition, stated=stated)

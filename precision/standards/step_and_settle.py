@@ -68,15 +68,15 @@ def evaluate(time_s: ArrayLike, error: ArrayLike, step_ends_s: Sequence[float], 
         if piece.sum() < 4:
             raise DataError(f"step {number}: {int(piece.sum())} samples between {begin:g} s and {end:g} s; at least 4 are needed")
         t, e = time[piece] - begin, values[piece]
-        settled["last exit"].append(settling.last_exit(t, e, band=limits.band))
-        settled["first entry"].append(settling.first_entry(t, e, band=limits.band, dwell_s=limits.dwell_s))
+        settled["last exit"].append(settling.last_exit(t, e, band=limits.band, unit=unit))
+        settled["first entry"].append(settling.first_entry(t, e, band=limits.band, dwell_s=limits.dwell_s, unit=unit))
         if windowed is not None:
             width = max(1, round(windowed[0] / float(np.median(np.diff(t)))))
             if width + 2 > t.size:
                 raise DataError(f"step {number}: the window of {windowed[0]:g} s is {width} samples, the step has {t.size}")
             ma, msd = moving_mean_std(e, width)
             centre = (t[: ma.size] + t[width - 1 :]) / 2
-            settled["moving"].append(settling.moving(centre, ma, msd, mean_limit=windowed[1], std_limit=windowed[2]))
+            settled["moving"].append(settling.moving(centre, ma, msd, mean_limit=windowed[1], std_limit=windowed[2], unit=unit))
     return Result(
         title=f"Step and settle, {ends.size} steps",
         stated=(f"band ±{text(limits.band, unit, digits=3)}", f"dwell {limits.dwell_s:g} s", "time counts from the end of the reference"),

@@ -61,3 +61,14 @@ def test_moving_settles_where_both_limits_hold_for_good() -> None:
 def test_a_band_that_is_none_is_refused(keywords: dict[str, float], words: str) -> None:
     with pytest.raises(DataError, match=words):
         last_exit(TIME_S, ERROR_NM, **keywords)
+
+
+def test_a_reason_and_a_definition_name_their_unit() -> None:
+    time_s = np.arange(2000) / 1e3
+    still = last_exit(time_s, np.full(2000, 2.5e-7), band=1e-8, unit="m")
+    assert still.reason == "never settled: at the end of the record the error is 250 nm, the band ±10 nm"
+    noisy = last_exit(time_s, np.random.default_rng(1).normal(0, 8e-9, 2000), band=5e-9, unit="m")
+    assert "nm about its mean, the band is ±5 nm" in str(noisy.reason)
+    found = moving(np.arange(4.0), [3e-9, 0, 0, 0], [0, 0, 0, 0], mean_limit=2e-9, std_limit=2.5e-9, unit="m")
+    assert found.stated == "|MA| ≤ 2 nm and MSD ≤ 2.5 nm"
+    assert "band ±0.206 arcsec, for at least 0.01 s" in first_entry(time_s, np.zeros(2000), band=1e-6, dwell_s=0.01, unit="rad").stated
