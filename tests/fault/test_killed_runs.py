@@ -10,8 +10,10 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -29,22 +31,53 @@ ROWS = 15
 """Of a whole run: 12 approaches, and the environment three times."""
 
 
+LANES: Final = 2
+"""Labs that runs are killed on side by side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """What was found after one kill. rows : acknowledged readings; lost : of them not on the disk; stopped : the supervisor has acted."""
+
+    rows: int
+    lost: int
+    stopped: bool
+
+
 def test_kill_9_of_a_run_loses_no_acknowledged_reading_and_leaves_the_machine_standing(
     tmp_path: Path, slow: bool, until: Any, seen: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    kills, chance = (1000 if slow else 200), random.Random(20261123)
-    acknowledged = stopped = lost = 0
-    amid: list[int] = []
+    kills = 1000 if slow else 200
+    with ThreadPoolExecutor(LANES) as lanes:
+        done = [lanes.submit(killed, tmp_path / f"lane{lane}", kills // LANES, random.Random(20261123 + lane), until) for lane in range(LANES)]
+        found = [kill for lane in done for kill in lane.result()]
+    acknowledged, lost, stopped = (sum(getattr(kill, what) for kill in found) for what in ("rows", "lost", "stopped"))
+    with capsys.disabled():
+        print(
+            f"\n{kills} runs killed: {acknowledged} acknowledged readings, {lost} lost; {stopped} stops by the supervisor; "
+            f"{sum(kill.rows > 0 for kill in found)} killed after the first reading"
+        )
+    assert len(found) == kills and lost == 0
+    # The kills fell where something was at stake, not all before or after it.
+    assert sum(0 < kill.rows < ROWS for kill in found) > kills / 5, [kill.rows for kill in found]
+    assert stopped > kills / 5
+    seen(22, f"kill -9 of a whole run at a random moment, {kills} times", "machine at standstill every time", "see above", f"{lost} of {acknowledged}")
+
+
+def killed(folder: Path, kills: int, chance: random.Random, until: Any) -> list[Kill]:
+    """Start and kill so many runs on a lab of their own, one after the other."""
+    folder.mkdir()
+    found: list[Kill] = []
     # TCP: a link that is gone when the supervisor has left, so that one can wait for that.
     with process.start(seed=2, time_scale=math.inf, controller="tcp") as lab:
         settings = [*(f"devices.{role}.address={lab.addresses[role]}" for role in ("controller", "interferometer", "environment")), *PLAN]
         environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
         with subprocess.Popen([sys.executable, str(VICTIM), json.dumps(settings)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, env=environment) as zygote:
             assert zygote.stdin is not None and zygote.stdout is not None
-            whole_s, reading_s = durations(zygote, tmp_path)
+            whole_s, reading_s = durations(zygote, folder)
             until(lambda: lab.state()["clients"]["controller"] == 0, "the end of the first run")
             for number in range(kills):
-                out, said = tmp_path / f"{number}", tmp_path / f"{number}.said"
+                out, said = folder / f"{number}", folder / f"{number}.said"
                 zygote.stdin.write(f"{out} {said}\n")
                 victim = int(zygote.stdout.readline())
                 began = time.monotonic()
@@ -58,22 +91,13 @@ def test_kill_9_of_a_run_loses_no_acknowledged_reading_and_leaves_the_machine_st
                 zygote.stdout.readline()
                 until(lambda: lab.state()["clients"]["controller"] == 0, "the supervisor's end")
                 assert not lab.state()["moving"]
-                rows, missing, acted = examined(out, said)
-                acknowledged += rows
-                lost += missing
-                stopped += acted
-                amid.append(rows)
+                kill = Kill(*examined(out, said))
+                found.append(kill)
                 # The computer may have become faster or slower since: about one kill in eleven shall come too late.
-                change = 0.9 if rows == ROWS else 1.01
+                change = 0.9 if kill.rows == ROWS else 1.01
                 reading_s, whole_s = (reading_s * change, whole_s) if number % 2 else (reading_s, whole_s * change)
             zygote.stdin.close()
-    with capsys.disabled():
-        print(f"\n{kills} runs killed: {acknowledged} acknowledged readings, {lost} lost; {stopped} stops by the supervisor; {sum(n > 0 for n in amid)} killed after the first reading")
-    assert lost == 0
-    # The kills fell where something was at stake, not all before or after it.
-    assert sum(0 < n < ROWS for n in amid) > kills / 5, amid
-    assert stopped > kills / 5
-    seen(22, f"kill -9 of a whole run at a random moment, {kills} times", "machine at standstill every time", "see above", f"{lost} of {acknowledged}")
+    return found
 
 
 def durations(zygote: subprocess.Popen[str], folder: Path) -> tuple[float, float]:
