@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 
+from precision.drivers.lab.scanner_serve import FASTEST_M_PER_S, LONGEST_S, SLOWEST_M_PER_S
 from precision.drivers.roles import Stream
 from precision.errors import DataError, PlanError
 from precision.runs.capture import Column
@@ -30,6 +31,7 @@ COLUMNS: Final = (
 _QUIET_S: Final = 10.0
 _BLOCK_ROWS: Final = 20_000
 _REST_S: Final = 0.05
+_RESERVE_S: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +41,18 @@ class Rig:
     interferometers: Stream
 
 
+def constant_s(plan: Parameters) -> float:
+    """How long the virtual scanner keeps its speed at least: settling, exposure, and something to spare."""
+    return plan.scan.settle + plan.exposure_s + _RESERVE_S
+
+
 def preview(plan: Parameters) -> Outlook:
-    """What will be recorded. Pure."""
+    """What will be recorded. Pure. PlanError for a scan that the virtual scanner cannot make."""
     scan, slit = plan.scan, plan.slit
+    if plan.devices.simulated and not SLOWEST_M_PER_S <= scan.speed <= FASTEST_M_PER_S:
+        raise PlanError(f"scan.speed: the virtual scanner scans at {SLOWEST_M_PER_S * 1e3:g} mm/s to {FASTEST_M_PER_S:g} m/s (seen: {scan.speed * 1e3:g} mm/s)")
+    if plan.devices.simulated and constant_s(plan) > LONGEST_S:
+        raise PlanError(f"scan: settling and exposure take {constant_s(plan):.3g} s a field; the virtual scanner scans for at most {LONGEST_S:g} s: scan faster, or shorter fields")
     samples = slit.height / scan.speed
     each = plan.exposure_s + scan.settle + 2 * _REST_S + 0.1
     known = plan.uncertainty

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +16,17 @@ from precision.models.encoder import unwrapped
 from precision.standards import scan_quality as standard
 from precision.standards import settling, slit
 from precision.uncertainty.readings import Readings as Gauge
+from precision.units import text
 
 from .procedure import Readings
 from .scan_quality import AXES
 from .scan_quality_plan import Parameters
 
 Array = NDArray[np.float64]
+SAME_SPEED: Final = 0.01
+"""Of the plan's speed. The window is wrong by as much, and an MSD of a ramp with it."""
+LARGEST_ERROR: Final = 0.01
+"""Of the field's length."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +88,7 @@ def analyse(plan: Parameters, readings: Readings) -> Analysis:
         inside = [gap for gap in gaps if exposure.begin_s <= local[gap + 1] and local[gap] <= exposure.end_s]
         if inside:
             raise DataError(f"field {exposure.field}: samples are missing at {local[inside[0]] - begin:.4f} s from the end of acceleration; a gap cannot be averaged over")
+        _follows(plan, exposure, local - begin, begin, readings["y_set_m"][rows], error["y"][rows])
         fields.append((exposure, rows))
         traces.append(_trace(exposure, begin, local, error["y"][rows], window))
     result = standard.evaluate_blocks(
@@ -93,6 +100,23 @@ def analyse(plan: Parameters, readings: Readings) -> Analysis:
     if limits.MA_y_max is not None and limits.MSD_y_max is not None:
         settled = tuple(_settled(trace, limits.MA_y_max, limits.MSD_y_max) for trace in traces)
     return Analysis(result=result, traces=tuple(traces), settled=settled, rate_hz=rate_hz, uncertainty_reason=reason)
+
+
+def _follows(plan: Parameters, exposure: standard.Exposure, local: Array, begin: float, set_m: Array, error: Array) -> None:
+    """Refuse a field that was not scanned as the plan says: at another speed, or with an error that is no error of a stage which exposes."""
+    inside = (local >= exposure.begin_s - begin) & (local <= exposure.end_s - begin)
+    speed = abs(float(np.polynomial.polynomial.polyfit(local[inside], set_m[inside], 1)[1]))
+    if abs(speed / plan.scan.speed - 1) > SAME_SPEED:
+        raise DataError(
+            f"field {exposure.field}: the set-point moves at {speed * 1e3:.4g} mm/s while exposing, the plan says {plan.scan.speed * 1e3:g} mm/s; the slit would be taken "
+            "for longer or shorter than it is: correct scan.speed, or the unit of y_set"
+        )
+    largest = float(np.abs(error[inside]).max())
+    if largest > LARGEST_ERROR * plan.scan.field_length:
+        raise DataError(
+            f"field {exposure.field}: the error in y reaches {text(largest, 'm', digits=3)} while exposing, more than {LARGEST_ERROR:.0%} of the field; this is no error of a "
+            "scanning stage: check scan.reduction with its sign, scan.encoder_wrap, and the units of the positions"
+        )
 
 
 def _error(plan: Parameters, readings: Readings) -> dict[str, Array]:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from precision.runs.manifest import Manifest
 
 from .procedure import Connected, Evaluation, Procedure, Readings
-from .scan_quality import COLUMNS, Rig, acquire, check, preview
+from .scan_quality import COLUMNS, Rig, acquire, check, constant_s, preview
 from .scan_quality_evaluation import analyse
 from .scan_quality_plan import Parameters
 from .scan_quality_report import document, result_dict
@@ -17,7 +17,8 @@ from .streaming_bench import opened
 
 @contextmanager
 def _connect(plan: Parameters) -> Iterator[Connected[Rig]]:
-    with opened(plan, "interferometers", "scanner_serve") as (stream, instruments, simulated):
+    scan = ("--speed", repr(plan.scan.speed), "--constant", repr(constant_s(plan)), "--reduction", repr(plan.scan.reduction))
+    with opened(plan, "interferometers", "scanner_serve", *scan) as (stream, instruments, simulated):
         yield Connected(rig=Rig(interferometers=stream), instruments=instruments, moving=(), lab=simulated)
 
 

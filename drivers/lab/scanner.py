@@ -75,6 +75,17 @@ class Scan:
             raise ValueError(f"a scan of {self.length_m:g} m does not reach {v:g} m/s within its bounds; make it longer or slower")
         return t1, t2, t3, t4
 
+    @classmethod
+    def at(cls, speed_m_per_s: float, *, constant_s: float) -> Scan:
+        """A scan at another speed that is constant for at least `constant_s`. Slower than the published one it accelerates in proportion less, in the same time;
+        faster with the same bounds, for longer."""
+        usual = cls()
+        slower = min(1.0, speed_m_per_s / usual.speed_m_per_s)
+        a, j, s = (slower * bound for bound in (usual.acceleration_m_per_s2, usual.jerk_m_per_s3, usual.snap_m_per_s4))
+        ramp = speed_m_per_s / a + a / j + j / s  # 4 t1 + 2 t2 + t3
+        length = max(usual.length_m if speed_m_per_s == usual.speed_m_per_s else 0.0, speed_m_per_s * (ramp + constant_s))
+        return cls(length_m=length, speed_m_per_s=speed_m_per_s, acceleration_m_per_s2=a, jerk_m_per_s3=j, snap_m_per_s4=s)
+
     def constant_speed_s(self) -> tuple[float, float]:
         """Begin and end of the constant speed, s from the start of the motion."""
         t1, t2, t3, t4 = self.segments_s

@@ -1,7 +1,7 @@
 """`python -m precision.drivers.lab.scanner_serve`: the virtual scanner's interferometers at 20 kHz, as frames on 127.0.0.1.
 
 Channels: field (number, from 0), scanning (1 at constant speed), y_set (wafer level), then positions of wafer and reticle, each at its own level: w_x … w_Rz, r_x …
-r_Rz. Field follows field until the stream is stopped. Time is the scanner's own: by default it waits for nothing, and a field is made faster than it would be scanned where
+r_Rz. --speed, --constant and --reduction change the scan. Field follows field until the stream is stopped. Time is the scanner's own: by default it waits for nothing, and a field is made faster than it would be scanned where
 Numba is installed. The first line on standard output is JSON, {"stream": address, "truth": {...}}; the process leaves when its standard input ends.
 """
 
@@ -18,11 +18,14 @@ from precision.drivers.frames.simulator import FrameSimulator
 from precision.drivers.roles import Channel
 
 from . import serving
-from .scanner import AXES, RATE_HZ, Scanner
+from .scanner import AXES, RATE_HZ, Scan, Scanner
 
 Array = NDArray[np.float64]
 
 MOST_FIELDS: Final = 100_000
+SLOWEST_M_PER_S: Final = 0.005
+FASTEST_M_PER_S: Final = 3.0
+LONGEST_S: Final = 20.0
 POSITIONS: Final = tuple(f"{letter}_{axis}" for letter in "wr" for axis in AXES)
 
 
@@ -37,8 +40,8 @@ class Instrument:
         ),
     )  # fmt: skip
 
-    def __init__(self, seed: int) -> None:
-        self.scanner = Scanner(seed)
+    def __init__(self, scanner: Scanner) -> None:
+        self.scanner = scanner
         self._field = functools.lru_cache(maxsize=2)(self._made)
 
     def device(self, time_scale: float) -> FrameSimulator:
@@ -65,8 +68,15 @@ class Instrument:
 
 def main(argv: list[str] | None = None) -> int:
     """Serve until standard input ends; 0."""
-    arguments = serving.parser("scanner_serve", "A dual-stage scanner's interferometers on 127.0.0.1.").parse_args(argv)
-    instrument = Instrument(arguments.seed)
+    parser = serving.parser("scanner_serve", "A dual-stage scanner's interferometers on 127.0.0.1.")
+    parser.add_argument("--speed", type=float, default=Scan().speed_m_per_s, help="of the wafer, m/s")
+    parser.add_argument("--constant", type=float, default=0.0, help="how long the speed has to be constant at least, s")
+    parser.add_argument("--reduction", type=float, default=0.25, help="M of the lens, with its sign")
+    arguments = parser.parse_args(argv)
+    if not (SLOWEST_M_PER_S <= arguments.speed <= FASTEST_M_PER_S and 0 <= arguments.constant <= LONGEST_S and 0 < abs(arguments.reduction) <= 1):
+        parser.error(f"--speed {SLOWEST_M_PER_S:g} … {FASTEST_M_PER_S:g}, --constant up to {LONGEST_S:g}, --reduction above 0 up to 1 with its sign are expected")
+    scan = Scan.at(arguments.speed, constant_s=arguments.constant)
+    instrument = Instrument(Scanner(arguments.seed, scan=scan, reduction=arguments.reduction))
     # The loop is compiled before anybody waits for it.
     return serving.serve(
         lambda: instrument.device(arguments.time_scale), instrument.scanner.truth(), port=arguments.port, ready=lambda: instrument.rows(0, 1)
