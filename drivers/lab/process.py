@@ -26,7 +26,7 @@ _DEVICES = ("controller", "interferometer", "environment", "lab")
 class LabProcess:
     """A running lab. As a context manager it is closed at the end; it leaves by itself when this process dies.
 
-    addresses : "controller", "interferometer", "environment", "ballbar", "recorder" and "lab" -> address.
+    addresses : "controller", "interferometer", "environment", "ballbar", "recorder", "servo" and "lab" -> address.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], addresses: dict[str, str], said: IO[bytes]) -> None:

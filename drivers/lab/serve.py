@@ -1,7 +1,7 @@
 """`python -m precision.drivers.lab.serve`: the virtual lab as a process that speaks the real protocols.
 
 A controller (Grbl) on a pseudo terminal or TCP, an interferometer and a tracking one (IDS3010) on TCP, a ball bar (frames) and a
-recorder of command, feedback and tool (frames) on TCP, a multimeter with the sensors (SCPI) on a raw socket, all on 127.0.0.1. The first line on standard output is JSON with their addresses; under "lab" is a control channel of JSON lines:
+recorder of command, feedback and tool (frames) on TCP, the drives' own record (frames) on TCP, a multimeter with the sensors (SCPI) on a raw socket, all on 127.0.0.1. The first line on standard output is JSON with their addresses; under "lab" is a control channel of JSON lines:
 
     {"do": "state"}   {"do": "truth"}   {"do": "fault", "device": ..., "kind": ..., ...} (see `faults`)   {"do": "time-scale", "value": 10 | "inf"}
     {"do": "mount", "device": "ballbar", "centre_m": {"X": ..., "Y": ..., "Z": ...}, "length_m": ...}: what an operator's hands do
@@ -107,7 +107,7 @@ class LabServer:
         self.interferometer = Ids3010Simulator(self.twin.optics, starting_polls=1)
         self.tracker = Ids3010Simulator(self.twin.tracker, axes=1, starting_polls=1, serial_number="SIM-TRK-0001")
         self.multimeter = ScpiSimulator(self.twin.sensors, channels=CHANNELS)
-        bar, recorder = self.twin.ball_bar, self.twin.recorder
+        bar, recorder, servo = self.twin.ball_bar, self.twin.recorder, self.twin.servo
         self._selector = selectors.DefaultSelector()
         self._stopping = False
         self._slave = -1
@@ -120,6 +120,7 @@ class LabServer:
             "tracker": Endpoint("tracker", self._seeing_the_machine(self.tracker.receive), self.tracker.hang_up),
             "ballbar": Endpoint("ballbar", self._seeing_the_machine(bar.answer), bar.hang_up, bar.greeting),
             "recorder": Endpoint("recorder", self._seeing_the_machine(recorder.answer), recorder.hang_up, recorder.greeting),
+            "servo": Endpoint("servo", self._seeing_the_machine(servo.answer), servo.hang_up, servo.greeting),
         }
         self._control_lines: dict[Connection, bytes] = {}
         self._later = b""
@@ -137,6 +138,7 @@ class LabServer:
         self.addresses |= {f"environment_{axis}": self.addresses["environment"] for axis in "yz"}
         self.addresses["ballbar"] = f"tcp://127.0.0.1:{self._listen(ports.get('ballbar', 0), self.endpoints['ballbar'])}"
         self.addresses["recorder"] = f"tcp://127.0.0.1:{self._listen(ports.get('recorder', 0), self.endpoints['recorder'])}"
+        self.addresses["servo"] = f"tcp://127.0.0.1:{self._listen(ports.get('servo', 0), self.endpoints['servo'])}"
         self.addresses["lab"] = f"tcp://127.0.0.1:{self._listen(ports.get('lab', 0), None)}"
         self._wake, self._woken = socket.socketpair()
         self._wake.setblocking(False)
@@ -175,7 +177,7 @@ class LabServer:
         """What the controller sends by itself, and what has become due on any link."""
         later, self._later = self._later, b""
         self._say(self.controller, later + self.grbl.poll(time.monotonic()), self.controller.clients)
-        for name, streamed in (("ballbar", self.twin.ball_bar), ("recorder", self.twin.recorder)):
+        for name, streamed in (("ballbar", self.twin.ball_bar), ("recorder", self.twin.recorder), ("servo", self.twin.servo)):
             endpoint = self.endpoints[name]
             self._say(endpoint, streamed.poll(time.monotonic()), endpoint.clients)
         for connection in self._connections():
@@ -384,7 +386,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--time-scale", type=_time_scale_argument, default=math.inf, help="lab seconds per wall second; inf (default) waits for nothing")
     parser.add_argument("--controller", choices=("pty", "tcp", "both"), default="pty" if os.name == "posix" else "tcp")
     parser.add_argument("--errors", type=float, default=1.0, help="factor of the machine's geometric errors (default 1, at most 100)")
-    for name in ("controller", "interferometer", "environment", "tracker", "ballbar", "recorder", "lab"):
+    for name in ("controller", "interferometer", "environment", "tracker", "ballbar", "recorder", "servo", "lab"):
         parser.add_argument(f"--{name}-port", type=int, default=0, help="0 (default): any free one")
     parser.add_argument("--stay", action="store_true", help="do not leave at the end of standard input")
     return parser.parse_args(argv)
@@ -403,7 +405,7 @@ def _leave_with_standard_input(server: LabServer) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Serve until told to leave; 0."""
     arguments = _arguments(argv)
-    ports = {name: getattr(arguments, f"{name}_port") for name in ("controller", "interferometer", "environment", "tracker", "ballbar", "recorder", "lab")}
+    ports = {name: getattr(arguments, f"{name}_port") for name in ("controller", "interferometer", "environment", "tracker", "ballbar", "recorder", "servo", "lab")}
     try:
         server = LabServer(seed=arguments.seed, time_scale=arguments.time_scale, controller=arguments.controller, ports=ports, errors=arguments.errors)
     except ValueError as wrong:

@@ -16,6 +16,7 @@ from .machine import Machine
 from .parameters import AXES, Parameters
 from .recorder import Recorder
 from .sensors import Sensors
+from .servo_record import ServoRecord
 from .tracker import Tracker
 from .workshop import Workshop
 
@@ -39,6 +40,7 @@ class Twin:
         self.sensors = Sensors(self.parameters, seed, self.mechanics, workshop)
         self.ball_bar = BallBar(self.parameters, seed, self.mechanics, workshop)
         self.recorder = Recorder(self.parameters, seed, self.mechanics, workshop)
+        self.servo = ServoRecord(self.parameters, seed, self.mechanics, workshop)
         self.tracker = Tracker(self.parameters, seed, self.mechanics, workshop)
 
     def truth(self) -> dict[str, Any]:
@@ -63,6 +65,7 @@ class Twin:
             "readings": readings,
             **({"ball_bar": bar} if (bar := self.ball_bar.truth()) is not None else {}),
             **({"recorder": recorder} if (recorder := self.recorder.truth()) is not None else {}),
+            **({"servo": servo} if (servo := self.servo.truth()) is not None else {}),
             "tracker": self.tracker.truth(),
             "square": self.optics.truth(),
         }

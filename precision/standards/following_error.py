@@ -5,7 +5,10 @@
     velocity lag:  e = v/K_v + c, least squares over the samples at constant velocity;   1/K_v in s
 
 A delay of one sample in the recording alone makes e = v·Ts. At constant velocity a shift and a lag cannot be told apart: only phases with acceleration
-do. So both are given, each phase has its figures with and without the shift, and neither is taken off quietly.
+do (`position_loop` fits both). So both are given, each phase has its figures with and without the shift, and neither is taken off quietly.
+
+An axis goes on answering an acceleration after it has ended. With a settling time, the beginning of each stretch at constant velocity still counts as
+acceleration, and the beginning of each standstill as settling, with the direction of the motion that ended.
 """
 
 from __future__ import annotations
@@ -19,11 +22,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import DataError
 from ..figures import Figure
+from ..uncertainty.least_squares import correlated_covariance
 from . import velocity_ripple
 from .arrays import Array, frozen, positive, vector
 from .reported import Reported, figure, keyed
 
-Phase = Literal["acceleration", "constant velocity", "deceleration", "standstill"]
+Phase = Literal["acceleration", "constant velocity", "deceleration", "standstill", "settling"]
 Direction = Literal["forward", "backward", "none"]
 
 FEWEST: Final = 64
@@ -55,15 +59,21 @@ class Result(Reported):
 
     error, without_shift : (n,) r − y and r(t − τ) − y; the latter NaN where r(t − τ) lies before or after the record. parts : phases and directions that occur.
     ripple : direction -> ripple of the longest stretch at constant velocity, its periods along the travel; None for a direction without 64 samples of it.
+    phases : (n,) index into `PHASES`. sense : (n,) +1 forward, −1 backward, 0 at standstill.
     """
 
     error: Array
     without_shift: Array
     parts: tuple[Part, ...]
     ripple: dict[str, velocity_ripple.Result | None]
+    phases: NDArray[np.int64]
+    sense: NDArray[np.int64]
 
 
-def evaluate(set_point: ArrayLike, actual: ArrayLike, *, rate_hz: float, unit: str = "m", standing: float | None = None, steady: float | None = None) -> Result:
+def evaluate(
+    set_point: ArrayLike, actual: ArrayLike, *, rate_hz: float, unit: str = "m", standing: float | None = None, steady: float | None = None,
+    settle_s: float = 0.0, shortest_s: float = 0.0,
+) -> Result:  # fmt: skip
     """Following error of a record of set-point and actual position.
 
     Parameters
@@ -72,6 +82,8 @@ def evaluate(set_point: ArrayLike, actual: ArrayLike, *, rate_hz: float, unit: s
     standing : |velocity| of the set-point up to which it stands, unit per second; by default 0.1 % of its largest
     steady : |acceleration| up to which its velocity is constant, unit per s²; by default 1 % of its largest. A recorded set-point of coarse steps needs it
         larger: one step d makes d·rate² of acceleration
+    settle_s : after each acceleration and after the set-point has come to rest, see the module docstring
+    shortest_s : a stretch at constant velocity that is shorter, settling taken off, counts as acceleration or deceleration
 
     Raises
     ------
@@ -84,12 +96,11 @@ def evaluate(set_point: ArrayLike, actual: ArrayLike, *, rate_hz: float, unit: s
     fastest = float(np.abs(velocity).max())
     if fastest == 0:
         raise DataError(f"the set-point stays at {r[0]:g} {unit}; a following error needs a motion")
-    phases = _phases(r, velocity, rate_hz, fastest * _STANDING if standing is None else standing, steady)
-    sense = np.where(phases == 3, 0, np.sign(velocity)).astype(np.int64)
+    phases, sense = phases_of(r, rate_hz=rate_hz, standing=standing, steady=steady, settle_s=settle_s, shortest_s=shortest_s)
     error = r - y
     shift_s, u_shift_s, without = _time_shift(r, y, rate_hz)
     parts = _parts(error, without, phases, sense)
-    lag_figures, flags = _lag(error, velocity, phases == 1, fastest, unit)
+    lag_figures, flags = _lag(error, velocity, phases == CONSTANT, fastest, unit)
     bare = without[np.isfinite(without)]
     figures = [
         figure("time_shift", "time by which the actual position comes later than the set-point", shift_s, "s", u_shift_s, symbol="τ"),
@@ -104,34 +115,67 @@ def evaluate(set_point: ArrayLike, actual: ArrayLike, *, rate_hz: float, unit: s
         flags.append(f"set-point and actual position are {shift_s * rate_hz:.3g} samples apart, worth {abs(shift_s) * fastest:.3g} {unit} at the largest velocity")
     return Result(
         title="Following error",
-        stated=("error: set-point − actual at equal time stamps", f"{r.size / rate_hz:.4g} s at {rate_hz:g} Hz", "phases from the set-point", "U of the time shift for white residuals"),
+        stated=("error: set-point − actual at equal time stamps", f"{r.size / rate_hz:.4g} s at {rate_hz:g} Hz", "phases from the set-point", "U of time shift and lag from the residuals and their correlation"),
         figures=keyed(figures),
         flags=tuple(flags),
         error=frozen(error),
         without_shift=frozen(without),
         parts=tuple(parts),
-        ripple={name: _ripple(y, velocity, (phases == 1) & (sense == sign), rate_hz, unit) for name, sign in (("forward", 1), ("backward", -1))},
+        ripple={name: _ripple(y, velocity, (phases == CONSTANT) & (sense == sign), rate_hz, unit) for name, sign in (("forward", 1), ("backward", -1))},
+        phases=phases,
+        sense=sense,
     )
 
 
-_PHASES: Final[tuple[Phase, ...]] = ("acceleration", "constant velocity", "deceleration", "standstill")
+PHASES: Final[tuple[Phase, ...]] = ("acceleration", "constant velocity", "deceleration", "standstill", "settling")
+ACCELERATION, CONSTANT, DECELERATION, STANDSTILL, SETTLING = range(5)
 _DIRECTIONS: Final[dict[int, Direction]] = {1: "forward", -1: "backward", 0: "none"}
 
 
-def _phases(r: Array, velocity: Array, rate_hz: float, standing: float, steady: float | None) -> NDArray[np.int64]:
-    """Index into `_PHASES` for each sample, from the set-point's central differences."""
-    acceleration = np.zeros_like(r)
-    acceleration[1:-1] = np.diff(r, 2) * rate_hz**2
+def phases_of(
+    set_point: Array, *, rate_hz: float, standing: float | None = None, steady: float | None = None, settle_s: float = 0.0, shortest_s: float = 0.0
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(n,) index into `PHASES` and direction of each sample, from the set-point's central differences; the parameters are those of `evaluate`."""
+    velocity = np.gradient(set_point) * rate_hz
+    acceleration = np.zeros_like(set_point)
+    acceleration[1:-1] = np.diff(set_point, 2) * rate_hz**2
     acceleration[0], acceleration[-1] = acceleration[1], acceleration[-2]
+    still = float(np.abs(velocity).max()) * _STANDING if standing is None else standing
     limit = float(np.abs(acceleration).max()) * _STEADY if steady is None else steady
-    phases = np.where(acceleration * velocity > 0, 0, 2)
-    phases[np.abs(acceleration) <= limit] = 1
-    phases[np.abs(velocity) <= standing] = 3
-    return phases
+    speeding = np.where(acceleration * velocity > 0, ACCELERATION, DECELERATION)
+    phases = speeding.copy()
+    phases[np.abs(acceleration) <= limit] = CONSTANT
+    phases[np.abs(velocity) <= still] = STANDSTILL
+    sense = np.where(phases == STANDSTILL, 0, np.sign(velocity)).astype(np.int64)
+    settling, shortest = round(settle_s * rate_hz), shortest_s * rate_hz
+    if settling:
+        for begin, end in _stretches(phases == STANDSTILL):
+            if begin:
+                phases[begin : min(end, begin + settling)] = SETTLING
+                sense[begin : min(end, begin + settling)] = sense[begin - 1]
+        for begin, end in _stretches(phases == CONSTANT):
+            if begin:
+                phases[begin : min(end, begin + settling)] = ACCELERATION
+    if shortest > 1:
+        for begin, end in _stretches(phases == CONSTANT):
+            if end - begin < shortest:
+                phases[begin:end] = speeding[begin:end]
+    return phases, sense
+
+
+def _stretches(there: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """First sample and sample after the last of each run of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], there, [False]]).astype(np.int8)))
+    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+
+
+def constant_stretches(found: Result) -> list[tuple[int, int, int]]:
+    """Begin, end and direction of each stretch at constant velocity, in the order driven."""
+    return sorted((begin, end, sign) for sign in (1, -1) for begin, end in _stretches((found.phases == CONSTANT) & (found.sense == sign)))
 
 
 def _time_shift(r: Array, y: Array, rate_hz: float) -> tuple[float, float, Array]:
-    """τ, its U for white residuals, and r(t − τ) − y."""
+    """τ, its U from the residuals and their correlation, and r(t − τ) − y."""
     from scipy.interpolate import CubicSpline
 
     spline: Any = CubicSpline(np.arange(r.size), r)
@@ -147,7 +191,7 @@ def _time_shift(r: Array, y: Array, rate_hz: float) -> tuple[float, float, Array
             break
         step = float(centred @ residual / power)
         rest = residual - residual.mean() - step * centred
-        u_shift = 2 * math.sqrt(float(rest @ rest) / max(1, rest.size - 2) / power)
+        u_shift = 2 * math.sqrt(float(correlated_covariance(np.stack([np.ones_like(centred), centred], axis=1), rest)[1, 1]))
         shift = float(np.clip(shift + step, -(r.size // 4), r.size // 4))
         if abs(step) < 1e-10:
             break
@@ -160,6 +204,7 @@ def _time_shift(r: Array, y: Array, rate_hz: float) -> tuple[float, float, Array
 def _lag(error: Array, velocity: Array, constant: NDArray[np.bool_], fastest: float, unit: str) -> tuple[list[Figure], list[str]]:
     """1/K_v and K_v from the constant-velocity samples; through zero where all have one velocity, as an offset cannot then be told from a lag."""
     v, e = velocity[constant], error[constant]
+    series = tuple(end - begin for begin, end in _stretches(constant))
     names = ("velocity_lag", "following error over velocity at constant velocity"), ("k_v", "velocity gain, inverse of the lag")
     flags: list[str] = []
     if v.size < 3:
@@ -169,11 +214,11 @@ def _lag(error: Array, velocity: Array, constant: NDArray[np.bool_], fastest: fl
         centred = v - v.mean()
         lag = float(centred @ e / (centred @ centred))
         rest = e - e.mean() - lag * centred
-        u_lag = 2 * math.sqrt(float(rest @ rest) / (v.size - 2) / float(centred @ centred))
+        u_lag = 2 * math.sqrt(float(correlated_covariance(np.stack([np.ones_like(v), centred], axis=1), rest, series)[1, 1]))
     else:
         lag = float(v @ e / (v @ v))
         rest = e - lag * v
-        u_lag = 2 * math.sqrt(float(rest @ rest) / (v.size - 1) / float(v @ v))
+        u_lag = 2 * math.sqrt(float(correlated_covariance(v[:, None], rest, series)[0, 0]))
         flags.append(f"one velocity only, {float(v.mean()):.4g} {unit}/s: an offset of the error counts as velocity lag; run both directions")
     gain: float | str = 1 / lag if abs(lag) > u_lag else f"the lag of {lag:.3g} s is not larger than its uncertainty of {u_lag:.3g} s"
     u_gain = None if isinstance(gain, str) else u_lag / lag**2
@@ -185,7 +230,7 @@ def _lag(error: Array, velocity: Array, constant: NDArray[np.bool_], fastest: fl
 
 def _parts(error: Array, without: Array, phases: NDArray[np.int64], sense: NDArray[np.int64]) -> list[Part]:
     parts = []
-    for index, phase in enumerate(_PHASES):
+    for index, phase in enumerate(PHASES):
         for sign, direction in _DIRECTIONS.items():
             here = (phases == index) & (sense == sign)
             e, bare = error[here], without[here & np.isfinite(without)]
@@ -218,12 +263,10 @@ def _of_part(part: Part, unit: str) -> list[Figure]:
 
 def _ripple(y: Array, velocity: Array, here: NDArray[np.bool_], rate_hz: float, unit: str) -> velocity_ripple.Result | None:
     """Of the longest stretch at constant velocity in one direction, if it is long enough and the axis follows there."""
-    edges = np.diff(np.concatenate([[False], here, [False]]).astype(np.int8))
-    begin, end = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
-    if not begin.size or int((end - begin).max()) < velocity_ripple.FEWEST:
+    begin, end = max(_stretches(here), key=lambda one: one[1] - one[0], default=(0, 0))
+    if end - begin < velocity_ripple.FEWEST:
         return None
-    longest = int(np.argmax(end - begin))
-    stretch = slice(int(begin[longest]), int(end[longest]))
+    stretch = slice(begin, end)
     set_velocity = float(velocity[stretch].mean())
     moved = float(y[stretch][-1] - y[stretch][0]) * rate_hz / (y[stretch].size - 1)
     if moved / set_velocity < 0.75:
