@@ -126,6 +126,19 @@ class PathController(MotionController, Protocol):
 
 
 @runtime_checkable
+class ProgramController(MotionController, Protocol):
+    """A controller that reads G-code itself."""
+
+    def run_program(self, text: str, *, name: str = ...) -> None:
+        """Run a program to its end. Limits are the caller's to look at before; raises `DeviceFault` where the controller refuses a line or stops."""
+        ...
+
+    def program_origin(self) -> tuple[str, Mapping[str, float]]:
+        """The active coordinate system ("G54"), and axis -> what is added to a program's coordinates to make those of `soft_limits` and `move_to`, m."""
+        ...
+
+
+@runtime_checkable
 class Interferometer(Device, Protocol):
     """A displacement interferometer. Values are optical displacement at the vacuum wavelength unless `compensates_air`."""
 

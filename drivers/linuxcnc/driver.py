@@ -286,6 +286,11 @@ class LinuxCnc:
         self._stand(_SETTLING_S)
         self._watch.end_motion()
 
+    def program_origin(self) -> tuple[str, Mapping[str, float]]:
+        """The active coordinate system, and axis -> what it, G92 and tool length add to a program's coordinates to make machine coordinates, m."""
+        origin = self._beside.origin()
+        return origin.system, origin.offset_m
+
     # -- restart -----------------------------------------------------------------------------------------------------------------------
 
     def restart(self, *, within_s: float = 90.0) -> None:
