@@ -14,13 +14,17 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class GcodePath:
-    """m segments. point_m : (2, m + 1). centre_m : (2, m). sweep_rad : (m,), 0 for a line. line : (m,) int, of the program, from 1. rapid : (m,) bool, G0."""
+    """m segments. point_m : (2, m + 1). centre_m : (2, m). sweep_rad : (m,), 0 for a line. line : (m,) int, of the program, from 1. rapid : (m,) bool, G0.
+
+    third_m : (2, m) of the axis across the plane at begin and end of each segment, or None where nothing is known of it; it goes evenly along the segment.
+    """
 
     point_m: Array
     centre_m: Array
     sweep_rad: Array
     line: NDArray[np.int64]
     rapid: NDArray[np.bool_]
+    third_m: Array | None = None
 
     @property
     def length_m(self) -> Array:

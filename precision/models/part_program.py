@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
@@ -87,6 +88,26 @@ class Motion:
         third = 3 - sum(self.plane)
         return math.hypot(radius * self.sweep_rad, self.end_m[third] - self.start_m[third])
 
+    def at(self, share: float) -> Point:
+        """Position after a share (0 … 1) of the motion: the third axis of a helix goes evenly with the angle."""
+        place = [a + share * (b - a) for a, b in zip(self.start_m, self.end_m, strict=True)]
+        if self.plane is not None:
+            (first, second), (a, b) = self.plane, self.centre_m
+            u, v = self.start_m[first] - a, self.start_m[second] - b
+            cos, sin = math.cos(share * self.sweep_rad), math.sin(share * self.sweep_rad)
+            place[first], place[second] = a + cos * u - sin * v, b + sin * u + cos * v
+        return (place[0], place[1], place[2])
+
+    @property
+    def turning_points_m(self) -> tuple[Point, ...]:
+        """Both ends, and every place within an arc at which an axis of its plane turns round: the motion stays within their box."""
+        if self.plane is None:
+            return (self.start_m, self.end_m)
+        begin = math.atan2(self.start_m[self.plane[1]] - self.centre_m[1], self.start_m[self.plane[0]] - self.centre_m[0])
+        low, high = sorted((begin, begin + self.sweep_rad))
+        quarters = range(math.ceil(low / (math.pi / 2)), math.floor(high / (math.pi / 2)) + 1)
+        return (self.start_m, *(self.at((k * math.pi / 2 - begin) / self.sweep_rad) for k in quarters), self.end_m)
+
 
 def motions(text: str, *, start_m: Point = (0.0, 0.0, 0.0), units: str | None = None) -> tuple[Motion, ...]:
     """The motions of a program, end to end; those without length are left out.
@@ -127,6 +148,12 @@ def motions(text: str, *, start_m: Point = (0.0, 0.0, 0.0), units: str | None = 
     return tuple(reader.motions)
 
 
+def envelope(program: Sequence[Motion]) -> dict[str, tuple[float, float]]:
+    """Axis ("X", "Y", "Z") -> lowest and highest work position on the way, m, arcs included."""
+    places = [place for motion in program for place in motion.turning_points_m]
+    return {axis: (min(place[k] for place in places), max(place[k] for place in places)) for k, axis in enumerate(_AXES)}
+
+
 def in_plane(program: tuple[Motion, ...], plane: str = "XY") -> GcodePath:
     """The projection of motions into "XY", "ZX" or "YZ": a helix about the third axis is its circle. Motions along the third axis alone have no length there.
 
@@ -150,6 +177,7 @@ def in_plane(program: tuple[Motion, ...], plane: str = "XY") -> GcodePath:
         sweep_rad=np.array([motion.sweep_rad for motion in kept]),
         line=np.array([motion.line for motion in kept], dtype=np.int64),
         rapid=np.array([motion.rapid for motion in kept], dtype=np.bool_),
+        third_m=np.array([[getattr(motion, end)[3 - first - second] for motion in kept] for end in ("start_m", "end_m")]),
     )
 
 

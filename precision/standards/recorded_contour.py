@@ -180,6 +180,7 @@ def evaluate(
     window_m: float | None = None,
     readings: Readings | None = None,
     source: str = "tool",
+    rapids: bool = True,
 ) -> Result:
     """Contour error of one recorded position.
 
@@ -190,6 +191,7 @@ def evaluate(
     window_m : how far to look along the path before and after the command; None: twice the largest distance of position and command, and at least 0.1 mm
     readings : what is known about the sensors of both axes, alike; U is stated from it
     source : what the position is, for the title
+    rapids : whether rapid motions (G0) count; without them their lines have no samples
 
     Raises
     ------
@@ -203,8 +205,11 @@ def evaluate(
     found = contour_error(toolpath, position, command.path_m, window_m=window)
     deviation, foot, beyond = np.asarray(found.deviation_m), np.asarray(found.path_m), np.asarray(found.beyond_end)
     counted = command.moving & ~beyond
+    if not rapids:
+        counted &= ~path.rapid[pieces.motion[pieces.at(foot)]]
     if not counted.any():
-        raise DataError("the command never moves along the path; give the recording of a program that ran")
+        at_feed = "" if rapids else " at a feed (rapid motions are left out)"
+        raise DataError(f"the command never moves along the path{at_feed}; give the recording of a program that ran")
     farthest = int(np.argmax(np.abs(deviation)))
     if abs(deviation[farthest]) > window:
         raise DataError(
@@ -222,6 +227,7 @@ def evaluate(
             "positive to the left of the direction of travel",
             f"searched {window * 1e3:.4g} mm along the path before and after the command",
             f"the recorded command keeps within {float(command.off_m.max()) * 1e6:.3g} µm of the program",
+            *([] if rapids else ["rapid motions (G0) are left out"]),
         ),
         figures=keyed(_figures(deviation, counted, ~command.moving & ~beyond, beyond, corners, readings)),
         flags=tuple(flags),
