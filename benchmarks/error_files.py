@@ -10,8 +10,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from precision.compensation import error_map as maps
 from precision.compensation import volumetric
-from precision.compensation.formats import Format
+from precision.compensation.formats import VOLUMETRIC, Format
 from precision.compensation.lines import text_of
 from precision.compensation.parameters import Parameters
 from precision.errors import DataError, PlanError
@@ -169,12 +170,16 @@ def converted(
 
     Raises
     ------
-    PlanError       a table of one axis without `axis`
+    PlanError       a table of one axis without `axis`, a map without a chain
     DataError       errors that the format does not hold
     """
     if name in volumetric.FORMATS:
         text: str = volumetric.FORMATS[name].write_parameters(opened.parameters, chain=chain or "")
         return text
+    if name in VOLUMETRIC:
+        if opened.machine is None:
+            raise PlanError(f"{format.title}: holds what the errors add up to, and {opened.why}. Give --chain, for example XYFZ")
+        return maps.write(maps.map_of(opened.machine, tool_m))
     if axis is None:
         raise PlanError(f"{format.title}: holds the table of one axis; give --axis")
     if opened.machine is not None:

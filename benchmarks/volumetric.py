@@ -133,7 +133,7 @@ def acquire(plan: Parameters, rig: Rig, sink: Sink, *, log: Callable[..., None],
     controller = rig.controller
     if plan.compensation is not None:
         log("software compensation", what=plan.compensation.sentence)
-        controller = VolumetricallyCompensated(rig.controller, plan.compensation.machine(plan.volume.chain))
+        controller = VolumetricallyCompensated(rig.controller, plan.compensation.errors(plan.volume.chain))
     elif plan.axis_tables is not None:
         log("software compensation", what=plan.axis_tables.sentence)
         controller = plan.axis_tables.around(rig.controller)

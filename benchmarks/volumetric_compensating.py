@@ -1,6 +1,6 @@
 """From a volumetric test to the file that a controller loads, and what the machine is predicted to do with it.
 
-A file of error parameters (Etalon, ISG CSV) carries all 21: what remains is what the test did not see. A table of one axis takes off the mean of its
+A file of error parameters (Etalon, ISG CSV) or an error map (LinuxCNC) carries all 21: what remains is what the test did not see. A table of one axis takes off the mean of its
 direction's error over the volume, and leaves what depends on the other axes: that bound is worked out and said. The file is written, read back by our reader,
 and the prediction is made with what was read.
 """
@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from precision import __version__, units
-from precision.compensation import volumetric
-from precision.compensation.formats import Format
+from precision.compensation import error_map, volumetric
+from precision.compensation.error_map import ErrorMap
+from precision.compensation.formats import VOLUMETRIC, Format
 from precision.compensation.table import Table
 from precision.errors import DataError, PlanError
 from precision.models.rigid_body import AXES, RigidBody
@@ -70,13 +71,13 @@ def propose(outcome: Outcome, name: str, format: Format, *, axis: str | None, op
             f"{outcome.run.name} is {outcome.run.manifest.status}; a controller is not corrected with a part of a test: measure the machine again"
         )
     found = analysis.found.machine
-    if name in volumetric.FORMATS:
+    if name in volumetric.FORMATS or name in VOLUMETRIC:
         if axis is not None:
             raise PlanError(f"{format.title}: holds the errors of all axes; leave --axis out")
         return _of_all(analysis, plan, name, format, found)
     if axis not in AXES:
         raise PlanError(
-            f"{format.title}: holds the table of one axis; give --axis X, Y or Z (a file each), or --for etalon or isg-csv for all 21 errors"
+            f"{format.title}: holds the table of one axis; give --axis X, Y or Z (a file each), or --for etalon, isg-csv or linuxcnc-volumetric for all 21 errors"
         )
     return _of_one(analysis, plan, name, format, found, str(axis), options)
 
@@ -167,29 +168,41 @@ def about(outcome: Outcome, proposal: Proposal) -> dict[str, Any]:
 
 def _of_all(analysis: Judged, plan: Parameters, name: str, format: Format, found: RigidBody) -> Proposal:
     notes = []
-    if plan.compensation is not None:
-        found = found.plus(plan.compensation.machine(plan.volume.chain))
+    tool = plan.evaluation.tool
+    before = None if plan.compensation is None else plan.compensation.errors(plan.volume.chain)
+    text = _text_of_all(found, before, name, tool)
+    if before is not None:
         notes.append("A compensation was active during the test: its errors are added, so that this file replaces the one that was active.")
     elif plan.axis_tables is not None:
         notes.append(
             "Tables of single axes were active during the test; this file holds what they left. Load it beside them, or measure without them."
         )
-    text = volumetric.write_parameters(found, name)
-    loaded = volumetric.machine_of(volumetric.read_parameters(text, name), plan.volume.chain).machine
+    loaded = error_map.read(text) if name in VOLUMETRIC else volumetric.machine_of(volumetric.read_parameters(text, name), plan.volume.chain).machine
     measured = _field(analysis, "measured", analysis.map.delta_m)
-    grid = loaded.grid(*measured.lines_m, plan.evaluation.tool)
-    active = 0.0 if plan.compensation is None else plan.compensation.machine(plan.volume.chain).grid(*measured.lines_m, plan.evaluation.tool)
+    grid = loaded.grid(*measured.lines_m, tool)
+    active = 0.0 if before is None else before.grid(*measured.lines_m, tool)
     u = None if analysis.map.u_m is None or analysis.lacking else float(analysis.map.u_m.max())
     left = f"the U of the map says how much, up to {units.text(u, 'm', digits=2)}" if u is not None else "U is not stated, so nothing says how much"
     notes += [
         f"The prediction leaves nothing but the rounding of the file: what remains is what this test did not see ({left}), the machine's scatter and reversal.",
-        f"The file's chain is {plan.volume.chain}, its positions are the run's work coordinates, and rotations are right-handed; controllers differ. Verify the sign of one straightness, one squareness and one angle.",
+        f"The file's chain is {plan.volume.chain}, its positions are the run's work coordinates, and rotations are right-handed; controllers differ. Verify the sign of one straightness, one squareness and one angle."
+        if name not in VOLUMETRIC else "The map's positions are the run's coordinates, and have to be the controller's machine coordinates (with a linuxcnc:// machine they are).",
         "Below and above the volume the errors stay what they are at its ends.",
     ]
     return Proposal(
-        name=name, title=format.title, holds="all 21 errors, actual − nominal; the controller takes them off", load=format.load, text=text, axis=None, measured=measured,
+        name=name, title=format.title, holds=format.file_holds if name in VOLUMETRIC else "all 21 errors, actual − nominal; the controller takes them off", load=format.load, text=text, axis=None, measured=measured,
         predicted=_field(analysis, "predicted", analysis.map.delta_m - (grid - active)), bound=None, added=-(grid - active), notes=tuple(notes),
     )  # fmt: skip
+
+
+def _text_of_all(found: RigidBody, before: RigidBody | ErrorMap | None, name: str, tool: tuple[float, float, float]) -> str:
+    """The file of what was found and of what was active meanwhile, together."""
+    if isinstance(before, ErrorMap):
+        if name not in VOLUMETRIC:
+            raise PlanError("an error map was active during the test, and is no sum of 21 errors: make the new file with --for linuxcnc-volumetric, or measure without it")
+        return error_map.write(error_map.map_of(found, tool).plus(before))
+    whole = found if before is None else found.plus(before)
+    return error_map.write(error_map.map_of(whole, tool)) if name in VOLUMETRIC else volumetric.write_parameters(whole, name)
 
 
 def _of_one(analysis: Judged, plan: Parameters, name: str, format: Format, found: RigidBody, axis: str, options: Mapping[str, Any]) -> Proposal:

@@ -1,4 +1,4 @@
-"""Volumetric compensation in software: the 21 errors of a file taken off every command, as a controller with such a file does it.
+"""Volumetric compensation in software: the errors of a file taken off every command, as a controller with such a file does it.
 
 For a controller that has none (Grbl), and to try a file before it is loaded. The tool is the one that is set (the reflector, while distances are measured), as
 controllers take the active tool's length. Only end points are corrected; the way between them is a straight line. The file's errors are written into the
@@ -14,7 +14,8 @@ from typing import Annotated, Final, Literal
 import numpy as np
 from pydantic import Field, StringConstraints
 
-from precision.compensation import volumetric
+from precision.compensation import error_map, volumetric
+from precision.compensation.error_map import ErrorMap
 from precision.compensation.lines import text_of
 from precision.drivers.roles import MotionController
 from precision.errors import DataError
@@ -28,13 +29,13 @@ CORNERS: Final = 9
 
 
 class VolumetricCompensation(Strict):
-    """A file of error parameters that is taken off the commands, or its text."""
+    """A file of error parameters, or an error map, that is taken off the commands; or its text."""
 
     file: Annotated[str, StringConstraints(min_length=1, max_length=400)] | None = Field(
         None, description="file of the errors; read when the run is made"
     )
-    format: Literal["etalon", "isg-csv"] = "etalon"
-    text: Annotated[str, StringConstraints(max_length=200_000)] | None = Field(None, description="the file as it was read")
+    format: Literal["etalon", "isg-csv", "linuxcnc-volumetric"] = Field("etalon", description="an error map (linuxcnc-volumetric) is recognised")
+    text: Annotated[str, StringConstraints(max_length=1_000_000)] | None = Field(None, description="the file as it was read")
 
     def read(self) -> VolumetricCompensation:
         """The same with the text of the file, where it has none yet.
@@ -47,12 +48,15 @@ class VolumetricCompensation(Strict):
             return self
         if self.file is None:
             raise DataError("compensation: give the file of error parameters, for example compensation.file=machine.etalon")
-        return self.model_copy(update={"text": text_of(Path(self.file))})
+        text = text_of(Path(self.file))
+        return self.model_copy(update={"text": text, "format": "linuxcnc-volumetric" if text.startswith(error_map.HEAD) else self.format})
 
-    def machine(self, chain: str) -> RigidBody:
+    def errors(self, chain: str) -> RigidBody | ErrorMap:
         """The errors in the text. Raises `DataError` naming what is wrong in it, with its line."""
         if self.text is None:
             raise DataError("the compensation has not been read yet; read its file first")
+        if self.format == "linuxcnc-volumetric":
+            return error_map.read(self.text)
         return volumetric.machine_of(volumetric.read_parameters(self.text, self.format), chain).machine
 
     @property
@@ -90,13 +94,13 @@ class AxisTables(Strict):
 
 
 class VolumetricallyCompensated:
-    """A motion controller whose commands are corrected by a machine of 21 errors: a `MotionController` itself, with a tool that can be set.
+    """A motion controller whose commands are corrected by a machine of 21 errors, or by an error map: a `MotionController` itself, with a tool that can be set.
 
     Positions outside are the uncorrected ones. The soft limits are narrower by the largest correction, so that no corrected command lies outside those of
     the machine. A command has to name all three axes: an error of one depends on where the others stand.
     """
 
-    def __init__(self, controller: MotionController, machine: RigidBody) -> None:
+    def __init__(self, controller: MotionController, machine: RigidBody | ErrorMap) -> None:
         self._controller, self._machine = controller, machine
         self.tool_m: tuple[float, float, float] = NO_TOOL
         self._added: dict[str, float] = {}

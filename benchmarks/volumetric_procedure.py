@@ -84,7 +84,7 @@ def _with_file(plan: Parameters) -> Parameters:
     if plan.compensation is None:
         return plan
     compensation = plan.compensation.read()
-    compensation.machine(plan.volume.chain)
+    compensation.errors(plan.volume.chain)
     return plan.model_copy(update={"compensation": compensation})
 
 

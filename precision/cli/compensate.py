@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("run", default="last")
-@click.option("--for", "controller", required=True, metavar="FORMAT", help="linuxcnc, linuxcnc-type1, sinumerik, sinumerik-cec, fanuc, heidenhain, twincat, etalon, isg-csv, pmac, grblhal; klipper (skew, from a squareness or diagonal run).")
+@click.option("--for", "controller", required=True, metavar="FORMAT", help="linuxcnc, linuxcnc-type1, linuxcnc-volumetric, sinumerik, sinumerik-cec, fanuc, heidenhain, twincat, etalon, isg-csv, pmac, grblhal; klipper (skew, from a squareness or diagonal run).")
 @click.option("--out", "-o", "file", metavar="FILE", type=click.Path(dir_okay=False), help="File to write; without it the table is only shown.")
 @click.option("--averaged/--bidirectional", "averaged", default=None, help="One correction for both directions, or one each; by default as the format can.")
 @click.option("--spacing", metavar="LENGTH", help="Points at equal distances, for example 25mm.")
@@ -39,6 +39,7 @@ def compensate(
     precision compensate last --for linuxcnc --out x.comp         and write it
     precision compensate last --for sinumerik --out x.ini --spacing 25mm
     precision compensate last --for etalon --out machine.etalon   all 21 errors, of a volumetric run
+    precision compensate last --for linuxcnc-volumetric --out machine.map     the same, for LinuxCNC
 
     The sign is said in words: deviation = actual − target; the controller adds the opposite. The file is read back before it is written, and the
     prediction is made with what was read. Beside FILE stand FILE.svg (measured and predicted) and FILE.json (where it comes from).
@@ -52,7 +53,7 @@ def compensate(
     from precision.benchmarks import compensating
     from precision.benchmarks.execution import evaluated
     from precision.cli.runs import found
-    from precision.compensation.formats import format_named
+    from precision.compensation.formats import VOLUMETRIC, format_named
     from precision.compensation.lines import text_of
     from precision.errors import PlanError
 
@@ -74,6 +75,8 @@ def compensate(
             raise PlanError(f"{', '.join(unused)}: of no use for a run of all errors; its tables stand at the nodes of the errors")
         compensate_volume.make(outcome, controller, chosen, axis=axis, options=parsed, file=file, force=force)
         return
+    if controller in VOLUMETRIC:
+        raise PlanError(f"{chosen.title}: holds the errors of a whole volume; {outcome.run.name} measured {outcome.run.manifest.procedure}. Measure with `precision run volumetric` or `lines-21`")
     if axis is not None:
         raise PlanError(f"--axis: {outcome.run.name} measured one axis; leave it out")
     recording = compensating.analysis_of(outcome).recording

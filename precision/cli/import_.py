@@ -15,7 +15,7 @@ import click
 )
 @click.option("--plot", metavar="FILE", type=click.Path(dir_okay=False), help="Write the charts as SVG: FILE-1.svg, FILE-2.svg …")
 @click.option(
-    "--to", "target", metavar="FORMAT", help="Write the errors in another format: etalon, isg-csv, or a table of one axis (linuxcnc, sinumerik …)."
+    "--to", "target", metavar="FORMAT", help="Write the errors in another format: etalon, isg-csv, linuxcnc-volumetric, or a table of one axis (linuxcnc, sinumerik …)."
 )
 @click.option("--axis", type=click.Choice(["X", "Y", "Z"]), help="Whose table, for a format of single axes.")
 @click.option("--out", metavar="FILE", type=click.Path(dir_okay=False), help="File for --to; without it the text is printed.")

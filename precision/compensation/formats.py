@@ -160,6 +160,18 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
 )  # fmt: skip
 """Name -> format. Klipper's skew correction is in `klipper`: it takes a squareness, not a table of one axis."""
 
+VOLUMETRIC: Final[Mapping[str, Format]] = MappingProxyType(
+    {
+        "linuxcnc-volumetric": Format(
+            title="LinuxCNC volumetric correction", module="error_map", directions="one",
+            file_holds="errors: +Δ in µm and µrad (actual − nominal) on a grid over the volume; correction.py adds the opposite as external offsets",
+            load="[AXIS_X], [AXIS_Y], [AXIS_Z] OFFSET_AV_RATIO = 0.1, restart; then /usr/bin/python3 correction.py FILE beside the controller (drivers/linuxcnc/correction.py). "
+            "Positions are machine coordinates after homing.",
+        )
+    }
+)  # fmt: skip
+"""Formats of a whole volume that have no table of one axis."""
+
 
 def format_named(name: str) -> Format:
     """A format by its name.
@@ -173,6 +185,7 @@ def format_named(name: str) -> Format:
             "klipper: its skew correction takes squareness errors, not a table of one axis; `precision compensate RUN --for klipper` makes it from a squareness or "
             "diagonal run"
         )
-    if name not in FORMATS:
-        raise PlanError(f"there is no format {name[:40]!r}; there are {', '.join(FORMATS)}")
-    return FORMATS[name]
+    known = {**FORMATS, **VOLUMETRIC}
+    if name not in known:
+        raise PlanError(f"there is no format {name[:40]!r}; there are {', '.join(known)}")
+    return known[name]
