@@ -90,7 +90,7 @@ def _change(key: str, before: Figure, after: Figure, scatter: list[dict[str, flo
     uncertainty = math.hypot(*stated, *spread) if len(spread) == 2 else None
     verdict: Verdict
     if uncertainty is None:
-        verdict = "worse" if difference > 0 else "better" if difference < 0 else "no change within U"
+        verdict = "not comparable"
     else:
         verdict = "no change within U" if abs(difference) <= uncertainty else "worse" if difference > 0 else "better"
     return Change(

@@ -15,7 +15,7 @@ from precision.errors import DataError
 from precision.figures import Figure
 from precision.report.difference_chart import Difference, difference_chart
 from precision.report.document import Cell, Column, Document, FigureRow, HeaderGroup, Note, Table
-from precision.units import text
+from precision.units import display_unit, text
 
 if TYPE_CHECKING:
     from .execution import Outcome
@@ -92,13 +92,13 @@ def _change(before: Figure, after: Figure, *, larger: bool = False, neither: boo
     difference = abs(after.value) - size
     uncertainty = None if before.uncertainty is None or after.uncertainty is None else math.hypot(before.uncertainty, after.uncertainty)
     verdict: Verdict = "worse" if (difference < 0 if larger else difference > 0) else "better"
-    if abs(difference) <= (uncertainty or 0.0):
-        verdict = "no change within U"
-    elif neither:
+    if uncertainty is None or neither:
         verdict = "not comparable"
+    elif abs(difference) <= uncertainty:
+        verdict = "no change within U"
     return Change(
         before=before, after=after, difference=difference, uncertainty=uncertainty, scatter_only=False, ratio=abs(after.value) / size if size else None,
-        verdict=verdict, reason=None if uncertainty is not None else "a figure has no U, and so has the difference",
+        verdict=verdict, reason=None if uncertainty is not None else "it has no U, and so has the difference: what chance alone would change is not known",
     )  # fmt: skip
 
 
@@ -124,15 +124,15 @@ _MAY_DIFFER = {"title", "machine", "test", "devices", "simulation", "limits", "s
 def _table(title: str, changes: Mapping[str, Change]) -> Table:
     rows: list[list[Cell]] = []
     for change in changes.values():
-        unit = change.before.unit
         numbers = [None if value is None else abs(value) for value in (change.before.value, change.after.value)] + [change.difference, change.uncertainty]
-        shown: list[Cell] = ["—" if value is None else text(value, unit, digits=3) for value in numbers]
-        rows.append([change.before.symbol, *shown, "—" if change.ratio is None else f"{change.ratio:.3g}", change.verdict])
+        unit = display_unit(max((abs(value) for value in numbers if value is not None), default=0.0), change.before.unit)
+        shown: list[Cell] = ["—" if value is None else text(value, change.before.unit, unit=unit, digits=3).removesuffix(unit).strip().replace("-", "−") for value in numbers]
+        rows.append([change.before.symbol, *shown, unit, "—" if change.ratio is None else f"{change.ratio:.3g}", "no change" if change.verdict == "no change within U" else change.verdict])
     return Table(
         title=title,
-        columns=[Column(name=name) for name in ("Figure", "before", "after", "after − before", "U (k = 2)", "ratio", "verdict")],
+        columns=[Column(name=name) for name in ("Figure", "before", "after", "after − before", "U (k = 2)", "unit", "ratio", "verdict")],
         rows=rows,
-        note="Magnitudes. U of the difference: that of both figures, taken as independent.",
+        note="Magnitudes. U of the difference: that of both figures, taken as independent; a difference within it is no change.",
     )
 
 

@@ -111,9 +111,12 @@ def _open(name: str, address: str, options: Mapping[str, Any], table: Mapping[st
 
 
 def option_faults(device: str, driver: str, options: Mapping[str, Any]) -> list[str]:
-    """What is wrong with the options of a driver of ours, a sentence each; nothing is said of another's. `device`: whose driver it is."""
+    """What is wrong with a driver's name and, where it is ours, its options, a sentence each. `device`: whose driver it is."""
     if driver not in OPTIONS:
-        return []
+        from importlib.metadata import entry_points
+
+        known = entry_points(group=ENTRY_POINTS, name=driver)
+        return [] if known else [f"{device}: there is no driver {driver[:40]!r}; ours are {', '.join(OPTIONS)}, others come as entry points {ENTRY_POINTS!r}"]
     of_role = _OF_ROLE.get(driver, {})
     allowed = {option: known for option, known in OPTIONS[driver].items() if device.endswith(of_role.get(option, ""))}
     faults = []

@@ -28,12 +28,15 @@ def report(run: str, form: str | None, output: str | None, decimal: str, separat
 
     from precision.benchmarks.execution import evaluated
     from precision.cli.runs import found
+    from precision.errors import PlanError
     from precision.report.writers import FORMATS, SUFFIXES, write
 
     directory = found(run, out)
     if form is None:
         suffix = Path(output).suffix.lower().lstrip(".") if output else ""
-        form = next((known for known in FORMATS if SUFFIXES[known] == suffix), "html")
+        form = next((known for known in FORMATS if SUFFIXES[known] == suffix), "html" if not suffix else None)
+        if form is None:
+            raise PlanError(f"{output}: .{suffix} is no format of a report; {', '.join(dict.fromkeys(f'.{name}' for name in SUFFIXES.values()))} are, or name one with --to")
     chosen = next(known for known in FORMATS if known == form)
     target = Path(output) if output else directory.path / f"report.{SUFFIXES[form]}"
     mark = {"tab": "\t", None: ";" if decimal == "," else ","}.get(separator, separator or ",")

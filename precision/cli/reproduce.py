@@ -53,6 +53,7 @@ def reproduce(run: str, tolerance: float, time_scale: float | None, out: str) ->
         raise DataError(f"{first.name} is {first.manifest.status}; only a complete run can be reproduced")
     if first.manifest.origin is not None:
         raise DataError(f"{first.name} was resumed after an interruption ({first.manifest.origin}); what happened between its parts cannot be repeated")
+    first.readings()  # damaged ones are refused before the machine is run again
     if time_scale is not None:
         plan = plan.model_copy(update={"simulation": plan.simulation.model_copy(update={"time_scale": time_scale})})
     with progress_line(Console(), preview(plan)) as progress:

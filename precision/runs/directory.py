@@ -93,6 +93,8 @@ class RunDirectory:
         if name is None:
             parts = [folder_stamp(now.wall_utc), procedure, *([label] if label else []), os.urandom(2).hex()]
             name = "-".join(parts)
+        if Path(out).exists() and not Path(out).is_dir():
+            raise DataError(f"no run can be made in {out}: it is no folder; choose another with --out")
         path = _inside(Path(out), checked_name(name))
         manifest = Manifest(
             run_id=name, procedure=procedure, created_utc=now.wall_utc, plan=canonical.plain(dict(plan or {}), "plan"),

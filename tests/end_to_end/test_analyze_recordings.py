@@ -148,9 +148,10 @@ def test_the_report_in_every_format(precision, tmp_path: Path, form: str) -> Non
 def test_the_suffix_of_the_file_says_the_format(precision, tmp_path: Path) -> None:
     (tmp_path / "y.csv").write_text(GOOD, encoding="utf-8")
     precision("analyze", "y.csv")
-    for name, begins in (("a.pdf", b"%PDF"), ("a.xlsx", b"PK"), ("a.xml", b"<?xml"), ("a.json", b"{"), ("a.other", b"<!doctype html>"), ("a", b"<!doctype html>")):
+    for name, begins in (("a.pdf", b"%PDF"), ("a.xlsx", b"PK"), ("a.xml", b"<?xml"), ("a.json", b"{"), ("a", b"<!doctype html>")):
         precision("report", "last", "-o", name)
         assert (tmp_path / name).read_bytes().startswith(begins), name
+    assert ".pdf" in precision("report", "last", "-o", "a.other", code=2).stderr and not (tmp_path / "a.other").exists()
 
 
 def test_the_ready_plan_serves_a_recording(precision, tmp_path: Path) -> None:

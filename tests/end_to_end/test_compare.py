@@ -89,7 +89,7 @@ def test_a_figure_that_is_lost_is_not_a_figure_that_is_fine(tmp_path: Path) -> N
 def test_one_run_has_no_scatter_and_no_u(tmp_path: Path) -> None:
     change = _compared(tmp_path, _rows([0, 10], [3, 13], runs=1), _rows([0, 11], [3, 14], runs=1)).changes["E"]
     assert change.uncertainty is None
-    assert change.verdict == "worse"
+    assert change.verdict == "not comparable" and change.reason is not None and "no U" in change.reason
     assert "scatter is not known" in (change.reason or "")
 
 

@@ -42,6 +42,7 @@ def test_every_fault_of_a_plan_is_named_at_once(precision) -> None:
         ("a = " + "[" * 20000, "nested too deeply"),
         ("# " + "x" * 300_000, "256 kB"),
         ("[targets]\npositions = ['1 mm', '1 mm']", "ascending"),
+        ("[devices.controller]\ndriver = 'gerbil'", "there is no driver 'gerbil'; ours are grbl"),
     ],
     ids=lambda value: str(value)[:30],
 )  # fmt: skip

@@ -77,6 +77,16 @@ def test_reproduce_runs_it_again_and_finds_nothing_that_differs(precision) -> No
     assert "bit for bit" in out
 
 
+def test_a_damaged_run_is_refused_before_the_machine_runs_again(precision, tmp_path: Path) -> None:
+    precision("run", "positioning", *SMALL)
+    (capture,) = (tmp_path / "runs").glob("*/capture.arrows")
+    damaged = bytearray(capture.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    capture.write_bytes(damaged)
+    assert "runs recover" in precision("reproduce", "last", code=6).stderr
+    assert not (tmp_path / "runs" / "reproductions").exists()
+
+
 def test_an_imported_recording_cannot_be_reproduced_and_says_why(precision, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("run,direction,target_mm,actual_mm\n1,+,0,0\n1,+,9,9\n", encoding="utf-8")
     precision("analyze", "a.csv")

@@ -102,6 +102,13 @@ def test_a_name_is_taken_once(tmp_path: Path) -> None:
     run.finish("ABORTED")
 
 
+def test_what_is_no_folder_holds_no_runs(tmp_path: Path) -> None:
+    for place in (Path("/dev/null"), tmp_path / "file"):
+        (tmp_path / "file").write_text("")
+        with pytest.raises(DataError, match="it is no folder; choose another"):
+            RunDirectory.create(place, "positioning")
+
+
 # -- what is on the disk, and when --------------------------------------------------------------------------------------------------------------------
 
 

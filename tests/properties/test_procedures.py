@@ -137,6 +137,12 @@ def test_runs_of_any_procedure_are_compared_by_their_figures(tmp_path: Path) -> 
     assert comparing_figures.worse(comparing_figures.compare(second, first).changes, ("W",)) == ("W",)
 
 
+def test_figures_without_u_are_neither_better_nor_worse() -> None:
+    before, after = (Figure(key="W", symbol="W", name="width", value=value, unit="m") for value in (1e-6, 2e-6))
+    change = comparing_figures._change(before, after)
+    assert change.verdict == "not comparable" and change.difference == pytest.approx(1e-6) and "no U" in (change.reason or "")
+
+
 def test_what_a_procedure_does_not_have_is_refused_in_words(tmp_path: Path) -> None:
     outcome = execute(Wobble(), tmp_path)
     with pytest.raises(PlanError, match="a wobble test is not resumed"):
