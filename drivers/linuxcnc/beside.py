@@ -89,6 +89,13 @@ class Beside:
             raise DeviceFault(f"LinuxCNC: {SYSTEMS[system - 1]} is turned by {turned}°; set its rotation to 0 (G10 L2 P{system} R0), then start again")
         return Origin(system=SYSTEMS[system - 1], offset_m={axis: _number(offsets, axis) for axis in offsets})
 
+    def external_m(self) -> dict[str, float]:
+        """Linear axis -> external offset that is on the command now, m: what a correction beside the controller adds. At standstill it is that of any row."""
+        offsets = self.state().get("external_m", {})
+        if not isinstance(offsets, dict):
+            raise ProtocolError(f"{self.link.address}: external offsets are {str(offsets)[:60]!r}; a length for each axis is expected")
+        return {axis: _number(offsets, axis) for axis in offsets}
+
     def limits(self) -> dict[str, AxisLimits]:
         """Linear axis -> its limits, as the controller has them now."""
         axes = self._ask("limits").get("axes")

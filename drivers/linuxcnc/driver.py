@@ -200,8 +200,8 @@ class LinuxCnc:
         SafetyStop, DeviceFault     as `move_to`
         PlanError                   a path that G-code cannot say
         """
-        row = self._beside.row()
-        start = {axis: row[f"{axis.lower()}_cmd"] for axis in self._beside.axes}
+        row, external = self._beside.row(), self._beside.external_m()
+        start = {axis: row[f"{axis.lower()}_cmd"] - external.get(axis, 0.0) for axis in self._beside.axes}
         ready = program(path, start, feed_m_per_s, self._beside.origin())
         for corner in ready.corners_m:
             self._check_target(corner, feed_m_per_s)
@@ -216,9 +216,12 @@ class LinuxCnc:
             self._beside.wait(duration_s)
 
     def position(self) -> Mapping[str, float]:
-        """Axis -> machine position in m from the motors' encoders, without the compensation (as the controller shows it)."""
-        row = self._beside.row()
-        return {axis: row[f"{a}_fb"] - (row[f"{a}_mcmd"] - row[f"{a}_cmd"]) for axis in self._beside.axes if f"{(a := axis.lower())}_fb" in row}
+        """Axis -> machine position in m from the motors' encoders, without compensation and external offsets (as the controller shows it)."""
+        row, external = self._beside.row(), self._beside.external_m()
+        return {
+            axis: row[f"{a}_fb"] - (row[f"{a}_mcmd"] - row[f"{a}_cmd"]) - external.get(axis, 0.0)
+            for axis in self._beside.axes if f"{(a := axis.lower())}_fb" in row
+        }  # fmt: skip
 
     def stop(self) -> None:
         """Abort, see the standstill in servo cycles, FAULTED; emergency stop where no standstill is seen. Safe at any time, twice, and after a fault.
@@ -381,6 +384,10 @@ class LinuxCnc:
             commands = {axis: row[f"{axis.lower()}_cmd"] for axis in position_m}
             # The MDI line has 0.1 nm.
             if all(abs(commands[axis] - value) <= 1e-9 for axis, value in position_m.items()):
+                return
+            # Offsets of a correction beside the controller are on the joints' commands, and are whole once it has caught up.
+            external = self._beside.external_m()
+            if all(abs(commands[axis] - external.get(axis, 0.0) - value) <= 2e-9 for axis, value in position_m.items()):
                 return
             if errors := self._shell.errors():
                 raise self._latched("; ".join(errors))

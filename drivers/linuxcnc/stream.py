@@ -481,7 +481,10 @@ class Server:
         return {"value": self.sampler.value(pin)}
 
     def state(self, client):
-        return self.machine.state()
+        # External offsets move the joints beside the commands of programs.
+        unit_m = self.machine.unit_m
+        external = {letter: self.sampler.value(f"axis.{letter.lower()}.eoffset") * unit_m for letter in self.machine.joint if letter not in "ABC"}
+        return dict(self.machine.state(), external_m=external)
 
     def limits(self, client):
         return {"axes": self.machine.limits()}

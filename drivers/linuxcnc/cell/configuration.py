@@ -6,10 +6,11 @@ from importlib.resources import files
 from typing import Final
 
 from . import mechanics
-from .mechanics import Axis
+from .mechanics import Axis, Volume
 
 NEUTRAL_TABLE: Final = "0 0 0\n"
 """A compensation table of one point that corrects nothing (the controller needs the file to be there)."""
+OFFSET_AV_RATIO: Final = 0.1
 _MM: Final = 1e3
 
 
@@ -17,12 +18,13 @@ def configuration(rig: str, *, servo_period_s: float) -> dict[str, str]:
     """File name -> text of everything that `linuxcnc rig.ini` needs."""
     axes = mechanics.RIGS[rig]
     tables = {_table(name): NEUTRAL_TABLE for name in axes}
-    return {"rig.ini": _ini(rig, axes, servo_period_s), "rig.tcl": _packaged("rig.tcl"), "rig.tbl": "T1 P1 D1 ;\n", **tables}
+    texts = {"rig.ini": _ini(rig, axes, servo_period_s), "rig.tcl": _packaged("rig.tcl"), "rig.tbl": "T1 P1 D1 ;\n", **tables}
+    return texts | ({"volume.tcl": _packaged("volume.tcl")} if rig in mechanics.VOLUMES else {})
 
 
 def helper() -> dict[str, str]:
-    """The program that streams servo cycles, as a file beside the configuration."""
-    return {"stream.py": files("precision.drivers.linuxcnc").joinpath("stream.py").read_text(encoding="utf-8")}
+    """The programs beside the controller, as files beside the configuration: one streams servo cycles, one corrects the volume."""
+    return {name: files("precision.drivers.linuxcnc").joinpath(name).read_text(encoding="utf-8") for name in ("stream.py", "correction.py")}
 
 
 def _packaged(name: str) -> str:
@@ -52,7 +54,9 @@ def _ini(rig: str, axes: dict[str, Axis], servo_period_s: float) -> str:
     ]
     for joint, (name, axis) in enumerate(axes.items()):
         low, high = (value * _MM for value in axis.travel_m)
-        lines += _section(f"AXIS_{name}", MIN_LIMIT=low, MAX_LIMIT=high, MAX_VELOCITY=feed, MAX_ACCELERATION=acceleration)
+        # What external offsets may use of velocity and acceleration is taken from the path's.
+        ratio = {"OFFSET_AV_RATIO": OFFSET_AV_RATIO} if rig in mechanics.VOLUMES else {}
+        lines += _section(f"AXIS_{name}", MIN_LIMIT=low, MAX_LIMIT=high, MAX_VELOCITY=feed, MAX_ACCELERATION=acceleration, **ratio)
         lines += _section(
             f"JOINT_{joint}", TYPE="LINEAR", MIN_LIMIT=low - 0.1, MAX_LIMIT=high + 0.1, MAX_VELOCITY=1.2 * feed, MAX_ACCELERATION=1.5 * acceleration,
             # The following error that stops the machine: at full feed, and at standstill.
@@ -61,6 +65,8 @@ def _ini(rig: str, axes: dict[str, Axis], servo_period_s: float) -> str:
             HOME=0, HOME_OFFSET=0, HOME_SEARCH_VEL=0, HOME_LATCH_VEL=0, HOME_SEQUENCE=0,
         )  # fmt: skip
     lines += _section("PLANT", **_plant(axes))
+    if rig in mechanics.VOLUMES:
+        lines += _section("VOLUME", **_volume(mechanics.VOLUMES[rig]))
     return "\n".join(lines) + "\n"
 
 
@@ -81,6 +87,18 @@ def _plant(axes: dict[str, Axis]) -> dict[str, str | float]:
             f"FEED_FORWARD_{name}": axis.feed_forward, f"ENCODER_{name}": repr(axis.encoder_m * _MM),
         }  # fmt: skip
     return plant
+
+
+def _volume(volume: Volume) -> dict[str, str | float]:
+    """What volume.tcl makes of the 21 errors, in mm and rad; see there."""
+    entries: dict[str, str | float] = {
+        "PRODUCTS": " ".join(f"{component}:{rotation}:{axis}:{lever}:{sign:+d}".lower() for component, rotation, axis, lever, sign in volume.products())
+    }
+    for axis in volume.at_m:
+        entries[f"AT_{axis}"] = _numbers(volume.at_m[axis])
+        entries |= {f"SLIDE_{letter}{axis}": _numbers(tuple(volume.slide_m(letter, axis))) for letter in "XYZ"}
+        entries |= {f"TURN_{letter}{axis}": " ".join(f"{value:.9g}" for value in volume.errors[f"E{letter}{axis}"]) for letter in "ABC"}
+    return entries
 
 
 def _numbers(values: tuple[float, ...]) -> str:

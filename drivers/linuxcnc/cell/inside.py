@@ -54,7 +54,7 @@ class Cell:
             self.environment["RTAPI_UID"] = "65534"
             if not self.private:
                 os.chmod(self.folder, 0o777)
-        self.controller = self.helper = None
+        self.controller = self.helper = self.correction = None
         self.failure = ""
         self.lock = threading.RLock()
         threading.Thread(target=self.accept, daemon=True).start()
@@ -116,8 +116,38 @@ class Cell:
                         os.replace(self.inside(name), self.inside(name[: -len(".before")]))
                 self.start()
 
+    def correct(self, words):
+        """Start the program that corrects the volume, and wait until it does."""
+        self.uncorrect()
+        self.correction = subprocess.Popen(
+            [sys.executable, "-I", self.inside("correction.py"), *words], cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        said = ""
+        while not said.endswith(("correcting\n", "homed\n", "holds\n")):
+            line = self.correction.stdout.readline()
+            if not line:
+                said += self.correction.stderr.read()
+                self.correction = None
+                raise Failed(said.strip()[-600:])
+            said += line
+        return said
+
+    def uncorrect(self):
+        """End it, and wait until its offsets are taken back; what it said since it began."""
+        if self.correction is None:
+            return ""
+        self.correction.terminate()
+        try:
+            said = self.correction.communicate(timeout=STOP_S)
+        finally:
+            self.correction = None
+        return "".join(said)
+
     def stop(self):
-        """As a person would: the program beside it first, then the controller's display, which ends the rest."""
+        """As a person would: the programs beside it first, then the controller's display, which ends the rest."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.uncorrect()
         if self.helper is not None:
             self.helper.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -185,6 +215,10 @@ class Cell:
         elif what == "signal":
             for pid in descendants(order["process"]):
                 os.kill(pid, order["number"])
+        elif what == "correct":
+            return {"said": self.correct(order["words"])}
+        elif what == "uncorrect":
+            return {"said": self.uncorrect()}
         elif what == "read":
             with open(self.inside(order["name"]), encoding="utf-8") as file:
                 return {"text": file.read()}

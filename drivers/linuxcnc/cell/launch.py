@@ -95,6 +95,19 @@ class Cell:
         """What `halcmd` answers."""
         return str(self._order({"do": "hal", "words": list(words)})["said"])
 
+    def correct(self, *words: str) -> str:
+        """Start `correction.py` with these words (the name of a file that was written with `write`, and options); what it says until it corrects or waits.
+
+        Raises
+        ------
+        DeviceError     it refuses: why
+        """
+        return str(self._order({"do": "correct", "words": list(words)})["said"])
+
+    def uncorrect(self) -> str:
+        """End the correction and wait until its offsets are taken back; what it said."""
+        return str(self._order({"do": "uncorrect"})["said"])
+
     def signal(self, process: str, number: int) -> None:
         """Send a signal to the cell's processes of that name ("rtapi_app", "milltask", "linuxcncrsh")."""
         self._order({"do": "signal", "process": process, "number": number})

@@ -5,7 +5,7 @@ position), a structural mode, slow drift and vibration of the floor. At standsti
 
     tool − motor = screw(x) − lost(x) / 2 + drift
 
-and downwards with + lost(x) / 2, so that the reversal value of each position is −lost(x).
+and downwards with + lost(x) / 2, so that the reversal value of each position is −lost(x). The rig "volumetric" has 21 geometric errors on top, that couple its axes.
 """
 
 from __future__ import annotations
@@ -74,9 +74,75 @@ RIGS: Final[dict[str, dict[str, Axis]]] = {
             at_m=(-0.1, 0.1), screw_m=(2e-6, -2e-6), lost_m=(5e-6, 5e-6), mode_hz=50.0, drift_m=0.05e-6, vibration_m=0.05e-6, travel_m=(-0.1, 0.1),
         ),
     },
+    "volumetric": {
+        name: Axis(
+            at_m=(-0.1, 0.1), screw_m=(0.0, 0.0), lost_m=(1e-6, 1e-6), mode_hz=mode_hz, drift_m=0.05e-6, vibration_m=0.04e-6, travel_m=(-travel_m, travel_m),
+        )
+        for name, mode_hz, travel_m in (("X", 41.0, 0.2), ("Y", 36.0, 0.2), ("Z", 55.0, 0.1))
+    },
 }  # fmt: skip
 """Name of the machine -> axis -> what it is made of. "router": a screw error and a constant lost motion; "worn": a screw that is worn in its middle, so that
-the two directions differ from place to place."""
+the two directions differ from place to place; "volumetric": exact screws, whose axes `VOLUMES` couples."""
+
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Volume:
+    """The 21 errors of the volume (ISO 230-1 notation: of the tool relative to the workpiece), linear between nodes.
+
+    chain : from workpiece to tool, F the frame. at_m : axis -> nodes, at most 16. errors : "EXX" … "ECZ" -> values there, m or rad. squareness_rad : C0Y, B0Z, A0Z.
+    """
+
+    chain: str
+    at_m: dict[str, tuple[float, ...]]
+    errors: dict[str, tuple[float, ...]]
+    squareness_rad: dict[str, float]
+
+    def slide_m(self, letter: str, axis: str) -> NDArray[np.float64]:
+        """(k,) translation of an axis in X, Y or Z at its nodes, with what squareness adds: Δx −= C0Y·y, Δx += B0Z·z, Δy −= A0Z·z."""
+        slope = {"XY": -self.squareness_rad["C0Y"], "XZ": self.squareness_rad["B0Z"], "YZ": -self.squareness_rad["A0Z"]}.get(letter + axis, 0.0)
+        return np.array(self.errors[f"E{letter}{axis}"]) + slope * np.array(self.at_m[axis])
+
+    def products(self) -> list[tuple[str, str, str, str, int]]:
+        """(component, rotation, axis, lever, sign): Δ of the component gains sign × rotation of the axis × position of the lever axis.
+
+        The lever arm of an axis on the tool's side are the axes between it and the tool; on the workpiece's side itself, those between it and the frame, and
+        all of the tool's side.
+        """
+        workpiece, tool = self.chain.split("F")
+        levers = {axis: tool[k + 1 :] for k, axis in enumerate(tool)} | {axis: workpiece[k:] + tool for k, axis in enumerate(workpiece)}
+        cross = (("X", "B", "Z", 1), ("X", "C", "Y", -1), ("Y", "C", "X", 1), ("Y", "A", "Z", -1), ("Z", "A", "Y", 1), ("Z", "B", "X", -1))
+        return [(component, rotation, axis, lever, sign) for axis in "XYZ" for component, rotation, lever, sign in cross if lever in levers[axis]]
+
+
+def _waves(sizes: dict[str, tuple[float, float, float]], at_m: dict[str, tuple[float, ...]]) -> dict[str, tuple[float, ...]]:
+    """Name -> size × sin(π (periods·u + phase)) at the nodes of its axis, u from −1 to 1 over them."""
+    curves = {}
+    for name, (size, periods, phase) in sizes.items():
+        u = np.linspace(-1, 1, len(at_m[name[2]]))
+        curves[name] = tuple(float(value) for value in size * np.sin(np.pi * (periods * u + phase)))
+    return curves
+
+
+_NODES: Final = {
+    "X": tuple(float(v) for v in np.linspace(-0.15, 0.15, 7)), "Y": tuple(float(v) for v in np.linspace(-0.15, 0.15, 7)),
+    "Z": tuple(float(v) for v in np.linspace(-0.08, 0.08, 5)),
+}  # fmt: skip
+
+VOLUMES: Final = {
+    "volumetric": Volume(
+        chain="XFYZ", at_m=_NODES, squareness_rad={"C0Y": 110e-6, "B0Z": -140e-6, "A0Z": 125e-6},
+        errors=_waves(
+            {
+                "EXX": (22e-6, 0.6, 0.1), "EYX": (9e-6, 0.9, 0.4), "EZX": (12e-6, 0.7, -0.3), "EAX": (60e-6, 0.6, 0.2), "EBX": (75e-6, 0.5, -0.1), "ECX": (80e-6, 0.8, 0.3),
+                "EXY": (8e-6, 0.8, -0.2), "EYY": (18e-6, 0.7, 0.3), "EZY": (10e-6, 1.0, 0.5), "EAY": (90e-6, 0.5, 0.4), "EBY": (70e-6, 0.7, 0.0), "ECY": (65e-6, 0.9, -0.4),
+                "EXZ": (7e-6, 0.9, 0.3), "EYZ": (11e-6, 0.6, -0.5), "EZZ": (20e-6, 0.5, 0.0), "EAZ": (85e-6, 0.8, 0.1), "EBZ": (55e-6, 0.6, 0.4), "ECZ": (60e-6, 0.5, -0.2),
+            },
+            _NODES,
+        ),
+    )
+}  # fmt: skip
+"""Name of the machine -> the errors of its volume: each makes the tool err by 10 … 50 µm somewhere, all together by up to 0.1 mm."""
 
 MAX_FEED_M_PER_S: Final = 0.1
 MAX_ACCELERATION_M_PER_S2: Final = 1.0
@@ -98,4 +164,12 @@ def truth(rig: str) -> dict[str, Any]:
             }
             for name, axis in RIGS[rig].items()
         },
+        **({"volume": _volume_truth(VOLUMES[rig])} if rig in VOLUMES else {}),
+    }  # fmt: skip
+
+
+def _volume_truth(volume: Volume) -> dict[str, Any]:
+    return {
+        "chain": volume.chain, "at_m": {axis: list(at) for axis, at in volume.at_m.items()}, "errors": {name: list(one) for name, one in volume.errors.items()},
+        "squareness_rad": dict(volume.squareness_rad),
     }  # fmt: skip

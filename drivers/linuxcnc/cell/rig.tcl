@@ -2,7 +2,7 @@
 #
 #   command - PID with feed forward - velocity loop (first order) - motor position
 #   motor - encoder (whole counts) - feedback, one cycle later
-#   motor + screw error - lost motion - structural mode + drift + vibration = TOOL
+#   motor + screw error - lost motion - structural mode + drift + vibration = TOOL (with [VOLUME]: along its axis; volume.tcl adds what couples them)
 #
 # The controller never sees TOOL; it is what a laser would measure. Every value of the INI file is a list of its occurrences.
 
@@ -11,6 +11,9 @@ proc each {prefix} { set all {}; foreach a $::axes { lappend all $prefix-$a }; r
 set axes [plant AXES]
 set points {}
 foreach a $axes { lappend points [llength [plant AT_[string toupper $a]]] }
+# What couples the axes, where there is a [VOLUME]. A component is loaded once, with all its names.
+set curves {}; set counts {}; set multipliers {}; set sums {}
+if {[info exists ::VOLUME]} { source volume.tcl }
 set period [expr {[lindex $::EMCMOT(SERVO_PERIOD) 0] * 1e-9}]
 
 loadrt {*}[lindex $::KINS(KINEMATICS) 0]
@@ -21,10 +24,10 @@ loadrt integ names=[each motor]
 loadrt scale names=[each counts],[each length]
 loadrt conv_float_s32 names=[each whole]
 loadrt conv_s32_float names=[each count]
-loadrt lincurve names=[each screw],[each wider] personality=[join [concat $points $points] ,]
-loadrt sum2 names=[each nut],[each low],[each high],[each side],[each table],[each floor],[each tip]
+loadrt lincurve names=[join [concat [each screw] [each wider] $curves] ,] personality=[join [concat $points $points $counts] ,]
+loadrt sum2 names=[join [concat [each nut] [each low] [each high] [each side] [each table] [each floor] [each tip] $sums] ,]
 loadrt limit1 names=[each play]
-loadrt mult2 names=[each lost]
+loadrt mult2 names=[join [concat [each lost] $multipliers] ,]
 loadrt biquad names=[each mode]
 loadrt siggen names=[each drift],[each vibration]
 loadrt timedelay names=settle,window
@@ -101,7 +104,7 @@ foreach a $axes {
     net vibration-$a vibration-$a.sine => floor-$a.in1
     net floor-$a floor-$a.out => tip-$a.in1
     net moved-$a mode-$a.out => tip-$a.in0
-    net tool-$a tip-$a.out
+    net [expr {[info exists ::VOLUME] ? "along" : "tool"}]-$a tip-$a.out
     incr joint
 }
 
@@ -116,6 +119,7 @@ net trigger motion.digital-out-00 => window.in
 net settled settle.out => motion.digital-in-00
 net measured window.out => motion.digital-in-01
 foreach function [concat $order settle window estop] { addf $function servo-thread }
+if {[info exists ::VOLUME]} { couple_axes }
 
 # The emergency stop's button: setp estop.in1 0
 setp estop.in1 1
