@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import mmap
 import os
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import DataError
 from ..regular_file import open_regular
@@ -27,6 +28,8 @@ Message = Callable[[int], tuple[int, Any, Any]]
 _MARKER = b"\xff\xff\xff\xff"
 _END = _MARKER + bytes(4)
 _LONGEST_METADATA = 1 << 20
+ON_DISK_BYTES: Final = 2 << 30
+"""Captures beyond this are held in files and not in memory: an hour of 12 channels at 20 kHz is 9 GB."""
 UNMARKED_END = "the writer did not mark the end: it still runs, or it died"
 CHANGED_SINCE = "its SHA-256 is not the one taken when it was closed; the file was changed since"
 CUT_SINCE = "the mark of its end is missing, and its SHA-256 is not the one taken when it was closed; the file was cut or overwritten since"
@@ -276,11 +279,30 @@ def read(path: Path, columns: Sequence[Column] | None = None) -> Capture:
             for part, readings in zip(parts, record.readings, strict=True):
                 part.append(readings)
     arrays = {}
+    large = row * sum(np.dtype(NUMPY_DTYPES[column.dtype]).itemsize for column in reader.columns) > ON_DISK_BYTES
     for column, part in zip(reader.columns, parts, strict=True):
-        array = np.concatenate(part) if part else np.empty(0, dtype=NUMPY_DTYPES[column.dtype])
+        array = _on_disk(part, row, NUMPY_DTYPES[column.dtype]) if large else np.concatenate(part) if part else np.empty(0, dtype=NUMPY_DTYPES[column.dtype])
+        part.clear()
         array.flags.writeable = False
         arrays[column.name] = array
     return Capture(reader.columns, arrays, tuple(batches), tuple(gaps), tuple(reader.damage), reader.closed)
+
+
+def _on_disk(parts: Sequence[Any], rows: int, dtype: str) -> NDArray[Any]:
+    """A column in a file without a name, mapped: its pages are read when they are looked at, and given back when memory is short."""
+    import numpy as np
+
+    try:
+        with tempfile.TemporaryFile() as file:
+            for part in parts:
+                file.write(part.data)
+            file.flush()
+            column: NDArray[Any] = np.memmap(file, dtype=dtype, mode="r", shape=(rows,))
+    except OSError as error:
+        raise DataError(
+            f"the {rows} readings of a column do not fit into {tempfile.gettempdir()}: {error}; free {rows * 8 >> 20} MB a column there, or set TMPDIR to another folder"
+        ) from None
+    return column
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from precision.errors import DataError, SafetyStop
-from precision.runs import durable
+from precision.runs import capture_reader, durable
 from precision.runs.capture import Capture, CaptureReader, CaptureWriter, Column, read, schema_sha256, verify
 
 VICTIM = Path(__file__).with_name("capture_victim.py")
@@ -55,6 +55,23 @@ def test_what_was_appended_comes_back_with_its_gaps_and_units(tmp_path: Path) ->
     assert [(gap.row, gap.samples, gap.reason) for gap in capture.gaps] == [(4 * ROWS, 5, "beam lost")]
     assert [batch.seq for batch in capture.batches] == [1, 2, 3, 4, 6, 7]
     assert not capture.columns["x_m"].flags.writeable
+
+
+def test_a_capture_larger_than_memory_should_hold_is_read_from_disk_with_the_same_readings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_memory = written(tmp_path / "capture.arrows")
+    monkeypatch.setattr(capture_reader, "ON_DISK_BYTES", 0)
+    mapped = read(tmp_path / "capture.arrows")
+    assert same(mapped, in_memory)
+    assert all(isinstance(column, np.memmap) and not column.flags.writeable for column in mapped.columns.values())
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_no_room_for_a_large_capture_is_said_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written(tmp_path / "capture.arrows")
+    monkeypatch.setattr(capture_reader, "ON_DISK_BYTES", 0)
+    monkeypatch.setattr(capture_reader.tempfile, "TemporaryFile", lambda: open("/dev/full", "r+b", buffering=0))
+    with pytest.raises(DataError, match=r"do not fit into .*free .* MB a column there, or set TMPDIR"):
+        read(tmp_path / "capture.arrows")
 
 
 def test_any_arrow_reader_opens_the_file(tmp_path: Path) -> None:
