@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -15,6 +16,7 @@ from precision.kernels.moving import moving_mean_std
 from precision.models.encoder import unwrapped
 from precision.standards import scan_quality as standard
 from precision.standards import settling, slit
+from precision.standards.reported import figure
 from precision.uncertainty.readings import Readings as Gauge
 from precision.units import text
 
@@ -23,6 +25,9 @@ from .scan_quality import AXES
 from .scan_quality_plan import Parameters
 
 Array = NDArray[np.float64]
+MOST_DRAWN: Final = 24
+"""Fields that a picture shows; of more, as many evenly chosen ones beside the worst two."""
+LONGEST_LOOK: Final = 1 << 20
 SAME_SPEED: Final = 0.01
 """Of the plan's speed. The window is wrong by as much, and an MSD of a ramp with it."""
 LARGEST_ERROR: Final = 0.01
@@ -43,63 +48,145 @@ class FieldTrace:
     begin_s: float
     end_s: float
 
+    @property
+    def inside(self) -> NDArray[np.bool_]:
+        """(k,) windows that lie fully inside the exposure."""
+        half = self.centre_s[0] - self.time_s[0]
+        return np.asarray((self.centre_s - half >= self.begin_s - 1e-9) & (self.centre_s + half <= self.end_s + 1e-9))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moments:
+    """Of one field, s from the end of acceleration: when |MA| and MSD of y were largest, and when they had come within their limits (None: no limits)."""
+
+    ma_at_s: float
+    msd_at_s: float
+    settled: settling.Settled | None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Analysis:
-    """result : scan quality. traces : one a field. settled : when MA and MSD of y came within their limits, by field (None: no limits). rate_hz : of the log.
-    uncertainty_reason : why no U is stated, or None."""
+    """result : scan quality. moments : one a field. traces : of all fields, or of many fields `MOST_DRAWN` and the worst two. worst : that with the largest |MA|.
+    rate_hz : of the log. uncertainty_reason : why no U is stated, or None."""
 
     result: standard.Result
+    moments: tuple[Moments, ...]
     traces: tuple[FieldTrace, ...]
-    settled: tuple[settling.Settled, ...] | None
+    worst: FieldTrace
     rate_hz: float
     uncertainty_reason: str | None
+
+    @property
+    def settled(self) -> tuple[settling.Settled, ...] | None:
+        """When MA and MSD of y came within their limits, by field; None without limits."""
+        found = tuple(one.settled for one in self.moments if one.settled is not None)
+        return found or None
 
     @property
     def figures(self) -> dict[str, Figure]:
         """All figures; those that lack U for want of a statement in the plan say so."""
         reason = self.uncertainty_reason
         found = {key: replace(item, uncertainty_reason=reason) if reason and item.uncertainty is None else item for key, item in self.result.figures.items()}
-        for number, one in enumerate(self.settled or (), 1):
-            found[f"t_settle_{number}"] = one.figure(f"t_settle_{number}", f"t_s({number})")
-        return found
+        return found | {figure.key: figure for figure in _settling(self.settled or ())}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Field:
+    """Rows of one field in the log, its exposure in the log's time, where its acceleration ended, and the same exposure in a record of the fields back to back."""
+
+    rows: slice
+    exposure: standard.Exposure
+    begin_s: float
+    back_to_back: standard.Exposure
 
 
 def analyse(plan: Parameters, readings: Readings) -> Analysis:
-    """Evaluate a scan-quality test.
+    """Evaluate a scan-quality test, field by field: of a long log only the field under exposure is held.
 
     Raises
     ------
     DataError       no field, a log that is not sampled evenly, a gap inside an exposure, a constant speed too short for field and slit, naming the field
     """
-    time = np.asarray(readings["t_s"])
+    time = readings["t_s"]
     if time.size < 3:
         raise DataError(f"the capture holds {time.size} samples; fields are needed")
-    rate_hz = 1 / float(np.median(np.diff(time)))
-    error = _error(plan, readings)
-    exposures, starts = _exposures(plan, readings, time, rate_hz)
+    rate_hz = 1 / float(np.median(np.diff(time[:LONGEST_LOOK])))
+    axes = _axes(plan, readings)
+    fields = _fields(plan, readings, rate_hz)
     window = _slit(plan, rate_hz)
-    known, reason = _gauges(plan, error)
-    traces, fields = [], []
-    for exposure, begin in zip(exposures, starts, strict=True):
-        rows = _rows(readings, int(exposure.field) - 1)
-        local = time[rows]
+    known, reason = _gauges(plan, axes)
+    kept = _Kept(len(fields))
+    result = standard.evaluate_blocks(
+        _pieces(plan, readings, axes, fields, window, rate_hz, kept), [field.back_to_back for field in fields], window, slit_width_m=plan.slit.width, readings=known
+    )
+    return Analysis(result=result, moments=tuple(kept.moments), traces=kept.traces, worst=kept.worst, rate_hz=rate_hz, uncertainty_reason=reason)
+
+
+def _pieces(
+    plan: Parameters, readings: Readings, axes: tuple[str, ...], fields: list[_Field], window: slit.Slit, rate_hz: float, kept: _Kept
+) -> Iterator[dict[str, Array]]:
+    """Axis -> error of one field after the other; what pictures and tables need is left in `kept`."""
+    limits = plan.limits
+    for field in fields:
+        piece = {name: values[field.rows] for name, values in readings.items()}
+        error = _error(plan, piece, axes)
+        local, exposure = piece["t_s"], field.exposure
         gaps = np.flatnonzero(np.diff(local) > 1.5 / rate_hz)
         inside = [gap for gap in gaps if exposure.begin_s <= local[gap + 1] and local[gap] <= exposure.end_s]
         if inside:
-            raise DataError(f"field {exposure.field}: samples are missing at {local[inside[0]] - begin:.4f} s from the end of acceleration; a gap cannot be averaged over")
-        _follows(plan, exposure, local - begin, begin, readings["y_set_m"][rows], error["y"][rows])
-        fields.append((exposure, rows))
-        traces.append(_trace(exposure, begin, local, error["y"][rows], window))
-    result = standard.evaluate_blocks(
-        ({axis: values[rows] for axis, values in error.items()} for _, rows in fields),
-        _back_to_back([exposure for exposure, _ in fields], [time[rows] for _, rows in fields], rate_hz), window, slit_width_m=plan.slit.width, readings=known,
-    )  # fmt: skip
-    limits = plan.limits
-    settled = None
-    if limits.MA_y_max is not None and limits.MSD_y_max is not None:
-        settled = tuple(_settled(trace, limits.MA_y_max, limits.MSD_y_max) for trace in traces)
-    return Analysis(result=result, traces=tuple(traces), settled=settled, rate_hz=rate_hz, uncertainty_reason=reason)
+            raise DataError(f"field {exposure.field}: samples are missing at {local[inside[0]] - field.begin_s:.4f} s from the end of acceleration; a gap cannot be averaged over")
+        _follows(plan, exposure, local - field.begin_s, field.begin_s, piece["y_set_m"], error["y"])
+        trace = _trace(exposure, field.begin_s, local, error["y"], window)
+        both = limits.MA_y_max is not None and limits.MSD_y_max is not None
+        kept.take(trace, _settled(trace, float(limits.MA_y_max or 0), float(limits.MSD_y_max or 0)) if both else None)
+        yield error
+
+
+class _Kept:
+    """What is left of the fields once they were looked at: moments of all; traces of some, evenly chosen, and of the two worst."""
+
+    def __init__(self, fields: int) -> None:
+        self._shown = set(np.unique(np.rint(np.linspace(0, fields - 1, min(fields, MOST_DRAWN))).astype(int)).tolist())
+        self._even: dict[int, FieldTrace] = {}
+        self._most: dict[str, tuple[float, int, FieldTrace]] = {}
+        self.moments: list[Moments] = []
+
+    def take(self, trace: FieldTrace, settled: settling.Settled | None) -> None:
+        """The next field."""
+        number, inside = len(self.moments), trace.inside
+        ma, msd = np.abs(trace.ma_m[inside]), trace.msd_m[inside]
+        centre = trace.centre_s[inside]
+        self.moments.append(Moments(ma_at_s=float(centre[ma.argmax()]), msd_at_s=float(centre[msd.argmax()]), settled=settled))
+        if number in self._shown:
+            self._even[number] = trace
+        for name, largest in (("ma", float(ma.max())), ("msd", float(msd.max()))):
+            if name not in self._most or largest > self._most[name][0]:
+                self._most[name] = (largest, number, trace)
+
+    @property
+    def worst(self) -> FieldTrace:
+        return self._most["ma"][2]
+
+    @property
+    def traces(self) -> tuple[FieldTrace, ...]:
+        chosen = self._even | {number: trace for _, number, trace in self._most.values()}
+        return tuple(chosen[number] for number in sorted(chosen))
+
+
+def _settling(steps: tuple[settling.Settled, ...]) -> Iterator[Figure]:
+    """Mean, standard deviation and largest settling time over the fields."""
+    if not steps:
+        return
+    never = [number for number, one in enumerate(steps, 1) if one.time_s is None]
+    more = f" and {len(never) - 8} more" if len(never) > 8 else ""
+    reason = f"field {', '.join(map(str, never[:8]))}{more} of {len(steps)}: {steps[never[0] - 1].reason}" if never else ""
+    times = np.array([one.time_s for one in steps if one.time_s is not None])
+    u, stated = max(one.resolution_s + one.noise_s for one in steps), steps[0].stated
+    name = f"time from the end of acceleration until {stated} in y"
+    spread: float | str = reason or (float(times.std(ddof=1)) if times.size > 1 else "one field")
+    yield figure("t_settle_mean", f"{name}, mean of {len(steps)} fields", reason or float(times.mean()), "s", u, symbol="t̄_s")
+    yield figure("t_settle_sd", f"{name}, standard deviation over the fields, divisor n − 1", spread, "s", u, symbol="s_t")
+    yield figure("t_settle_max", f"{name}, largest", reason or float(times.max()), "s", u, symbol="t_s max")
 
 
 def _follows(plan: Parameters, exposure: standard.Exposure, local: Array, begin: float, set_m: Array, error: Array) -> None:
@@ -119,24 +206,31 @@ def _follows(plan: Parameters, exposure: standard.Exposure, local: Array, begin:
         )
 
 
-def _error(plan: Parameters, readings: Readings) -> dict[str, Array]:
-    """Axis -> (rows,) error of the wafer, or of wafer − M·reticle, in the axes that were logged for it."""
+def _axes(plan: Parameters, readings: Readings) -> tuple[str, ...]:
+    """The axes that were logged for the error that is asked for."""
+    letters = "w" if plan.evaluation.error == "wafer" else "wr"
+    found = tuple(axis for axis in AXES if all(_is_logged(readings[f"{letter}_{axis}_{'rad' if 'R' in axis else 'm'}"]) for letter in letters))
+    if "y" not in found:
+        raise DataError("the log has no error in the scan direction y; w_y and, for the synchronisation error, r_y are needed")
+    return found
+
+
+def _is_logged(values: Array) -> bool:
+    """Whether any of these is a reading; a long column is not copied for that."""
+    return any(bool(np.isfinite(values[at : at + LONGEST_LOOK]).any()) for at in range(0, values.size, LONGEST_LOOK))
+
+
+def _error(plan: Parameters, readings: Readings, axes: tuple[str, ...]) -> dict[str, Array]:
+    """Axis -> (rows,) error of the wafer, or of wafer − M·reticle."""
     found: dict[str, Array] = {}
     reduction = plan.scan.reduction
-    for axis in AXES:
+    for axis in axes:
         unit = "rad" if "R" in axis else "m"
         set_w = readings["y_set_m"] if axis == "y" else np.zeros(readings["y_set_m"].size)
         wafer, reticle = (
             _counted(plan, readings[f"{letter}_{axis}_{unit}"], set_w * gain, readings["field"], unit) for letter, gain in (("w", 1.0), ("r", 1 / reduction))
         )
-        if not np.isfinite(wafer).any():
-            continue
-        if plan.evaluation.error == "wafer":
-            found[axis] = np.asarray(wafer - set_w)
-        elif np.isfinite(reticle).any():
-            found[axis] = np.asarray((wafer - set_w) - reduction * (reticle - set_w / reduction))
-    if "y" not in found:
-        raise DataError("the log has no error in the scan direction y; w_y and, for the synchronisation error, r_y are needed")
+        found[axis] = np.asarray(wafer - set_w if plan.evaluation.error == "wafer" else (wafer - set_w) - reduction * (reticle - set_w / reduction))
     return found
 
 
@@ -153,43 +247,46 @@ def _counted(plan: Parameters, position: Array, set_point: Array, field: NDArray
     return found
 
 
-def _rows(readings: Readings, number: int) -> NDArray[np.intp]:
-    return np.flatnonzero(readings["field"] == number)
-
-
-def _exposures(plan: Parameters, readings: Readings, time: Array, rate_hz: float) -> tuple[list[standard.Exposure], list[float]]:
-    """Of each field that was scanned to its end, in the time of the log; and where its acceleration ended."""
-    exposures, starts = [], []
-    for number in np.unique(readings["field"]).tolist():
-        rows = _rows(readings, number)
-        scanning = rows[readings["scanning"][rows] == 1]
-        if not scanning.size:
+def _fields(plan: Parameters, readings: Readings, rate_hz: float) -> list[_Field]:
+    """Every field that was scanned to its end; rows of one field stand together."""
+    numbers, scanning, set_m, time = (readings[name] for name in ("field", "scanning", "y_set_m", "t_s"))
+    fields: list[_Field] = []
+    at, seen = 0, set[int]()
+    for first, last in pairwise(_edges(numbers)):
+        on = np.flatnonzero(scanning[first:last] == 1)
+        if not on.size:
             continue
-        begin, end = float(time[scanning[0]]), float(time[scanning[-1]])
-        first = begin + plan.scan.settle
+        number = int(numbers[first])
+        if number in seen:
+            raise DataError(f"field {number + 1} is scanned twice in this log; number the fields one after the other, or cut the log between its recordings")
+        seen.add(number)
+        local = time[first:last]
+        begin, end = float(local[on[0]]), float(local[on[-1]])
+        start = begin + plan.scan.settle
         needed = plan.exposure_s
-        if end - first < needed - 1 / rate_hz:
+        if end - start < needed - 1 / rate_hz:
             raise DataError(
                 f"field {number + 1}: constant speed lasts {(end - begin) * 1e3:.1f} ms, settling and exposure need {(plan.scan.settle + needed) * 1e3:.1f} ms "
                 "(settle + (field length + slit height)/speed); the run was stopped in it, or the scan is too short"
             )
-        up = readings["y_set_m"][scanning[-1]] > readings["y_set_m"][scanning[0]]
-        exposures.append(standard.Exposure(field=str(number + 1), direction="up" if up else "down", begin_s=first, end_s=min(end, first + needed)))
-        starts.append(begin)
-    if not exposures:
+        up = set_m[first + on[-1]] > set_m[first + on[0]]
+        exposure = standard.Exposure(field=str(number + 1), direction="up" if up else "down", begin_s=start, end_s=min(end, start + needed))
+        low = int(np.searchsorted(local, exposure.begin_s - 0.25 / rate_hz))
+        high = int(np.searchsorted(local, exposure.end_s + 0.25 / rate_hz)) - 1
+        moved = replace(exposure, begin_s=(at + low) / rate_hz, end_s=(at + high) / rate_hz)
+        fields.append(_Field(rows=slice(first, last), exposure=exposure, begin_s=begin, back_to_back=moved))
+        at += last - first
+    if not fields:
         raise DataError("no field was scanned; see the run's events.jsonl for what happened")
-    return exposures, starts
+    return fields
 
 
-def _back_to_back(exposures: list[standard.Exposure], times: list[Array], rate_hz: float) -> list[standard.Exposure]:
-    """The exposures in the time of a record that holds the fields' rows one after the other."""
-    moved, at = [], 0
-    for exposure, time in zip(exposures, times, strict=True):
-        first = int(np.searchsorted(time, exposure.begin_s - 0.25 / rate_hz))
-        last = int(np.searchsorted(time, exposure.end_s + 0.25 / rate_hz)) - 1
-        moved.append(replace(exposure, begin_s=(at + first) / rate_hz, end_s=(at + last) / rate_hz))
-        at += time.size
-    return moved
+def _edges(numbers: NDArray[np.int64]) -> list[int]:
+    """Where runs of the same number begin, and the end; looked for piece by piece, as the column may be longer than memory."""
+    found = [0]
+    for at in range(0, numbers.size - 1, LONGEST_LOOK):
+        found += (np.flatnonzero(np.diff(numbers[at : at + LONGEST_LOOK + 1])) + at + 1).tolist()
+    return [*found, numbers.size]
 
 
 def _slit(plan: Parameters, rate_hz: float) -> slit.Slit:
@@ -216,12 +313,12 @@ def _settled(trace: FieldTrace, ma_limit: float, msd_limit: float) -> settling.S
     return settling.moving(trace.centre_s[before], trace.ma_m[before], trace.msd_m[before], mean_limit=ma_limit, std_limit=msd_limit, unit="m")
 
 
-def _gauges(plan: Parameters, error: Mapping[str, Array]) -> tuple[dict[str, Gauge] | None, str | None]:
+def _gauges(plan: Parameters, axes: tuple[str, ...]) -> tuple[dict[str, Gauge] | None, str | None]:
     known = plan.uncertainty
     lacking = [name for name in ("position_device", "position_noise") if getattr(known, name) is None]
-    if any("R" in axis for axis in error):
+    if any("R" in axis for axis in axes):
         lacking += [name for name in ("angle_device", "angle_noise") if getattr(known, name) is None]
     if lacking:
         return None, f"the plan's [uncertainty] lacks {', '.join(lacking)}"
     length, angle = Gauge(device=known.position_device or 0.0, noise=known.position_noise or 0.0), Gauge(device=known.angle_device or 0.0, noise=known.angle_noise or 0.0)
-    return {axis: angle if "R" in axis else length for axis in error}, None
+    return {axis: angle if "R" in axis else length for axis in axes}, None

@@ -16,7 +16,10 @@ from .scan_quality_evaluation import Analysis, FieldTrace
 from .scan_quality_plan import Parameters
 
 HEADLINES = ("MA_y_max", "MSD_y_max", "MA_y_m3s", "MA_y_997")
+MOST_LISTED = 100
 _ENDS = ("_up", "_down")
+_BRIEF = ("_max", "_up_down", "t_settle_mean", "t_settle_sd")
+"""Of the terminal: the largest of each, how up differs from down, and what has a limit."""
 
 
 def document(plan: Parameters, analysis: Analysis, manifest: Manifest, *, stopped: str | None = None) -> Document:
@@ -25,15 +28,18 @@ def document(plan: Parameters, analysis: Analysis, manifest: Manifest, *, stoppe
     judged = {key: float(value) for key, value in plan.limits.model_dump(exclude_none=True).items()}
     present = {key: limit for key, limit in judged.items() if key in figures}
     tables = []
-    for words, chosen in (
-        ("Lengths, all fields", [f for f in figures.values() if f.unit == "m" and not f.key.endswith(_ENDS)]),
-        ("Angles, all fields", [f for f in figures.values() if f.unit == "rad" and not f.key.endswith(_ENDS)]),
-        ("By scan direction", [f for f in figures.values() if f.unit == "m" and f.key.endswith(_ENDS)]),
-        ("Time until MA and MSD of y stay within their limits", [f for f in figures.values() if f.unit == "s"]),
+    for words, unit, chosen in (
+        ("Lengths, all fields", None, [f for f in figures.values() if f.unit == "m" and not f.key.endswith(_ENDS)]),
+        ("Angles, all fields", "nrad", [f for f in figures.values() if f.unit == "rad" and not f.key.endswith(_ENDS)]),
+        ("By scan direction", None, [f for f in figures.values() if f.unit == "m" and f.key.endswith(_ENDS)]),
+        ("Time until MA and MSD of y stay within their limits", None, [f for f in figures.values() if f.unit == "s"]),
     ):
         if chosen:
             keys = {figure.key for figure in chosen}
-            tables.append(FigureTable.of(words, chosen, limits={k: v for k, v in present.items() if k in keys}, headline=[k for k in HEADLINES if k in keys]))
+            tables.append(FigureTable.of(
+                words, chosen, limits={k: v for k, v in present.items() if k in keys}, headline=[k for k in HEADLINES if k in keys], unit=unit,
+                brief=[key for key in keys if key.endswith(_BRIEF)],
+            ))  # fmt: skip
     result = analysis.result
     lost = sorted(set(judged) - set(present))
     notes = [Note(text=flag, kind="flag") for flag in result.flags]
@@ -51,9 +57,10 @@ def document(plan: Parameters, analysis: Analysis, manifest: Manifest, *, stoppe
         ("Slit", result.slit.stated), ("Error", plan.evaluation.error + (f", M = {scan.reduction:g}" if plan.evaluation.error == "synchronisation" else "")),
         ("Sampling", f"{analysis.rate_hz:.6g} Hz"),
     )  # fmt: skip
-    worst = max(analysis.traces, key=lambda trace: float(abs(result.fields[analysis.traces.index(trace)].extremes["y"].ma)))
+    worst = analysis.worst
     ma, msd = figures["MA_y_max"], figures["MSD_y_max"]
-    key = f"largest |MA| {text(ma.value or 0.0, 'm', digits=3)}, largest MSD {text(msd.value or 0.0, 'm', digits=3)} in y"
+    drawn = "" if len(analysis.traces) == len(result.fields) else f"; {len(analysis.traces)} of {len(result.fields)} fields, the worst among them"
+    key = f"largest |MA| {text(ma.value or 0.0, 'm', digits=3)}, largest MSD {text(msd.value or 0.0, 'm', digits=3)} in y{drawn}"
     return Document(
         title=plan.title,
         subtitle=f"{len(result.fields)} fields, slit of {plan.slit.height * 1e3:g} mm" + (", virtual scanner" if manifest.simulated else ""),
@@ -97,16 +104,17 @@ def _cumulative(analysis: Analysis, trace: FieldTrace) -> list[Chart]:
 
 
 def _fields(analysis: Analysis) -> Table:
-    """The largest MA and MSD of y in each field, and when."""
+    """The largest MA and MSD of y in each field, and when; of many fields the worst ones."""
     columns = [
         Column(name="Field"), Column(name="Scanned"), Column(name="Largest |MA| in y", unit="m", family="nm"), Column(name="at", unit="s", family="s"),
-        Column(name="Largest MSD in y", unit="m", family="nm"), Column(name="at", unit="s", family="s"), Column(name="Windows"),
+        Column(name="Largest MSD in y", unit="m", family="nm"), Column(name="at", unit="s", family="s"), Column(name="Settled", unit="s", family="s"), Column(name="Windows"),
     ]  # fmt: skip
+    fields = list(zip(analysis.result.fields, analysis.moments, strict=True))
+    worst = sorted(range(len(fields)), key=lambda k: -abs(fields[k][0].extremes["y"].ma))[:MOST_LISTED]
     rows: list[list[Cell]] = []
-    for field, trace in zip(analysis.result.fields, analysis.traces, strict=True):
-        inside = (trace.centre_s >= trace.begin_s) & (trace.centre_s <= trace.end_s)
-        worst = field.extremes["y"]
-        at_ma = float(trace.centre_s[inside][abs(trace.ma_m[inside]).argmax()])
-        at_msd = float(trace.centre_s[inside][trace.msd_m[inside].argmax()])
-        rows.append([field.field, field.direction, worst.ma, at_ma, worst.msd, at_msd, field.windows])
-    return Table(title="Field by field", columns=columns, rows=rows, note="Times count from the end of acceleration, at the centre of the window.")
+    for field, moments in (fields[k] for k in sorted(worst)):
+        y = field.extremes["y"]
+        rows.append([field.field, field.direction, y.ma, moments.ma_at_s, y.msd, moments.msd_at_s, None if moments.settled is None else moments.settled.time_s, field.windows])
+    some = f" The {MOST_LISTED} of {len(fields)} fields with the largest |MA|; result.json holds all." if len(fields) > MOST_LISTED else ""
+    settled = next((f" Settled: {one.settled.stated}." for one in analysis.moments if one.settled is not None), "")
+    return Table(title="Field by field", columns=columns, rows=rows, note=f"Times count from the end of acceleration, at the centre of the window.{settled}{some}")

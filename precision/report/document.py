@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 from xml.etree import ElementTree
 
@@ -53,15 +53,26 @@ class FigureRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FigureTable:
-    """Figures that are printed together, in one unit (`unit`, or the one in which they read well)."""
+    """Figures that are printed together, in one unit (`unit`, or the one in which they read well).
+
+    brief : keys of those that the terminal shows, beside the ones with a limit; None: all. Every other format has them all.
+    """
 
     title: str
     rows: Sequence[FigureRow]
     unit: str | None = None
     note: str = ""
+    brief: frozenset[str] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rows", tuple(self.rows))
+
+    @property
+    def shortened(self) -> FigureTable:
+        """The rows that the terminal shows."""
+        if self.brief is None:
+            return self
+        return replace(self, rows=[row for row in self.rows if row.figure.key in self.brief or row.limit is not None or row.headline], brief=None)
 
     @classmethod
     def of(
@@ -74,6 +85,7 @@ class FigureTable:
         headline: Iterable[str] = (),
         unit: str | None = None,
         note: str = "",
+        brief: Iterable[str] | None = None,
     ) -> FigureTable:
         """A table of `figures`, with limits and the headline ones given by the figures' keys.
 
@@ -87,7 +99,7 @@ class FigureTable:
             if keys - known:
                 raise ValueError(f"table {title!r}: {name} for {', '.join(sorted(keys - known))}, but its figures are {', '.join(sorted(known))}")
         rows = [FigureRow(figure=figure, limit=limits.get(figure.key), rule=rule, headline=figure.key in headline) for figure in figures]
-        return cls(title=title, rows=rows, unit=unit, note=note)
+        return cls(title=title, rows=rows, unit=unit, note=note, brief=None if brief is None else frozenset(brief))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

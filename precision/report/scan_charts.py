@@ -39,6 +39,8 @@ class Trace(Protocol):
     def begin_s(self) -> float: ...
     @property
     def end_s(self) -> float: ...
+    @property
+    def inside(self) -> NDArray[np.bool_]: ...
 
 
 def exposure_chart(trace: Trace) -> Chart:
@@ -74,7 +76,7 @@ def moving_chart(traces: Sequence[Trace], *, limits_m: tuple[float | None, float
         figure, axes = sheet(width=10.5, height=5.6, rows=(1.0, 1.0))
         figure.subplots_adjust(left=0.085, right=0.97, top=0.84, bottom=0.1, hspace=0.14)
         for plot, name, limit, values in zip(axes, ("MA", "MSD"), limits_m, ("ma_m", "msd_m"), strict=True):
-            inside = [_inside(trace) for trace in traces]
+            inside = [trace.inside for trace in traces]
             largest = max((float(np.abs(getattr(t, values)[w]).max()) for t, w in zip(traces, inside, strict=True) if w.any()), default=1e-9)
             unit = display_unit(max(largest, limit or 0.0), "m")
             for trace, window in zip(traces, inside, strict=True):
@@ -105,8 +107,3 @@ def moving_chart(traces: Sequence[Trace], *, limits_m: tuple[float | None, float
         wide=True,
     )
 
-
-def _inside(trace: Trace) -> NDArray[np.bool_]:
-    """Windows that lie fully inside the exposure."""
-    half = trace.centre_s[0] - trace.time_s[0]
-    return np.asarray((trace.centre_s - half >= trace.begin_s - 1e-9) & (trace.centre_s + half <= trace.end_s + 1e-9))

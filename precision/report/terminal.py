@@ -22,7 +22,7 @@ _STYLES: Final = {Outcome.CONFORMS: ("✓", "green"), Outcome.DOES_NOT_CONFORM: 
 
 
 def summary(document: Document) -> Group:
-    """Title, verdict, flags and all figure tables, one line a figure; print it with `rich.console.Console().print(...)`."""
+    """Title, verdict, flags and all figure tables, one line a figure, of long tables the brief form; print it with `rich.console.Console().print(...)`."""
     from rich.console import Group
     from rich.text import Text
 
@@ -34,7 +34,11 @@ def summary(document: Document) -> Group:
         mark, style = _STYLES[verdict.outcome]
         lines.append(Text.assemble((f"{mark} {verdict.headline}", style), "  ", (visible(verdict.detail), "default")))
     lines += [_text(f"⚑ {note.text}", "yellow") for note in document.notes if note.first]
-    lines += [figure_table(table) for table in document.figures]
+    for table in document.figures:
+        brief = table.shortened
+        lines.append(figure_table(brief))
+        if len(brief.rows) < len(table.rows):
+            lines.append(_text(f"{len(brief.rows)} of {len(table.rows)} figures; the report and result.json hold them all.", "dim"))
     if verdict is not None and verdict.rule is not None:
         lines.append(_text(verdict.rule.statement, "dim"))
     return Group(*lines)

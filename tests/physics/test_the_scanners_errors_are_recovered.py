@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from precision.benchmarks import scan_quality, scan_quality_procedure
+from precision.benchmarks import scan_quality, scan_quality_evaluation, scan_quality_procedure, scan_quality_report
 from precision.benchmarks.scan_quality_evaluation import analyse
 from precision.benchmarks.scan_quality_plan import Parameters
 from precision.drivers.lab import scanner as lab
@@ -165,6 +165,55 @@ def test_settling_to_the_limits_is_timed_in_every_field() -> None:
     assert found.settled is not None
     times = [one.time_s for one in found.settled]
     assert all(time is not None and 0.015 < time < 0.040 for time in times)  # centre of the first window that stays inside: half a slit after 10 ms or so
+
+
+def test_the_times_of_the_extremes_are_those_of_windows_inside_the_exposure() -> None:
+    """The largest MA after 10 ms of settling stands in the first whole window: its centre is half a slit later."""
+    found = analyse(plan(), logged())
+    for moments, field in zip(found.moments, found.result.fields, strict=True):
+        assert moments.ma_at_s == pytest.approx(0.010 + SLIT_SAMPLES / lab.RATE_HZ / 2, abs=2 / lab.RATE_HZ)
+        inside = next(trace for trace in found.traces if trace.field == field.field)
+        nearest = int(np.abs(inside.centre_s - moments.ma_at_s).argmin())
+        assert inside.ma_m[nearest] == pytest.approx(field.extremes["y"].ma, rel=1e-6)
+
+
+def test_a_long_log_is_drawn_with_some_fields_and_its_worst_and_told_in_few_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scan_quality_evaluation, "MOST_DRAWN", 2)
+    monkeypatch.setattr(scan_quality_report, "MOST_LISTED", 2)
+    columns = dict(logged())
+    each = columns["t_s"].size // 4
+    worse = columns["w_y_m"].copy()
+    worse[2 * each : 3 * each] += 5e-9
+    found = analyse(plan(), columns | {"w_y_m": worse})
+    assert [trace.field for trace in found.traces] == ["1", "3", "4"] and found.worst.field == "3"
+    assert len(found.moments) == 4
+    from precision.runs.manifest import ClockPair, Manifest
+
+    manifest = Manifest(run_id="r", procedure="scan-quality", created_utc="2026-01-01T00:00:00Z", plan={}, simulated=True, clock_start=ClockPair.now())
+    report = scan_quality_report.document(plan(), found, manifest)
+    assert len(report.tables[0].rows) == 2 and "3" in [row[0] for row in report.tables[0].rows]
+    assert "3 of 4 fields, the worst among them" in report.charts[0].alt
+    shown = sum(len(table.shortened.rows) for table in report.figures)
+    assert shown < 50 < sum(len(table.rows) for table in report.figures)
+    judged = {row.figure.key for table in report.figures for row in table.shortened.rows if row.limit is not None}
+    assert judged == {"MA_y_max", "MSD_y_max"}
+    assert next(table for table in report.figures if table.title.startswith("Angles")).unit == "nrad"
+
+
+def test_one_field_that_never_settles_leaves_no_settling_time_of_all_and_is_named() -> None:
+    columns = dict(logged())
+    each = columns["t_s"].size // 4
+    worse = columns["w_y_m"].copy()
+    worse[each : 2 * each] += 9e-9
+    figure = analyse(plan(), columns | {"w_y_m": worse}).figures["t_settle_max"]
+    assert figure.value is None and "field 2 of 4: never within the limits" in str(figure.reason)
+
+
+def test_a_field_that_comes_twice_is_refused() -> None:
+    columns = dict(logged())
+    columns["field"] = np.where(columns["field"] == 3, 0, columns["field"])
+    with pytest.raises(DataError, match="field 1 is scanned twice"):
+        analyse(plan(), columns)
 
 
 def test_counters_that_wrap_change_nothing_once_their_wrap_is_stated() -> None:
