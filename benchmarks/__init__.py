@@ -10,6 +10,7 @@ from typing import Final
 
 ALL: Final = {
     "frf": "precision.benchmarks.frf_procedure",
+    "ilc": "precision.benchmarks.ilc_procedure",
     "overlay": "precision.benchmarks.overlay_procedure",
     "positioning": "precision.benchmarks.positioning_procedure",
     "circular": "precision.benchmarks.circular_procedure",
@@ -21,6 +22,7 @@ ALL: Final = {
     "squareness": "precision.benchmarks.squareness_procedure",
     "diagonals": "precision.benchmarks.diagonals_procedure",
     "spindle": "precision.benchmarks.spindle_procedure",
+    "step-response": "precision.benchmarks.step_response_procedure",
     "stability": "precision.benchmarks.stability_procedure",
     "thermal": "precision.benchmarks.thermal_procedure",
     "volumetric": "precision.benchmarks.volumetric_procedure",
