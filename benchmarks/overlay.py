@@ -15,7 +15,7 @@ from precision.drivers.roles import Stream
 from precision.errors import DataError, PlanError
 from precision.models.overlay_marks import OverlayMarks, field_grid, full_fields, layout
 from precision.runs.capture import Column
-from precision.standards.overlay_rank import rank_report
+from precision.standards.overlay_rank import RankReport, rank_report
 
 from .overlay_plan import Parameters
 from .procedure import Outlook, Sink, block
@@ -67,17 +67,14 @@ def recipe(plan: Parameters) -> dict[str, Any]:
 
 
 def preview(plan: Parameters) -> Outlook:
-    """What will be measured, and whether the layout determines the model. Pure; PlanError for more marks than a run holds."""
+    """What will be measured. Pure; PlanError for more marks than a run holds, and for a layout that leaves terms of the model free."""
     marks = planned(plan)
     total = plan.layout.wafers * marks.count
     if total > MOST_MARKS:
         raise PlanError(f"layout: {total} marks; at most {MOST_MARKS} are read in one run: take fewer wafers, or fewer marks a field")
     rank = rank_report(marks, plan.evaluation.overlay_model)
-    remarks = (
-        [f"the layout determines {rank.rank} of {len(rank.model.terms)} terms: {'; '.join(map(str, rank.aliases))}"]
-        if not rank.full
-        else []
-    )
+    if not rank.full:
+        raise PlanError(f"layout: {_free(rank)}")
     return Outlook(
         lines=(
             (
@@ -100,7 +97,16 @@ def preview(plan: Parameters) -> Outlook:
         points=total,
         rounds=plan.layout.wafers,
         bytes=total * 160 + 1_000_000,
-        remarks=tuple(remarks),
+    )
+
+
+def _free(rank: RankReport) -> str:
+    """Which terms a layout leaves free, and the three ways out."""
+    listed = "; ".join(str(alias) for alias in rank.aliases[:6]) + (f"; and {len(rank.aliases) - 6} more" if len(rank.aliases) > 6 else "")
+    without = ", ".join(f'"{alias.term.key}"' for alias in rank.aliases)
+    return (
+        f"the marks determine {rank.rank} of the {len(rank.model.terms)} terms of {rank.model.name}{f' ({rank.remark})' if rank.remark else ''}: {listed}. "
+        f"Plan more places (layout.columns, layout.rows, more fields), choose a smaller evaluation.model, or leave terms out: evaluation.without = [{without}]"
     )
 
 

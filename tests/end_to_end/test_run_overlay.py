@@ -45,9 +45,16 @@ def test_the_ready_overlay_plan_measures_reports_and_reproduces(precision: Run, 
     assert "bit for bit" in precision("reproduce", "last").stdout
 
 
-def test_a_layout_that_cannot_tell_terms_apart_says_so_before_anything_is_measured(precision: Run) -> None:
-    said = precision("run", "overlay", "--dry-run", "--set", "layout.columns=1", "--set", "layout.rows=1").stdout
-    assert "determines 6 of 10 terms" in said and "mx: no reading depends on it" in said
+@pytest.mark.parametrize("dry", [("--dry-run",), ()])
+def test_a_layout_that_cannot_tell_terms_apart_is_refused_before_anything_is_measured(precision: Run, tmp_path: Path, dry: tuple[str, ...]) -> None:
+    said = precision("run", "overlay", *dry, "--set", "layout.columns=1", "--set", "layout.rows=1", code=2).stderr
+    assert "determine 6 of the 10 terms" in said and "mx: no reading depends on it" in said
+    assert 'evaluation.without = ["mx", "my", "rx", "ry"]' in said
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_layout_is_taken_without_the_terms_that_it_leaves_free(precision: Run) -> None:
+    precision("run", "overlay", "--dry-run", "--set", "layout.columns=1", "--set", "layout.rows=1", "--set", 'evaluation.without=["mx", "my", "rx", "ry"]')
 
 
 def test_terms_that_are_not_in_the_model_are_refused(precision: Run) -> None:
