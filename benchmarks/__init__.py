@@ -14,6 +14,7 @@ ALL: Final = {
     "overlay": "precision.benchmarks.overlay_procedure",
     "positioning": "precision.benchmarks.positioning_procedure",
     "circular": "precision.benchmarks.circular_procedure",
+    "contour": "precision.benchmarks.contour_procedure",
     "scan-quality": "precision.benchmarks.scan_quality_procedure",
     "interferometer-linearity": "precision.benchmarks.linearity_procedure",
     "step-settle": "precision.benchmarks.step_settle_procedure",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +20,8 @@ from .contour_plan import LONGEST_PROGRAM, DrivenProgram, Program
 
 _COMMENT: Final = re.compile(r"\([^)]*\)|;.*")
 _WAITING: Final = {0: "waits for a person", 1: "waits for a person", 66: "waits for an input"}
+_SAME_PLACE_M: Final = 20e-6
+"""Ends that are nearer than this cannot be told apart by where a controller reports to stand."""
 _TURNING: Final = {3: "turns the spindle", 4: "turns the spindle", 6: "changes the tool", 7: "switches coolant on", 8: "switches coolant on"}
 
 
@@ -114,31 +118,52 @@ def prepared(text: str, units: str | None) -> str:
 def stretches(program: tuple[Motion, ...], rapid_m_per_s: float) -> Iterator[tuple[float, list[Line | Arc]]]:
     """The program for a controller that drives lines and arcs: (feed in m/s, pieces), a new one where the feed or the plane of the arcs changes.
 
+    Such a controller is seen to have arrived by where it stands, so no stretch ends where it begins: its last piece, or the second half of a whole circle that
+    stands alone, is a stretch of its own.
+
     Raises
     ------
     PlanError       a helix; a motion at no feed, naming its line
     """
     for (feed, _), together in itertools.groupby(_in_planes(program, rapid_m_per_s), key=lambda one: one[:2]):
-        yield feed, [piece for _, _, piece in together]
+        for some in _open([motion for _, _, motion in together]):
+            yield feed, [_piece(motion) for motion in some]
 
 
-def _in_planes(program: tuple[Motion, ...], rapid_m_per_s: float) -> Iterator[tuple[float, int, Line | Arc]]:
-    """(feed, number of the stretch in one plane, piece) of each motion."""
+def _open(together: list[Motion]) -> Iterator[list[Motion]]:
+    """Motions in groups that end elsewhere than they begin."""
+    if math.dist(together[0].start_m, together[-1].end_m) > _SAME_PLACE_M:
+        yield together
+    elif len(together) > 1:
+        yield from _open(together[:-1])
+        yield from _open(together[-1:])
+    else:
+        (whole,) = together
+        middle = whole.at(0.5)
+        yield [replace(whole, end_m=middle, sweep_rad=whole.sweep_rad / 2)]
+        yield [replace(whole, start_m=middle, sweep_rad=whole.sweep_rad / 2)]
+
+
+def _piece(motion: Motion) -> Line | Arc:
+    if motion.plane is None:
+        return Line(end_m={axis: b for axis, a, b in zip("XYZ", motion.start_m, motion.end_m, strict=True) if a != b})
+    first, second = motion.plane
+    return Arc(axes=("XYZ"[first], "XYZ"[second]), centre_m=motion.centre_m, sweep_rad=motion.sweep_rad)
+
+
+def _in_planes(program: tuple[Motion, ...], rapid_m_per_s: float) -> Iterator[tuple[float, int, Motion]]:
+    """(feed, number of the stretch in one plane, motion)."""
     stretch, plane = 0, None
     for motion in program:
         feed = rapid_m_per_s if motion.rapid else feed_of(motion)
-        if motion.plane is None:
-            ends = {axis: b for axis, a, b in zip("XYZ", motion.start_m, motion.end_m, strict=True) if a != b}
-            yield feed, stretch, Line(end_m=ends)
-            continue
-        third = 3 - sum(motion.plane)
-        if motion.start_m[third] != motion.end_m[third]:
-            raise PlanError(f"G-code line {motion.line}: a helix; this controller is driven along lines and arcs in a plane. A controller that reads G-code (linuxcnc) runs it")
-        if plane not in (None, motion.plane):
-            stretch += 1
-        plane = motion.plane
-        first, second = motion.plane
-        yield feed, stretch, Arc(axes=("XYZ"[first], "XYZ"[second]), centre_m=motion.centre_m, sweep_rad=motion.sweep_rad)
+        if motion.plane is not None:
+            third = 3 - sum(motion.plane)
+            if motion.start_m[third] != motion.end_m[third]:
+                raise PlanError(f"G-code line {motion.line}: a helix; this controller is driven along lines and arcs in a plane. A controller that reads G-code (linuxcnc) runs it")
+            if plane not in (None, motion.plane):
+                stretch += 1
+            plane = motion.plane
+        yield feed, stretch, motion
 
 
 def feed_of(motion: Motion) -> float:

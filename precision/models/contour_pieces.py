@@ -16,6 +16,8 @@ from ..errors import DataError
 PIECES: Final = ("circle-diamond-square", "circle", "square", "diamond", "arcs")
 SLOPE: Final = math.radians(3)
 """Turn of the square on whose sides one axis hardly moves."""
+LEAD: Final = 0.03
+"""Length of the way onto each contour at feed, from inside, as a share of the size."""
 _PLANES: Final = {"XY": ("G17", "XY", "IJ"), "ZX": ("G18", "ZX", "KI"), "YZ": ("G19", "YZ", "JK")}
 
 Point = tuple[float, float]
@@ -41,7 +43,8 @@ def contour_piece(name: str, *, plane: str, centre_m: Point, size_m: float, feed
     G21 G90 G91.1 G94 G17
     F3000
     ( circle, radius 50 mm, counter-clockwise )
-    G0 X50 Y0
+    G0 X47 Y0
+    G1 X50 Y0
     G3 X50 Y0 I-50 J0
     ( circle, radius 50 mm, clockwise )
     G2 X50 Y0 I-50 J0
@@ -51,7 +54,7 @@ def contour_piece(name: str, *, plane: str, centre_m: Point, size_m: float, feed
     if name not in PIECES or plane not in _PLANES:
         raise DataError(f"piece {name!r} in {plane!r}; expected is one of {', '.join(PIECES)} in one of {', '.join(_PLANES)}")
     word, letters, offsets = _PLANES[plane]
-    pen = _Pen(letters, offsets, centre_m)
+    pen = _Pen(letters, offsets, centre_m, LEAD * size_m)
     if name == "circle-diamond-square":
         body = [*pen.polygon("square", size_m, 0.0), *pen.polygon("diamond", size_m / math.sqrt(2), math.pi / 4),
                 *pen.polygon("square turned by 3 degrees", 0.4 * size_m, SLOPE), *pen.circle(0.3 * size_m)]  # fmt: skip
@@ -71,8 +74,8 @@ def contour_piece(name: str, *, plane: str, centre_m: Point, size_m: float, feed
 class _Pen:
     """Lines of G-code in a plane, about a centre."""
 
-    def __init__(self, letters: str, offsets: str, centre_m: Point) -> None:
-        self._letters, self._offsets, self._centre = letters, offsets, centre_m
+    def __init__(self, letters: str, offsets: str, centre_m: Point, lead_m: float) -> None:
+        self._letters, self._offsets, self._centre, self._lead_m = letters, offsets, centre_m, lead_m
 
     def to(self, point: Point) -> str:
         """Words of a place, from the centre."""
@@ -81,11 +84,13 @@ class _Pen:
     def circle(self, radius_m: float) -> Iterator[str]:
         """A whole turn each way, from the first axis."""
         begin = (radius_m, 0.0)
+        lead = radius_m - self._lead_m
         offset = f"{self._offsets[0]}{_mm(-radius_m)} {self._offsets[1]}0"
         for sense, turn in (("counter-clockwise", "G3"), ("clockwise", "G2")):
             yield f"( circle, radius {_mm(radius_m)} mm, {sense} )"
             if turn == "G3":
-                yield f"G0 {self.to(begin)}"
+                yield f"G0 {self.to((lead, 0.0))}"
+                yield f"G1 {self.to(begin)}"
             yield f"{turn} {self.to(begin)} {offset}"
 
     def polygon(self, name: str, side_m: float, turned: float) -> Iterator[str]:
@@ -99,7 +104,8 @@ class _Pen:
         for sense, way in (("counter-clockwise", corners), ("clockwise", corners[::-1])):
             yield f"( {name}, side {_mm(side_m)} mm, {sense} )"
             if way is corners:
-                yield f"G0 {at(half, 0.0)}"
+                yield f"G0 {at(half - self._lead_m, 0.0)}"
+                yield f"G1 {at(half, 0.0)}"
             yield from (f"G1 {at(*corner)}" for corner in way)
             yield f"G1 {at(half, 0.0)}"
 

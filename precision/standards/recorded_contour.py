@@ -215,7 +215,8 @@ def evaluate(
         raise DataError(
             f"sample {farthest + 1}: the position is {abs(deviation[farthest]) * 1e3:.6g} mm from the path, more than the window of {window * 1e3:g} mm; widen it"
         )
-    corners = tuple(_corners(pieces, command, position, deviation, foot, window))
+    left_out = np.zeros(path.rapid.size, dtype=np.bool_) if rapids else path.rapid
+    corners = tuple(_corners(pieces, command, position, deviation, foot, window, left_out))
     covered = float(command.path_m.max())
     flags = []
     if covered < pieces.length_m - window:
@@ -322,7 +323,10 @@ def _worst(pieces: _Pieces, deviation: Array, foot: Array, position: Array, coun
     return places
 
 
-def _corners(pieces: _Pieces, command: Commanded, position: Array, deviation: Array, foot: Array, window: float) -> list[Corner]:
+def _corners(
+    pieces: _Pieces, command: Commanded, position: Array, deviation: Array, foot: Array, window: float, left_out: NDArray[np.bool_]
+) -> list[Corner]:
+    """Between motions of which neither is `left_out`."""
     order = np.maximum.accumulate(command.path_m)  # at rest the command may lie a rounding before where it was
     corners = []
     for joint in (int(k) + 1 for k in np.flatnonzero(np.diff(pieces.motion))):
@@ -332,7 +336,7 @@ def _corners(pieces: _Pieces, command: Commanded, position: Array, deviation: Ar
         # no farther than the neighbouring pieces reach: beyond them is another corner
         before, after = (min(window, float(pieces.along_m[k + 1] - pieces.along_m[k])) for k in (joint - 1, joint))
         near = slice(int(np.searchsorted(order, s - before)), int(np.searchsorted(order, s + after, side="right")))
-        if abs(turn) <= CORNER_RAD or near.stop - near.start < 2:
+        if abs(turn) <= CORNER_RAD or near.stop - near.start < 2 or left_out[pieces.motion[joint - 1]] or left_out[pieces.motion[joint]]:
             continue
         outside = -math.copysign(1.0, turn) * deviation[near][np.abs(foot[near] - s) <= window]
         inward = np.array([math.cos(leaving) - math.cos(arriving), math.sin(leaving) - math.sin(arriving)])
