@@ -14,7 +14,7 @@ import numpy as np
 
 from precision import __version__, units
 from precision.compensation.formats import Format
-from precision.compensation.table import Table, evenly, expected_range, fewest_even_points, fewest_points, from_means
+from precision.compensation.table import SAME_POINT, Table, evenly, expected_range, fewest_even_points, fewest_points, from_means
 from precision.errors import DataError, PlanError
 from precision.recording import DOWN, UP, Positioning
 from precision.report.compensation_chart import State, states_chart
@@ -175,6 +175,14 @@ def _notes(outcome: Outcome, stats: Statistics, proposal: Proposal, wishes: Wish
     if wishes.reference is not None and not low <= wishes.reference <= high:
         place, first, last = (units.text(value, unit, digits=6) for value in (wishes.reference, low, high))
         notes.append(f"--reference {place} lies outside the table, {first} … {last}: the correction is 0 at the nearer end.")
+    if wishes.onto is not None:
+        begins, ends = (float(end) for end in wishes.onto.nominal[[0, -1]])
+        first, last = (float(end) + wishes.offset for end in proposal.measured.target[[0, -1]])
+        if begins > first + SAME_POINT or ends < last - SAME_POINT:
+            notes.append(
+                f"The table of --onto covers {units.text_range(begins, ends, unit)}, the test {units.text_range(first, last, unit)}: beyond its ends its last value "
+                "was taken to act, as this sum has it. Is it the table that was active?"
+            )
     figure = proposal.measured.figures["E"]
     if figure.value is not None and figure.uncertainty is not None and figure.uncertainty >= figure.value:
         notes.append(f"U of E is {units.text(figure.uncertainty, unit, digits=2)}, as large as E itself: the table may correct the measurement, not the machine.")

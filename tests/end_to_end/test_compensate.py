@@ -120,6 +120,14 @@ def test_a_table_that_was_active_is_added_to(measured, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "new.comp.json").read_text(encoding="ascii"))["figures"]["predicted"]["E"] == pytest.approx(0, abs=4e-12)
 
 
+def test_a_table_that_was_active_and_is_shorter_than_the_test_is_said_to_be(measured, tmp_path: Path) -> None:
+    for rows, said in (("0 0 0\n200 200.002 200.002\n", False), ("0 0 0\n150 150.002 150.002\n", True), ("50 50 50\n250 250 250\n", True)):
+        (tmp_path / "old.comp").write_text(rows, encoding="ascii")
+        out = " ".join(measured("compensate", "last", "--for", "linuxcnc", "--onto", "old.comp").stdout.split())
+        assert ("Is it the table that was active?" in out) == said, rows
+    assert "The table of --onto covers 50 … 250 mm, the test 0 … 200 mm" in out
+
+
 def test_a_missing_target_is_not_filled_in(precision, tmp_path: Path) -> None:
     (tmp_path / "y.csv").write_text(ROWS.replace("1,-,100,1.1\n", "").replace("2,-,100,0.9\n", ""), encoding="utf-8")
     precision("analyze", "y.csv")
