@@ -26,6 +26,7 @@ ALL: Final = {
     "step-response": "precision.benchmarks.step_response_procedure",
     "stability": "precision.benchmarks.stability_procedure",
     "thermal": "precision.benchmarks.thermal_procedure",
+    "tracking": "precision.benchmarks.tracking_procedure",
     "volumetric": "precision.benchmarks.volumetric_procedure",
     "lines-21": "precision.benchmarks.lines_21_procedure",
 }

@@ -122,10 +122,10 @@ def test_a_cell_that_is_no_number_is_named_with_its_line(precision, tmp_path: Pa
     assert "line 3: 3 cells" in precision("analyze", "log.csv", "--as", "stability", code=6).stderr
 
 
-@pytest.mark.parametrize("name", ["frf", "stability"])
+@pytest.mark.parametrize("name", ["frf", "stability", "ilc"])
 def test_a_dry_run_says_what_would_be_done_and_nothing_is_connected(precision, tmp_path: Path, name: str) -> None:
     out = precision("run", name, "--dry-run").stdout
-    assert ("5 % of the peak" in out or "5% of the peak" in out) if name == "frf" else "nothing is moved" in out
+    assert ("5 % of the peak" in out or "5% of the peak" in out) if name == "frf" else ("tried at 10% first" in out if name == "ilc" else "nothing is moved" in out)
     assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").iterdir())
 
 
@@ -137,3 +137,32 @@ def test_the_ready_frf_runs_and_reproduces(precision, tmp_path: Path) -> None:
     assert math.degrees(result["figures"]["PM"]["value"]) == pytest.approx(62.8, abs=1.0)
     (run,) = (tmp_path / "runs").glob("*frf-eighth-order*")
     assert (run / "truth.json").exists() and "Nyquist plot" in (run / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_ready_ilc_learns_says_how_and_reproduces(precision, tmp_path: Path) -> None:
+    short = (
+        "--set", "trajectory.distance=0.02", "--set", 'trajectory.dwell="0.5 s"', "--set", "learning.trials=6", "--set", "learning.repeats=3", "--set", "trajectory.velocity=0.2",
+    )  # fmt: skip
+    out = precision("run", "ilc", *short, timeout_s=240).stdout
+    assert "convergence per trial, foretold from the" in " ".join(out.split()) and "repeatable part" in out
+    result = _result(tmp_path, "ilc-eighth-order")
+    figures = result["figures"]
+    assert figures["after_rms"]["value"] < figures["before_rms"]["value"] / 15
+    assert figures["rate"]["value"] == pytest.approx(figures["rate_foretold"]["value"], abs=0.05)
+    assert "Q without phase, 80 Hz, order 4" in result["law"]["stated"]
+    assert [one["phase"] for one in result["trials"]].count("learning") == 6
+    (run,) = (tmp_path / "runs").glob("*ilc-eighth-order*")
+    page = (run / "report.html").read_text(encoding="utf-8")
+    assert "Error over time, trial by trial" in page and "Learned signal" in page and "What a trial leaves of the error" in page
+    assert (run / "truth.json").exists()
+    precision("analyze", run.name, "--set", "limits.after_rms=1e-3")
+
+
+def test_an_ilc_that_diverges_ends_with_the_signal_taken_away_and_a_report(precision, tmp_path: Path) -> None:
+    short = ("--set", "trajectory.distance=0.02", "--set", 'trajectory.dwell="0.5 s"', "--set", "learning.repeats=3", "--set", "trajectory.velocity=0.2", "--set", "learning.gain=2.5")
+    said = precision("run", "ilc", *short, code=5, timeout_s=240).stderr
+    assert "the law would not converge" in said and "nothing was learned" in said
+    said = precision("run", "ilc", *short, "--set", "learning.demand_convergence=false", code=5, timeout_s=240).stderr
+    assert "learning diverges" in said and "taken away" in said
+    newest = max((tmp_path / "runs").glob("*ilc-eighth-order*"), key=lambda run: (run / "report.html").stat().st_mtime if (run / "report.html").exists() else 0)
+    assert "stopped before its end" in (newest / "report.html").read_text(encoding="utf-8")
