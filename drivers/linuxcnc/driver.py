@@ -190,6 +190,10 @@ class LinuxCnc:
         self._shell.set(codec.straight_line({axis: value * 1e3 for axis, value in position_m.items()}, feed_m_per_s * 60e3)[4:])
         self._await_arrival(position_m)
         self._stand(_SETTLING_S)
+        # The interpreter learns of the end a task cycle after the joints; until then the next order would be refused.
+        deadline = self._clock() + _STATE_S
+        while self._beside.state()["interpreter"] != _IDLE and self._clock() < deadline:
+            self._sleep(_POLL_S)
         self._watch.end_motion()
 
     def follow(self, path: Sequence[Line | Arc], *, feed_m_per_s: float) -> None:
