@@ -311,7 +311,7 @@ class Correction:
         self.map, self.controller = map_, controller
         self.largest, self.rate, self.follow_tool = arguments.largest, arguments.rate, arguments.active_tool
         self.now = [0.0, 0.0, 0.0]
-        self.correcting, self.said = False, None
+        self.correcting, self.said, self.outside = False, None, False
         self.agreed = self.before = time.monotonic()
 
     def step(self):
@@ -345,8 +345,9 @@ class Correction:
         most = self.rate * min(passed, 0.1)
         self.now = [old + min(max(new - old, -most), most) for old, new in zip(self.now, target, strict=True)]
         controller.send(self.now, error)
-        outside = not self.map.inside(position)
-        self.say("correcting, outside the map: the value on its edge holds" if outside else "correcting")
+        if not self.outside and not self.map.inside(position):
+            self.outside = True
+            print(f"{' '.join(f'{at:.3f}' for at in position)} mm is outside the map; wherever it is, the value on its edge holds", flush=True)
 
     def say(self, what):
         if what != self.said:

@@ -124,7 +124,7 @@ class Cell:
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )
         said = ""
-        while not said.endswith(("correcting\n", "homed\n", "holds\n")):
+        while not said.endswith(("correcting\n", "homed\n")):
             line = self.correction.stdout.readline()
             if not line:
                 said += self.correction.stderr.read()
