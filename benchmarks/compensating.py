@@ -14,7 +14,15 @@ import numpy as np
 
 from precision import __version__, units
 from precision.compensation.formats import Format
-from precision.compensation.table import SAME_POINT, Table, evenly, expected_range, fewest_even_points, fewest_points, from_means
+from precision.compensation.table import (
+    SAME_POINT,
+    Table,
+    evenly,
+    expected_range,
+    fewest_even_points,
+    fewest_points,
+    from_means,
+)
 from precision.errors import DataError, PlanError
 from precision.recording import DOWN, UP, Positioning
 from precision.report.compensation_chart import State, states_chart
@@ -177,10 +185,10 @@ def _notes(outcome: Outcome, stats: Statistics, proposal: Proposal, wishes: Wish
         notes.append(f"--reference {place} lies outside the table, {first} … {last}: the correction is 0 at the nearer end.")
     if wishes.onto is not None:
         begins, ends = (float(end) for end in wishes.onto.nominal[[0, -1]])
-        first, last = (float(end) + wishes.offset for end in proposal.measured.target[[0, -1]])
-        if begins > first + SAME_POINT or ends < last - SAME_POINT:
+        start, stop = (float(place) + wishes.offset for place in proposal.measured.target[[0, -1]])
+        if begins > start + SAME_POINT or ends < stop - SAME_POINT:
             notes.append(
-                f"The table of --onto covers {units.text_range(begins, ends, unit)}, the test {units.text_range(first, last, unit)}: beyond its ends its last value "
+                f"The table of --onto covers {units.text_range(begins, ends, unit)}, the test {units.text_range(start, stop, unit)}: beyond its ends its last value "
                 "was taken to act, as this sum has it. Is it the table that was active?"
             )
     figure = proposal.measured.figures["E"]
