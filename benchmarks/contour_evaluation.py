@@ -15,12 +15,12 @@ from precision.figures import Figure
 from precision.models.gcode_path import GcodePath
 from precision.models.part_program import Motion, in_plane, motions
 from precision.standards import contour_causes, recorded_contour
-from precision.standards.recorded_contour import Commanded, Result
+from precision.standards.recorded_contour import WORST, Commanded, Place, Result
 from precision.standards.reported import figure
 from precision.uncertainty.readings import Readings as Known
 
 from .contour import kind_of
-from .contour_alignment import Alignment, aligned
+from .contour_alignment import Alignment, aligned, path_normals
 from .contour_plan import Evaluated
 from .contour_program import program_text, start_of
 from .procedure import Readings
@@ -55,7 +55,7 @@ class Analysis:
     """A contour test, judged.
 
     results : source ("cmd", "fb", "tool") -> its contour error, of those that were recorded. main : the last of them, which the limits are for.
-    positions : source -> (2, n) m, aligned, in the program's coordinates. parts : figures of what servo and mechanics add. following : figures of it.
+    worst : the largest errors of `main`, one for each motion of the program. positions : source -> (2, n) m, aligned, in the program's coordinates. parts : figures of what servo and mechanics add. following : figures of it.
     causes : lags, backlash, squareness, or None with `reason`. across : figures of the third axis. known : source -> what its U is from.
     """
 
@@ -67,6 +67,7 @@ class Analysis:
     results: Mapping[str, Result]
     main: str
     segments: tuple[Segment, ...]
+    worst: tuple[Place, ...]
     parts: tuple[Figure, ...]
     following: tuple[Figure, ...]
     across: tuple[Figure, ...]
@@ -119,13 +120,13 @@ def analyse(plan: Evaluated, readings: Readings) -> Analysis:
         source: recorded_contour.evaluate(path, commanded, place, window_m=window, readings=known[source], source=WORDS[source], rapids=plan.evaluation.rapids)
         for source, place in positions.items()
     }
-    main = next(source for source in ("tool", "fb", "cmd") if source in results)
+    main = list(results)[-1]
     lag = np.hypot(*(positions["cmd"] - positions["fb"])) if {"cmd", "fb"} <= set(positions) else None
-    causes, why = _causes(plan, positions, results[main], as_read, rate_hz, axes)
+    causes, why = _causes(plan, path, positions, results, as_read, rate_hz, axes)
     flags = [*(flag for result in results.values() for flag in result.flags), *_flags(t_s, dropped)]
     return Analysis(
         axes=axes, text=text, path=path, commanded=commanded, positions=positions, results=results, main=main,
-        segments=_segments(program, path, commanded, results, main, lag), parts=_parts(results, known), following=_following(lag, results[main], known),
+        segments=_segments(program, path, commanded, results, main, lag), worst=_worst(path, results[main], positions[main]), parts=_parts(results, known), following=_following(lag, results[main], known),
         across=_across(readings, first, plan, path, results, known), causes=causes, reason=why, alignment=alignment, rate_hz=rate_hz, known=known,
         uncertainty_reason=reason, flags=tuple(dict.fromkeys(flags)),
     )  # fmt: skip
@@ -289,6 +290,21 @@ def _segments(
     return tuple(rows)
 
 
+def _worst(path: GcodePath, result: Result, position: Array) -> tuple[Place, ...]:
+    """The largest error of each motion, the largest of these first."""
+    at = np.flatnonzero(result.counted)
+    owner = np.clip(np.searchsorted(np.cumsum(path.length_m), result.foot_m[at], side="left"), 0, path.line.size - 1)
+    order = at[np.lexsort((-np.abs(result.deviation_m[at]), owner))]
+    _, firsts = np.unique(np.sort(owner), return_index=True)
+    largest = order[firsts]
+    chosen = largest[np.argsort(-np.abs(result.deviation_m[largest]), kind="stable")][:WORST]
+    lines = path.line[np.clip(np.searchsorted(np.cumsum(path.length_m), result.foot_m[chosen], side="left"), 0, path.line.size - 1)]
+    return tuple(
+        Place(line=int(line), deviation_m=float(result.deviation_m[k]), path_m=float(result.foot_m[k]), sample=int(k), at_m=(float(position[0, k]), float(position[1, k])))
+        for k, line in zip(chosen, lines, strict=True)
+    )
+
+
 def _parts(results: Mapping[str, Result], known: Mapping[str, Known | None]) -> tuple[Figure, ...]:
     """What each stage adds to the contour error: sample by sample the error behind it less the error before it."""
     figures = []
@@ -362,14 +378,16 @@ def _across(
 
 
 def _causes(
-    plan: Evaluated, positions: Mapping[str, Array], main: Result, known: Mapping[str, Known | None], rate_hz: float, axes: tuple[str, str]
+    plan: Evaluated, path: GcodePath, positions: Mapping[str, Array], results: Mapping[str, Result], known: Mapping[str, Known | None], rate_hz: float, axes: tuple[str, str]
 ) -> tuple[contour_causes.Result | None, str]:
     if "cmd" not in positions or len(positions) < 2:
         return None, "causes are told from command and feedback, and from feedback and tool; only " + " and ".join(WORDS[source] for source in positions) + " was recorded"
+    main = results[list(results)[-1]]
+    added = results["tool"].deviation_m - results["fb"].deviation_m if {"tool", "fb"} <= set(results) else None
     try:
         return contour_causes.evaluate(
-            positions["cmd"], rate_hz=rate_hz, moving=main.counted, axes=axes, feedback_m=positions.get("fb"), tool_m=positions.get("tool"), feedback=known.get("fb"),
-            tool=known.get("tool"), synchronisation_s=plan.uncertainty.synchronisation,
+            positions["cmd"], rate_hz=rate_hz, moving=main.counted, axes=axes, feedback_m=positions.get("fb"), added_m=added, normal=path_normals(path, main.foot_m)[1],
+            feedback=known.get("fb"), tool=known.get("tool"), synchronisation_s=plan.uncertainty.synchronisation,
         ), ""  # fmt: skip
     except DataError as error:
         return None, str(error)

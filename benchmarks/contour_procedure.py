@@ -7,16 +7,15 @@ from contextlib import contextmanager
 from typing import Any
 
 from precision.drivers import open_controller, open_stream
-from precision.runs.manifest import Manifest
 
 from .connection import opened
 from .contour import COLUMNS, Rig, acquire, check, preview
 from .contour_evaluation import analyse
 from .contour_import import read_file
-from .contour_plan import Evaluated, Imported, Parameters
+from .contour_plan import Imported, Parameters
 from .contour_program import program_text, start_of
 from .contour_report import document, result_dict
-from .procedure import Connected, Evaluation, Procedure, Readings
+from .procedure import Connected, Procedure, judged_by
 
 
 @contextmanager
@@ -31,12 +30,6 @@ def _with_program(plan: Parameters) -> Parameters:
     """The plan with the text of its program, so that the run can be judged without the file."""
     program = plan.program.model_copy(update={"text": program_text(plan.program), "start": start_of(plan.program)})
     return plan.model_copy(update={"program": program})
-
-
-def _evaluate(plan: Evaluated, readings: Readings, manifest: Manifest, *, standard: str | None = None, stopped: str | None = None) -> Evaluation:
-    analysis = analyse(plan, readings)
-    report = document(plan, analysis, manifest, stopped=stopped)
-    return Evaluation(document=report, result=result_dict(plan, analysis, report), analysis=analysis)
 
 
 def _label(plan: Parameters) -> str:
@@ -55,6 +48,6 @@ PROCEDURE = Procedure(
     connect=_connect,
     check=check,
     acquire=acquire,
-    evaluate=_evaluate,
+    evaluate=judged_by(analyse, document, result_dict),
     read_file=read_file,
 )

@@ -64,7 +64,7 @@ def result_dict(plan: Evaluated, analysis: Analysis, document: Document) -> dict
         "sources": {
             WORDS[source]: {
                 "figures": {key: one.to_dict() for key, one in result.figures.items()},
-                "worst": [_plain(place) for place in result.worst],
+                "worst": [_plain(place) for place in (analysis.worst if source == analysis.main else result.worst)],
                 "corners": [_plain(corner) for corner in result.corners],
                 "window_m": result.window_m,
                 "stated": list(result.stated),
@@ -97,7 +97,7 @@ def _figure_tables(plan: Evaluated, analysis: Analysis) -> list[FigureTable]:
     for source in reversed(list(analysis.results)):
         figures = [_of_source(one, source) for one in analysis.results[source].figures.values()]
         limits = {f"{key}_{source}": limit for name, key in _LIMITED.items() if source == analysis.main and (limit := getattr(plan.limits, name)) is not None}
-        headline = [f"e_max_{source}", f"e_rms_{source}"] if source == analysis.main else [f"e_max_{source}"]
+        headline = [f"{key}_{source}" for key in ("e_max", "e_rms", "overshoot", "undershoot") if source == analysis.main and analysis.results[source][key] is not None]
         tables.append(FigureTable.of(_TITLES[source], figures, limits=limits, headline=headline))
     limits = {} if plan.limits.following is None else {"following_max": plan.limits.following}
     if len(analysis.results) > 1 or limits:
@@ -114,7 +114,8 @@ def _figure_tables(plan: Evaluated, analysis: Analysis) -> list[FigureTable]:
 def _of_source(one: Figure, source: str) -> Figure:
     """A key of its own for each source; a command has no uncertainty, and that is said."""
     reason = _EXACT if source == "cmd" and one.value is not None else one.uncertainty_reason
-    symbol = f"{one.symbol},{source}" if "_" in one.symbol else f"{one.symbol}_{source}"
+    bare = one.symbol.replace("|ε|", "ε")
+    symbol = f"{bare},{source}" if "_" in bare else f"{bare} {source}"
     return replace(one, key=f"{one.key}_{source}", symbol=symbol, uncertainty_reason=reason)
 
 
@@ -130,7 +131,7 @@ def _charts(analysis: Analysis) -> list[Chart]:
         source: Errors(source=source, name=f"{WORDS[source]}", path_m=result.foot_m[result.counted], deviation_m=result.deviation_m[result.counted])
         for source, result in analysis.results.items()
     }
-    numbers = "   ·   ".join(f"{plain(main.figures[key].symbol)} {units.text(value, 'm', digits=3)}" for key in ("e_max", "e_rms") if (value := main[key]) is not None)
+    numbers = "   ·   ".join(f"{plain(_of_source(main.figures[key], analysis.main).symbol)} {units.text(value, 'm', digits=3)}" for key in ("e_max", "e_rms") if (value := main[key]) is not None)
     by_source = "   ·   ".join(f"{WORDS[source]} {units.text(result['e_max'] or 0.0, 'm', digits=3)}" for source, result in analysis.results.items())
     path = analysis.path
     return [
@@ -146,7 +147,7 @@ def _charts(analysis: Analysis) -> list[Chart]:
 
 
 def _marked(analysis: Analysis) -> list[Marked]:
-    worst = analysis.result.worst
+    worst = analysis.worst
     feet, _ = path_normals(analysis.path, np.array([one.path_m for one in worst]))
     return [Marked(line=one.line, deviation_m=one.deviation_m, path_m=one.path_m, foot_m=(float(x), float(y))) for one, x, y in zip(worst, *feet, strict=True)]
 
@@ -185,7 +186,7 @@ def _code(text: list[str], line: int) -> str:
 def _worst_table(analysis: Analysis, text: list[str]) -> Table:
     others = [source for source in analysis.results if source != analysis.main]
     rows: list[list[Cell]] = []
-    for number, one in enumerate(analysis.result.worst, 1):
+    for number, one in enumerate(analysis.worst, 1):
         beside: list[Cell] = [float(analysis.results[source].deviation_m[one.sample]) for source in others]
         rows.append([number, one.line, _code(text, one.line), one.at_m[0], one.at_m[1], one.deviation_m, *beside])
     first, second = analysis.axes
@@ -196,7 +197,7 @@ def _worst_table(analysis: Analysis, text: list[str]) -> Table:
             Column(name="contour error", unit="m", family="error"), *(Column(name=f"there in the {WORDS[source]}", unit="m", family="error") for source in others),
         ],
         rows=rows,
-        note="Positive to the left of the direction of travel; no two places are nearer than a window along the path. The numbers are those of the drawing.",
+        note="The largest error of each motion, the largest first; positive to the left of the direction of travel. The numbers are those of the drawing.",
     )  # fmt: skip
 
 

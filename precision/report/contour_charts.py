@@ -144,8 +144,8 @@ def along_chart(
         svg=drawing,
         title=heading,
         how_to_read=(
-            "The contour error of each recorded position along the programmed path; the strip above it holds the number of the line of the program, and shades every other motion (rapids are hatched "
-            "lightly and not judged, unless asked for). Where the feedback shows an error already, it is the servo's; what the tool has beyond it is the mechanics'; what the command itself "
+            "The contour error of each recorded position along the programmed path; the strip above it holds the number of the line of the program, and shades every other motion (rapids are shaded "
+            "darker, and not judged unless asked for). Where the feedback shows an error already, it is the servo's; what the tool has beyond it is the mechanics'; what the command itself "
             "has is the controller's interpolation, for example a corner that it rounds."
         ),
         alt=f"Contour error along the path; the {main.name} reaches {text(peak, 'm', digits=3)}.",
@@ -193,7 +193,7 @@ def _scale(figure: Any, plot: Any, largest: float, unit: str) -> None:
     bar: Any = figure.add_axes((0.885, box.y0 + 0.25 * box.height, 0.016, 0.5 * box.height))
     for k in range(_COLOURS):
         low = -1 + 2 * k / _COLOURS
-        bar.axhspan(low, low + 2 / _COLOURS, color=_blend(-1 + 2 * k / (_COLOURS - 1)), linewidth=0)
+        bar.axhspan(low, low + 2 / _COLOURS, color=_blend(-1 + 2 * k / (_COLOURS - 1)), linewidth=0.8)
     bar.set_ylim(-1, 1)
     bar.set_xlim(0, 1)
     bar.set_xticks([])

@@ -1,12 +1,14 @@
 """What makes a contour error: the servos between command and motor feedback, the mechanics between motor feedback and tool.
 
     servo        r − y_fb = τ_a v_a + c                                lag of axis a behind its command; τ_x − τ_y makes circles elliptic
-    mechanics    q = tool − y_fb:   q_x = a + k_x x + (s/2 − φ) y − (b_x/2) sgn(v_x)
-                                    q_y = b + k_y y + (s/2 + φ) x − (b_y/2) sgn(v_y)
+    mechanics    ε_tool − ε_fb = n · q, n to the left of the path:
+                     q_x = a + k_x x + (s/2 − φ) y − (b_x/2) sgn(v_x) − τ' v_x
+                     q_y = b + k_y y + (s/2 + φ) x − (b_y/2) sgn(v_y)
 
 b backlash of an axis (its carriage stands b/2 behind a positive motion), k_x − k_y scale mismatch, C = −s squareness, positive where the angle of the axes is
-beyond 90° (the signs of `ballbar`), φ how the instrument lies on the machine. Linear least squares over the samples in which the command moves. Lost motion of
-one axis is known only where the path is driven in both directions; where sgn(v) and position say the same, the figure has no value.
+beyond 90° (the signs of `ballbar`), φ how the instrument lies on the machine, τ' by how much more the structure lags in x than in y: what lags in both axes
+alike, an instrument's clock too, is no error across the path. Linear least squares over the samples in which the command moves. Lost motion of one axis is
+known only where the path is driven in both directions; where two columns say the same, the figure has no value.
 
 U (k = 2) is from the covariance of the fit with the measured correlation of its residuals (`uncertainty.least_squares`), so that what the model does not
 hold (cyclic errors, straightness, vibration) widens it, and the bounded errors of the readings.
@@ -25,7 +27,7 @@ from ..errors import DataError
 from ..figures import Figure
 from ..uncertainty.least_squares import correlated_covariance
 from ..uncertainty.readings import Readings
-from .arrays import Array, positive, table
+from .arrays import Array, positive, table, vector
 from .reported import NOT_SAID, Reported, figure, keyed
 
 FEWEST: Final = 64
@@ -45,13 +47,15 @@ class Result(Reported):
 
 def evaluate(
     command_m: ArrayLike, *, rate_hz: float, moving: NDArray[np.bool_], axes: tuple[str, str] = ("X", "Y"), feedback_m: ArrayLike | None = None,
-    tool_m: ArrayLike | None = None, feedback: Readings | None = None, tool: Readings | None = None, synchronisation_s: float | None = None,
+    added_m: ArrayLike | None = None, normal: ArrayLike | None = None, feedback: Readings | None = None, tool: Readings | None = None, synchronisation_s: float | None = None,
 ) -> Result:  # fmt: skip
     """Causes of a contour error.
 
     Parameters
     ----------
-    command_m, feedback_m, tool_m : (2, n) m, of the same instants; what is None was not recorded
+    command_m, feedback_m : (2, n) m, of the same instants; what is None was not recorded
+    added_m : (n,) contour error of the tool less that of the feedback, m, + to the left; None: the tool was not recorded
+    normal : (2, n) to the left of the path at each sample, unit vectors
     moving : (n,) bool, samples in which the command moves
     feedback, tool : what is known of their readings, both axes alike; without it U is not stated
     synchronisation_s : largest time between a command and the feedback beside it, for U of the lags
@@ -65,11 +69,12 @@ def evaluate(
     if int(moving.sum()) < FEWEST:
         raise DataError(f"the command moves in {int(moving.sum())} samples; {FEWEST} at least are expected")
     fb = None if feedback_m is None else table("feedback_m", feedback_m, command.shape)
-    seen = None if tool_m is None else table("tool_m", tool_m, command.shape)
+    added = None if added_m is None else vector("added_m", added_m, size=command.shape[1])
+    left = None if normal is None else table("normal", normal, command.shape)
     chosen = np.flatnonzero(moving)
     chosen = chosen[:: math.ceil(chosen.size / _MOST)]
     servo = _servo(command, fb, rate_hz, chosen, axes, feedback, synchronisation_s)
-    mechanics = _mechanics(fb, seen, chosen, axes, tool, feedback)
+    mechanics = _mechanics(fb, added, left, rate_hz, chosen, axes, tool, feedback)
     return Result(title="Causes of the contour error", stated=("linear least squares", f"{chosen.size} samples"), figures=keyed([*servo, *mechanics]), flags=())
 
 
@@ -106,25 +111,26 @@ def _servo(
     return [*figures, figure("servo_mismatch", name, mismatch, "s", u_both, symbol=f"τ_{axes[0]} − τ_{axes[1]}")]
 
 
-def _mechanics(fb: Array | None, seen: Array | None, chosen: NDArray[np.int64], axes: tuple[str, str], tool: Readings | None, encoder: Readings | None) -> list[Figure]:
+def _mechanics(
+    fb: Array | None, added: Array | None, normal: Array | None, rate_hz: float, chosen: NDArray[np.int64], axes: tuple[str, str], tool: Readings | None, encoder: Readings | None
+) -> list[Figure]:
     x, y = axes
     named = {
         f"backlash_{x}": (f"backlash of {x}", "m", f"b_{x}"), f"backlash_{y}": (f"backlash of {y}", "m", f"b_{y}"),
         "squareness": (f"squareness of {x} and {y}, positive: beyond 90°", "rad", "C"), "scale_mismatch": (f"scale mismatch, {x} less {y}", "", f"k_{x} − k_{y}"),
     }  # fmt: skip
-    if fb is None or seen is None:
-        why = "the tool's position was not recorded" if seen is None else "the feedback was not recorded"
+    if fb is None or added is None or normal is None:
+        why = "the tool's position was not recorded" if added is None else "the feedback was not recorded"
         return [figure(key, name, why, unit, symbol=symbol) for key, (name, unit, symbol) in named.items()]
     senses = [_sense(fb[k])[chosen] for k in (0, 1)]
     middle = 0.5 * (fb[:, chosen].max(axis=1) + fb[:, chosen].min(axis=1))
     u, v = fb[:, chosen] - middle[:, None]
-    one, none = np.ones_like(u), np.zeros_like(u)
-    # of X, then of Y: zero, zero, k_x, k_y, s, φ, b_x, b_y
-    of_x = [one, none, u, none, v / 2, -v, -senses[0] / 2, none]
-    of_y = [none, one, none, v, u / 2, u, none, -senses[1] / 2]
-    columns = np.concatenate([np.stack(of_x, axis=1), np.stack(of_y, axis=1)])
-    q = (seen - fb)[:, chosen]
-    value, covariance = _fit(columns, q.reshape(-1), series=(chosen.size, chosen.size))
+    n_x, n_y = normal[:, chosen]
+    fast = np.gradient(fb[0])[chosen] * rate_hz
+    # zero in x and y, k_x, k_y, s, φ, b_x, b_y, τ'
+    terms = (n_x, n_y, n_x * u, n_y * v, (n_x * v + n_y * u) / 2, n_y * u - n_x * v, -n_x * senses[0] / 2, -n_y * senses[1] / 2, -n_x * fast)
+    columns = np.stack(terms, axis=1)
+    value, covariance = _fit(columns, added[chosen])
     own = _own_share(columns)
     reach = float(min(np.ptp(u), np.ptp(v)))
     bound = None if tool is None or encoder is None else tool.device + tool.drift_range + tool.resolution / 2 + encoder.resolution / 2 + encoder.device
@@ -155,14 +161,14 @@ def _sense(position: Array) -> Array:
     return np.asarray(sign[last])
 
 
-def _fit(columns: Array, values: Array, *, series: tuple[int, ...] | None = None) -> tuple[Array, Array]:
+def _fit(columns: Array, values: Array) -> tuple[Array, Array]:
     """Coefficients (p,) and their covariance (p, p); columns without content have 0 and no variance."""
     used = np.flatnonzero(_own_share(columns) > 1e-9)
     value, covariance = np.zeros(columns.shape[1]), np.zeros((columns.shape[1],) * 2)
     if used.size:
         part = columns[:, used]
         value[used] = np.linalg.lstsq(part, values, rcond=None)[0]
-        covariance[np.ix_(used, used)] = correlated_covariance(part, values - part @ value[used], series)
+        covariance[np.ix_(used, used)] = correlated_covariance(part, values - part @ value[used])
     return value, covariance
 
 
