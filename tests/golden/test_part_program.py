@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from precision.errors import DataError
 from precision.kernels.contour import contour_error
-from precision.models.part_program import in_plane, motions
+from precision.models.part_program import envelope, in_plane, motions
 
 NGC = Path(__file__).resolve().parents[3] / "shared" / "linuxcnc" / "ngc"
 real = pytest.mark.skipif(not NGC.is_dir(), reason="the folder of real programs is not beside this checkout")
@@ -151,3 +151,43 @@ def test_any_text_is_read_or_refused_in_words(text: str) -> None:
 def test_a_program_with_parameters_is_refused_naming_the_line() -> None:
     with pytest.raises(DataError, match="G-code line 5: '#101"):
         motions((NGC / "iso230_2_x.ngc").read_text(encoding="ascii"))
+
+
+# A helix of 10 mm about (0, 0) of its plane, a quarter turn, its third axis 3 mm up: by hand, half-way it is at 45° and 1.5 mm.
+# G17 turns from X to Y, G18 from Z to X, G19 from Y to Z.
+@pytest.mark.parametrize(
+    ("plane", "arc", "begin", "half", "end"),
+    [
+        ("G17", "G3 X0 Y10 Z3 I-10", (10, 0, 0), (7.0710678, 7.0710678, 1.5), (0, 10, 3)),
+        ("G17", "G2 X0 Y-10 Z3 I-10", (10, 0, 0), (7.0710678, -7.0710678, 1.5), (0, -10, 3)),
+        ("G18", "G3 Z0 X10 Y3 K-10", (0, 0, 10), (7.0710678, 1.5, 7.0710678), (10, 3, 0)),
+        ("G18", "G2 Z0 X-10 Y3 K-10", (0, 0, 10), (-7.0710678, 1.5, 7.0710678), (-10, 3, 0)),
+        ("G19", "G3 Y0 Z10 X3 J-10", (0, 10, 0), (1.5, 7.0710678, 7.0710678), (3, 0, 10)),
+        ("G19", "G2 Y0 Z-10 X3 J-10", (0, 10, 0), (1.5, 7.0710678, -7.0710678), (3, 0, -10)),
+        ("G18", "G3 Z0 X10 Y3 R10", (0, 0, 10), (7.0710678, 1.5, 7.0710678), (10, 3, 0)),
+        ("G19", "G91 G3 Y-10 Z10 X3 J-10", (0, 10, 0), (1.5, 7.0710678, 7.0710678), (3, 0, 10)),
+    ],
+)
+def test_the_third_axis_of_a_helix_goes_evenly_in_every_plane(plane: str, arc: str, begin: tuple[float, ...], half: tuple[float, ...], end: tuple[float, ...]) -> None:
+    start = (begin[0] * 1e-3, begin[1] * 1e-3, begin[2] * 1e-3)
+    (motion,) = motions(f"G21 {plane}\n{arc} F600", start_m=start)
+    for share, place in ((0.0, begin), (0.5, half), (1.0, end)):
+        assert motion.at(share) == pytest.approx([value * 1e-3 for value in place], abs=6e-11)  # written with 0.1 nm
+    assert motion.length_m == pytest.approx(math.hypot(0.005 * math.pi, 0.003))
+    path = in_plane((motion,), {"G17": "XY", "G18": "ZX", "G19": "YZ"}[plane])
+    assert path.third_m is not None
+    assert path.third_m[:, 0].tolist() == pytest.approx([0.0, 3e-3])
+
+
+def test_a_whole_turn_of_a_helix_in_the_other_planes_rises_all_the_way() -> None:
+    (motion,) = motions("G21 G18\nG2 Z10 X0 Y-5 K-10 F600", start_m=(0.0, 0.0, 0.01))
+    assert motion.at(0.25) == pytest.approx((-0.01, -0.00125, 0.0), abs=1e-15)
+    assert motion.at(0.75) == pytest.approx((0.01, -0.00375, 0.0), abs=1e-15)
+
+
+def test_the_envelope_holds_the_bulge_of_an_arc_and_the_rise_of_a_helix() -> None:
+    program = motions("G21 G90\nG1 X10 F600\nG3 X-10 Y0 Z2 I-10\nG18 G2 X0 Z12 I10")
+    ways = envelope(program)
+    assert ways["X"] == pytest.approx((-0.01, 0.01))
+    assert ways["Y"] == pytest.approx((0.0, 0.01))  # the top of the half circle, which is no end of a motion
+    assert ways["Z"] == pytest.approx((-0.008, 0.012))  # clockwise from Z to X, so three quarters of a turn, below its begin

@@ -1,6 +1,7 @@
 """Contour error of recorded runs: every check value of stages_and_control.md §5.5, and the circles that a real LinuxCNC controller drove."""
 
 import math
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -71,11 +72,16 @@ def test_on_a_circle_the_approximations_are_wrong_and_the_distance_is_not(radius
 
 
 def closest_on_ellipse(point: tuple[float, float]) -> tuple[float, float]:
-    """Parameter and distance on (50 cos t, 30 sin t), by polylines ever finer about the foot of the one before."""
-    centre, half = 0.0, math.pi
+    """Parameter and distance on (50 cos t, 30 sin t)."""
+    return closest_on(lambda t: np.array([50 * np.cos(t), 30 * np.sin(t)]), point, (-math.pi, math.pi))
+
+
+def closest_on(curve: Callable[[Array], Array], point: tuple[float, float], between: tuple[float, float]) -> tuple[float, float]:
+    """Parameter and distance of the closest point of a curve, by polylines ever finer about the foot of the one before."""
+    centre, half = (between[0] + between[1]) / 2, (between[1] - between[0]) / 2
     for _ in range(4):
         t = centre + np.linspace(-half, half, 2001)
-        points = np.array([50 * np.cos(t), 30 * np.sin(t)])
+        points = curve(t)
         length = float(np.hypot(*np.diff(points, axis=1)).sum())
         found = contour_error(Toolpath(points), np.array([[point[0]], [point[1]]]), np.array([length / 2]), window_m=length)
         along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(points, axis=1)))])
@@ -89,6 +95,57 @@ def test_the_closest_point_on_an_ellipse(point: tuple[float, float], t: float, d
     found_t, found_distance = closest_on_ellipse(point)
     assert abs(found_t) == pytest.approx(t, abs=3e-8)
     assert found_distance == pytest.approx(distance, abs=6e-13 if distance < 30 else 1e-12)
+
+
+@pytest.mark.parametrize(("t", "distance"), [(2.0, 0.3), (2.0, -0.3), (9.0, 1e-3), (15.0, 2.5)])
+def test_the_closest_point_on_a_spiral(t: float, distance: float) -> None:
+    """The involute of a circle of 1 mm: its turns lie 2π mm apart, its tangent at t is (cos t, sin t), so a point at a distance to its left is known exactly."""
+    foot = (math.cos(t) + t * math.sin(t), math.sin(t) - t * math.cos(t))
+    point = (foot[0] - distance * math.sin(t), foot[1] + distance * math.cos(t))
+
+    def involute(at: Array) -> Array:
+        return np.array([np.cos(at) + at * np.sin(at), np.sin(at) - at * np.cos(at)])
+
+    found_t, found_distance = closest_on(involute, point, (t - 3.0, t + 3.0) if t > 3 else (0.0, 2 * t))
+    # the last chords are at most 3e-9 rad long; a foot on a curve of radius t is known to √(rounding·d)
+    assert found_t == pytest.approx(t, abs=1e-7)
+    assert found_distance == pytest.approx(abs(distance), abs=2e-12)
+
+
+def test_a_tool_beside_a_spiral_of_g_code_has_that_contour_error_on_every_turn() -> None:
+    """Half circles of 10, 11, 12 … mm, their centres 1 mm to and fro: a spiral whose parallel at 5 µm is half circles of the same centres."""
+    lines, ends = ["G21 G90 F1200"], [(10.0, 0.0)]
+    radii = [10.0, 11.0, 12.0, 13.0, 14.0, 15.0]
+    centres = []
+    for k, radius in enumerate(radii):
+        side = 1.0 if k % 2 == 0 else -1.0
+        centres.append(ends[-1][0] - side * radius)
+        ends.append((centres[-1] - side * radius, 0.0))
+        lines.append(f"G3 X{ends[-1][0]:g} Y0 I{-side * radius:g} J0")
+    path = parse("\n".join(lines), start_m=(0.01, 0.0))
+    turn = np.linspace(0, math.pi, 1001)[:-1]
+    command, tool = [], []
+    for k, (radius, centre) in enumerate(zip(radii, centres, strict=True)):
+        angle = turn + (k % 2) * math.pi
+        for out, to in ((0.0, command), (0.005, tool)):
+            to.append(np.array([centre + (radius + out) * np.cos(angle), (radius + out) * np.sin(angle)]) * 1e-3)
+    following = recorded.follow_command(path, np.concatenate(command, axis=1))
+    found = recorded.evaluate(path, following, np.concatenate(tool, axis=1))
+    assert found["e_left"] == pytest.approx(-5e-6, abs=1e-15)  # counter-clockwise, outside is to the right
+    assert found["e_right"] == pytest.approx(-5e-6, abs=1e-15)
+    assert [row.line for row in found.lines] == [2, 3, 4, 5, 6, 7]
+    assert min(row.samples for row in found.lines) >= 999
+
+
+def test_rapid_motions_may_be_left_out() -> None:
+    path = parse("G21\nG0 X10\nG1 X20 F600")
+    command = np.array([np.linspace(0, 0.02, 401), np.zeros(401)])
+    place = command + np.where(command[0] < 0.01, 9e-6, 1e-6) * np.array([[0.0], [1.0]])
+    following = recorded.follow_command(path, command)
+    assert recorded.evaluate(path, following, place)["e_max"] == pytest.approx(9e-6)
+    found = recorded.evaluate(path, following, place, rapids=False)
+    assert found["e_max"] == pytest.approx(1e-6)
+    assert found.lines[0].samples == 0
 
 
 def lagging(gain_x: float, gain_y: float) -> tuple[recorded.Result, Array]:
