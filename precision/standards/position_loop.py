@@ -67,14 +67,14 @@ def evaluate(set_point: ArrayLike, actual: ArrayLike, *, rate_hz: float) -> Resu
             reason = f"the lag of {max(0.0, lag_s):.3g} s cannot be told from none (U = {u_lag:.2g} s, one sample every {step_s:.3g} s)"
         else:
             figures = [
-                figure("loop_gain", "gain of the position loop, dead time taken off", 1 / lag_s, "1/s", u_lag / lag_s**2, symbol="K_v,loop"),
-                figure("dead_time", "dead time between set-point and actual position, lag taken off", dead_s, "s", u_dead, symbol="T_d"),
+                figure("loop_gain", "gain of the position loop, dead time taken off", 1 / lag_s, "1/s", u_lag / lag_s**2, symbol="K_loop"),
+                figure("dead_time", "dead time between set-point and actual position, lag taken off", dead_s, "s", u_dead, symbol="T"),
                 figure("misfit", "what the model of the loop leaves, rms over rms following error", misfit, "", "a measure of the model", symbol="misfit"),
             ]
             return Result(title="Position loop", stated=_STATED, figures=keyed(figures), flags=(), residual=frozen(residual))
     refused = [
-        figure("loop_gain", "gain of the position loop, dead time taken off", reason, "1/s", symbol="K_v,loop"),
-        figure("dead_time", "dead time between set-point and actual position, lag taken off", reason, "s", symbol="T_d"),
+        figure("loop_gain", "gain of the position loop, dead time taken off", reason, "1/s", symbol="K_loop"),
+        figure("dead_time", "dead time between set-point and actual position, lag taken off", reason, "s", symbol="T"),
     ]
     return Result(title="Position loop", stated=_STATED, figures=keyed(refused), flags=(), residual=frozen(np.full(r.size, np.nan)))
 
