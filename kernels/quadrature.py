@@ -269,13 +269,13 @@ def _numba(
 
     out = xp.empty(s.shape[0])
     parallel = compiled.parallel_pays(s.shape[0])
-    group = quadrature_compiled.GROUP
-    counted = xp.empty(min(quadrature_compiled.PART, -(-s.shape[0] // group) * group), dtype=xp.uint8)
-    counts = xp.empty((numba.get_num_threads() if parallel else 1, 2), dtype=xp.int64)
+    workers = numba.get_num_threads() if parallel else 1
+    counted = xp.empty((2, min(quadrature_compiled.PART, s.shape[0])), dtype=xp.uint8)
+    found = xp.empty((workers, 2))
     last = math.nan if state is None else state.angle_rad
     turns = 0 if state is None else state.turns
     last, turns = quadrature_compiled.body(parallel)(
-        xp.ascontiguousarray(s), xp.ascontiguousarray(c), *correction, state is None, last, turns, counted, counts, out
+        xp.ascontiguousarray(s), xp.ascontiguousarray(c), *correction, state is None, last, turns, counted, found, out
     )
     return out, _state(float(last), math.nan if math.isnan(last) else float(turns), state)
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from precision.kernels import compiled, ellipse, quadrature
+from precision.kernels import compiled, ellipse, quadrature, quadrature_compiled
 from precision.kernels.ellipse import Ellipse, EllipseFit, fit_ellipse, fit_ellipse_blocks
 from precision.kernels.quadrature import PhaseState, corrected, unwrapped_phase, unwrapped_phase_blocks
 
@@ -122,6 +122,23 @@ def test_blocks_give_the_whole_to_the_last_bit(tier: str, monkeypatch: pytest.Mo
         np.concatenate(list(unwrapped_phase_blocks(parts, ellipse=TILTED))), unwrapped_phase(s, c, ellipse=TILTED)[0]
     )
     assert fit_ellipse_blocks(parts) == fit_ellipse(s, c)
+
+
+@pytest.mark.parametrize("lost", [None, 4095, 4096, 33_333, 69_999])
+def test_parts_of_a_compiled_record_join(monkeypatch: pytest.MonkeyPatch, lost: int | None) -> None:
+    """Turns are added to a part while the angles of the next are found."""
+    if compiled.numba_or_none() is None:
+        pytest.skip("numba is not installed: extra fast")
+    s, c = signals(walk(70_000))
+    if lost is not None:
+        c[lost] = math.nan
+    whole, state = unwrapped_phase(s, c, ellipse=TILTED)
+    for part in (64, 4096, 10_048):
+        monkeypatch.setattr(quadrature_compiled, "PART", part)
+        phase, after = unwrapped_phase(s, c, ellipse=TILTED)
+        np.testing.assert_array_equal(phase, whole)
+        assert np.isnan(phase[lost:]).all() if lost is not None else after == state
+        assert np.isfinite(phase[:lost]).all()
 
 
 def test_the_state_carries_turns_from_block_to_block(xp: Any) -> None:
