@@ -174,8 +174,8 @@ def _judged(plan: Parameters | Recorded, record: Record, rows: Readings, unit: s
     result = following_error.evaluate(command, feedback, rate_hz=rate, unit=unit, settle_s=settle, shortest_s=own.shortest)
     loop = position_loop.evaluate(command, feedback, rate_hz=rate)
     traverses, stretches = _traverses(result, command, time[kept], rate), following_error.constant_stretches(result)
-    waves = {direction: _waves(result, feedback, stretches, sign) for direction, sign in (("forward", 1), ("backward", -1))}
     known = _Known.of(plan, result, feedback)
+    waves = {direction: _waves(result, feedback, stretches, sign, known) for direction, sign in (("forward", 1), ("backward", -1))}
     parts = tuple(_judged_part(one, result, command, rate, known) for one in result.parts)
     tool = signals["tool"][kept] if "tool" in signals else None
     theirs = _own_error(signals["reported"][kept], result.error) if "reported" in signals else None
@@ -314,8 +314,10 @@ def _traverses(result: following_error.Result, command: Array, time_s: Array, ra
     return tuple(found)
 
 
-def _waves(result: following_error.Result, feedback: Array, stretches: Sequence[tuple[int, int, int]], sign: int) -> tuple[position_ripple.Wave, ...]:
-    """The strongest waves of all traverses in a direction, that stand out of the noise, strongest first."""
+def _waves(
+    result: following_error.Result, feedback: Array, stretches: Sequence[tuple[int, int, int]], sign: int, known: _Known
+) -> tuple[position_ripple.Wave, ...]:
+    """The strongest waves of all traverses in a direction, that stand out of noise and counts, strongest first."""
     ripple = result.ripple["forward" if sign > 0 else "backward"]
     own = [(begin, end) for begin, end, direction in stretches if direction == sign]
     if ripple is None or not own:
@@ -325,11 +327,13 @@ def _waves(result: following_error.Result, feedback: Array, stretches: Sequence[
     place, error = [feedback[begin:end] for begin, end in alike], [result.error[begin:end] for begin, end in alike]
     travel = max(float(np.ptp(one)) for one in place)
     found: list[position_ripple.Wave] = []
+    # Without noise to blur them, counts beat with the path of a sample: a square wave of one count has an amplitude of 2/π of it.
+    counting = 2 / math.pi * math.sqrt(12) * known.count if known.noise < known.count else 0.0
     for one in ripple.waves:
         if one.period * position_ripple.FEWEST_PERIODS > travel or any(abs(one.period / other.period - 1) < 2 * other.period / travel for other in found):
             continue
         wave = position_ripple.wave(place, error, one.period)
-        if wave.stands_out:
+        if wave.stands_out and wave.amplitude > counting:
             found.append(wave)
     return tuple(sorted(found, key=lambda wave: -wave.amplitude)[:MOST_WAVES])
 
@@ -368,7 +372,7 @@ def _figures(
     )  # fmt: skip
     found += _times(result, loop, traverses, known, no_constant)
     for direction in ("forward", "backward"):
-        reason = no_constant if not any(part.part.direction == direction for part in constant) else "no wave stands out of the noise"
+        reason = no_constant if not any(part.part.direction == direction for part in constant) else "no wave stands out of noise and counts"
         if result.ripple[direction] is None and reason.startswith("no wave"):
             reason = "the axis does not follow the set-point at constant velocity, or for too few samples"
         arrow = "↑" if direction == "forward" else "↓"
@@ -419,8 +423,9 @@ def _times(result: following_error.Result, loop: position_loop.Result, traverses
         scatter = 2 * _scatter([(one.mean - offset) / one.velocity for one in traverses])
         u = None if sync is None else math.hypot(max(lag.uncertainty or 0.0, scatter), 2 * sync)
         found.append(_with_u(lag, REASON if u is None else u))
-        if gain.value is None or (u is not None and abs(lag.value) <= u):
-            reason = gain.reason or f"the lag of {lag.value:.3g} s is not larger than its U of {u:.2g} s"
+        if gain.value is None or lag.value <= 0 or (u is not None and lag.value <= u):
+            leads = f"the feedback leads the command by {-lag.value:.3g} s at constant velocity: feed-forward above 100 %, or the command is recorded late (evaluation.command_ahead)"
+            reason = leads if lag.value <= 0 else f"the lag of {lag.value:.3g} s is not larger than its U of {u:.2g} s"
             found.append(replace(gain, value=None, reason=reason, uncertainty=None, uncertainty_reason="the figure is not evaluated"))
         else:
             found.append(_with_u(gain, REASON if u is None else u / lag.value**2))

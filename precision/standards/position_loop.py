@@ -25,8 +25,10 @@ from .arrays import Array, frozen, positive, vector
 from .reported import Reported, figure, keyed
 
 FEWEST: Final = 64
-MISFIT: Final = 0.05
+MISFIT: Final = 0.02
 """Largest rms that the model may leave, relative to the rms of the following error: beyond it the loop is another."""
+_LEADS: Final = 2.0
+"""Samples by which a record may have its set-point late; more is no matter of recording."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -65,6 +67,8 @@ def evaluate(set_point: ArrayLike, actual: ArrayLike, *, rate_hz: float) -> Resu
             reason = f"a loop of first order with a dead time leaves {misfit:.1%} of the following error: it has feed-forward, or is of higher order"
         elif lag_s <= max(u_lag, 0.1 * step_s):
             reason = f"the lag of {max(0.0, lag_s):.3g} s cannot be told from none (U = {u_lag:.2g} s, one sample every {step_s:.3g} s)"
+        elif dead_s < -_LEADS * step_s - u_dead:
+            reason = f"the actual position would lead the set-point by {-dead_s:.3g} s: the loop has velocity feed-forward"
         else:
             figures = [
                 figure("loop_gain", "gain of the position loop, dead time taken off", 1 / lag_s, "1/s", u_lag / lag_s**2, symbol="K_loop"),
