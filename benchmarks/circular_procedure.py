@@ -10,15 +10,14 @@ from precision.drivers import open_controller, open_stream
 from precision.drivers.lab.ball_bar import LENGTHS_M
 from precision.drivers.roles import PathController
 from precision.errors import PlanError
-from precision.runs.manifest import Manifest
 
 from .circular import COLUMNS, Rig, acquire, check, operator_at_the_machine, preview
 from .circular_evaluation import analyse
 from .circular_import import read_file
-from .circular_plan import Evaluated, Imported, Parameters
+from .circular_plan import Imported, Parameters
 from .circular_report import document, result_dict
 from .connection import opened
-from .procedure import Connected, Evaluation, Procedure, Readings
+from .procedure import Connected, Procedure, judged_by
 
 
 @contextmanager
@@ -43,12 +42,6 @@ def _connect(plan: Parameters) -> Iterator[Connected[Rig]]:
         yield devices.connected(Rig(controller, devices.by_role["ballbar"], operator), moving=(controller,))
 
 
-def _evaluate(plan: Evaluated, readings: Readings, manifest: Manifest, *, standard: str | None = None, stopped: str | None = None) -> Evaluation:
-    analysis = analyse(plan, readings)
-    report = document(plan, analysis, manifest, stopped=stopped)
-    return Evaluation(document=report, result=result_dict(plan, analysis, report), analysis=analysis)
-
-
 PROCEDURE = Procedure(
     name="circular",
     title="circles with a ball bar, and what makes them not round (ISO 230-4)",
@@ -60,6 +53,6 @@ PROCEDURE = Procedure(
     connect=_connect,
     check=check,
     acquire=acquire,
-    evaluate=_evaluate,
+    evaluate=judged_by(analyse, document, result_dict),
     read_file=read_file,
 )

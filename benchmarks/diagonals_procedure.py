@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from precision.runs.manifest import Manifest
-
 from .diagonals_evaluation import analyse, lacks
 from .diagonals_plan import Parameters
 from .diagonals_report import document, result_dict
 from .lines import COLUMNS, acquire, check
 from .lines_outlook import outlook
 from .lines_rig import connected
-from .procedure import Evaluation, Outlook, Procedure, Readings
+from .procedure import Outlook, Procedure, judged_by
 
 
 def _outlook(plan: Parameters) -> Outlook:
@@ -18,12 +16,6 @@ def _outlook(plan: Parameters) -> Outlook:
     said = (("volume", f"{sides} mm, {plan.diagonals.kind} diagonals {', '.join(plan.names)}"), ("standard", "ISO 230-6, each diagonal by ISO 230-2:2014"))
     remarks = [] if plan.cycle.runs == 5 else [f"{plan.cycle.runs} runs; ISO 230-2 asks for 5"]
     return outlook(plan.lines, plan.cycle.manner, said=said, lacking=lacks(plan), remarks=remarks)
-
-
-def _evaluate(plan: Parameters, readings: Readings, manifest: Manifest, *, standard: str | None = None, stopped: str | None = None) -> Evaluation:
-    analysis = analyse(plan, readings)
-    report = document(plan, analysis, manifest, stopped=stopped)
-    return Evaluation(document=report, result=result_dict(plan, analysis, report), analysis=analysis)
 
 
 PROCEDURE = Procedure(
@@ -35,6 +27,6 @@ PROCEDURE = Procedure(
     connect=lambda plan: connected(plan, plan.lines),
     check=lambda plan, rig: check(plan.lines, plan.cycle.manner, rig.controller),
     acquire=lambda plan, rig, sink, *, log, progress: acquire(plan.lines, plan.cycle.manner, rig, sink, log=log, progress=progress),
-    evaluate=_evaluate,
+    evaluate=judged_by(analyse, document, result_dict),
     label=lambda plan: plan.diagonals.kind,
 )

@@ -12,7 +12,6 @@ import numpy as np
 from precision.drivers.frames.driver import FrameStream
 from precision.errors import PlanError
 from precision.runs.directory import RunDirectory
-from precision.runs.manifest import Manifest
 
 from .comparing_figures import Compared, compare
 from .frf import CHANNELS, COLUMNS, Rig, acquire, check, preview
@@ -20,7 +19,7 @@ from .frf_evaluation import analyse
 from .frf_plan import Parameters, Recorded
 from .frf_report import document, result_dict
 from .importing_signals import Wanted, import_signals
-from .procedure import Connected, Evaluation, Procedure, Readings
+from .procedure import Connected, Procedure, judged_by
 from .streaming_bench import opened
 
 if TYPE_CHECKING:
@@ -33,14 +32,6 @@ def _connect(plan: Parameters) -> Iterator[Connected[Rig]]:
         if not isinstance(stream, FrameStream):
             raise PlanError('devices.plant: a driver that takes an excitation is needed (driver = "frames"); this one only streams')
         yield Connected(rig=Rig(plant=stream), instruments=instruments, moving=(), lab=simulated)
-
-
-def _evaluate(
-    plan: Parameters | Recorded, readings: Readings, manifest: Manifest, *, standard: str | None = None, stopped: str | None = None
-) -> Evaluation:
-    analysis = analyse(plan, readings)
-    report = document(plan, analysis, manifest, stopped=stopped)
-    return Evaluation(document=report, result=result_dict(plan, analysis, report), analysis=analysis)
 
 
 def _read_file(
@@ -83,7 +74,7 @@ PROCEDURE = Procedure(
     connect=_connect,
     check=check,
     acquire=acquire,
-    evaluate=_evaluate,
+    evaluate=judged_by(analyse, document, result_dict),
     label=lambda plan: plan.bench.plant if plan.devices.simulated else None,
     recorded=Recorded,
     read_file=_read_file,

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 
 from precision.drivers.frames.driver import FrameStream
 from precision.errors import PlanError
-from precision.runs.manifest import Manifest
 
 from .comparing_figures import Compared, compare
 from .ilc import COLUMNS, Rig, acquire, check, preview
 from .ilc_evaluation import analyse
 from .ilc_plan import Parameters
 from .ilc_report import document, result_dict
-from .procedure import CHANGEABLE, Connected, Evaluation, Procedure, Readings
+from .procedure import CHANGEABLE, Connected, Procedure, judged_by
 from .streaming_bench import opened
 
 if TYPE_CHECKING:
@@ -28,12 +27,6 @@ def _connect(plan: Parameters) -> Iterator[Connected[Rig]]:
         if not isinstance(stream, FrameStream):
             raise PlanError('devices.plant: a driver that takes a signal is needed (driver = "frames"); this one only streams')
         yield Connected(rig=Rig(plant=stream), instruments=instruments, moving=(), lab=simulated)
-
-
-def _evaluate(plan: Parameters, readings: Readings, manifest: Manifest, *, standard: str | None = None, stopped: str | None = None) -> Evaluation:
-    analysis = analyse(plan, readings)
-    report = document(plan, analysis, manifest, stopped=stopped)
-    return Evaluation(document=report, result=result_dict(plan, analysis, report), analysis=analysis)
 
 
 def _compare(before: Outcome, after: Outcome) -> Compared:
@@ -49,7 +42,7 @@ PROCEDURE = Procedure(
     connect=_connect,
     check=check,
     acquire=acquire,
-    evaluate=_evaluate,
+    evaluate=judged_by(analyse, document, result_dict),
     label=lambda plan: plan.bench.plant if plan.devices.simulated else None,
     changeable=CHANGEABLE,
     compare=_compare,

@@ -13,14 +13,13 @@ from precision.drivers.files import overlay_csv
 from precision.errors import DataError
 from precision.runs.canonical import sha256_of_file
 from precision.runs.directory import RunDirectory
-from precision.runs.manifest import Manifest
 
 from .overlay import COLUMNS, Rig, acquire, check, preview, recipe
 from .overlay_evaluation import analyse, arranged
 from .overlay_plan import Parameters, Recorded
 from .overlay_report import document, result_dict
 from .plan_files import read_plan
-from .procedure import Connected, Evaluation, Procedure, Readings
+from .procedure import Connected, Procedure, judged_by
 from .streaming_bench import opened
 
 
@@ -28,14 +27,6 @@ from .streaming_bench import opened
 def _connect(plan: Parameters) -> Iterator[Connected[Rig]]:
     with opened(plan, "tool", "marks_serve", "overlay", json.dumps(recipe(plan))) as (stream, instruments, simulated):
         yield Connected(rig=Rig(tool=stream), instruments=instruments, moving=(), lab=simulated)
-
-
-def _evaluate(
-    plan: Parameters | Recorded, readings: Readings, manifest: Manifest, *, standard: str | None = None, stopped: str | None = None
-) -> Evaluation:
-    analysis = analyse(plan, readings)
-    report = document(plan, analysis, manifest, stopped=stopped)
-    return Evaluation(document=report, result=result_dict(plan, analysis, report), analysis=analysis)
 
 
 def _read_file(
@@ -107,7 +98,7 @@ PROCEDURE = Procedure(
     connect=_connect,
     check=check,
     acquire=acquire,
-    evaluate=_evaluate,
+    evaluate=judged_by(analyse, document, result_dict),
     recorded=Recorded,
     read_file=_read_file,
 )

@@ -215,6 +215,20 @@ def procedure_named(name: object) -> Procedure[Any, Any]:
     raise PlanError(f"procedure: {str(name)[:80]!r} is not a procedure; allowed: {', '.join(ALL)}")
 
 
+def judged_by(analyse: Callable[..., Any], document: Callable[..., Document], result: Callable[..., Mapping[str, Any]]) -> Callable[..., Evaluation]:
+    """`Procedure.evaluate` from its three steps, for a procedure without other standards.
+
+    analyse(plan, readings) -> analysis. document(plan, analysis, manifest, stopped=...) -> report. result(plan, analysis, report) -> result.json.
+    """
+
+    def evaluate(plan: Any, readings: Readings, manifest: Any, *, standard: str | None = None, stopped: str | None = None) -> Evaluation:
+        analysis = analyse(plan, readings)
+        report = document(plan, analysis, manifest, stopped=stopped)
+        return Evaluation(document=report, result=result(plan, analysis, report), analysis=analysis)
+
+    return evaluate
+
+
 def block(columns: Sequence[Column], **given: ArrayLike) -> dict[str, NDArray[Any]]:
     """Rows for a capture with `columns`, from arrays of one length and scalars, which are repeated.
 

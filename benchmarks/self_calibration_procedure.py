@@ -15,7 +15,7 @@ from precision.runs.manifest import Manifest
 from precision.standards.reported import plain
 from precision.units import text
 
-from .procedure import Connected, Evaluation, Procedure, Readings
+from .procedure import Connected, Procedure, judged_by
 from .report_head import head, provenance, verdict_dict
 from .self_calibration import COLUMNS, Analysis, Rig, acquire, check, evaluated, preview, recipe
 from .self_calibration_plan import Parameters
@@ -157,14 +157,6 @@ def _charts(plan: Parameters, analysis: Analysis) -> list[Chart]:
     return [stage_maps(maps, pitch_m=plan.grid.pitch, heading="Errors of stage and plate")]
 
 
-def _evaluate(
-    plan: Parameters, readings: Readings, manifest: Manifest, *, standard: str | None = None, stopped: str | None = None
-) -> Evaluation:
-    analysis = evaluated(plan, readings)
-    report = document(plan, analysis, manifest, stopped=stopped)
-    return Evaluation(document=report, result=result_dict(plan, analysis, report), analysis=analysis)
-
-
 PROCEDURE = Procedure(
     name="self-calibration",
     title="errors of an XY stage and of the plate that it is calibrated with",
@@ -174,5 +166,5 @@ PROCEDURE = Procedure(
     connect=_connect,
     check=check,
     acquire=acquire,
-    evaluate=_evaluate,
+    evaluate=judged_by(evaluated, document, result_dict),
 )

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from precision.runs.manifest import Manifest
-
 from .comparing_figures import compare
-from .procedure import Connected, Evaluation, Procedure, Readings
+from .procedure import Connected, Procedure, judged_by
 from .spindle import COLUMNS, Rig, acquire, check, preview
 from .spindle_evaluation import analyse
 from .spindle_plan import Parameters
@@ -20,12 +18,6 @@ from .streaming_bench import opened
 def _connect(plan: Parameters) -> Iterator[Connected[Rig]]:
     with opened(plan, "gauges", "gauges_serve", "spindle", controls=(f"speed {plan.spindle.speed!r}",)) as (stream, instruments, simulated):
         yield Connected(rig=Rig(gauges=stream), instruments=instruments, moving=(), lab=simulated)
-
-
-def _evaluate(plan: Parameters, readings: Readings, manifest: Manifest, *, standard: str | None = None, stopped: str | None = None) -> Evaluation:
-    analysis = analyse(plan, readings)
-    report = document(plan, analysis, manifest, stopped=stopped)
-    return Evaluation(document=report, result=result_dict(plan, analysis, report), analysis=analysis)
 
 
 _ECCENTRICITY = tuple(f"{name}_fundamental" for name in ("radial_rotating", "radial_x", "radial_y", "tilt_a", "tilt_b"))
@@ -41,6 +33,6 @@ PROCEDURE = Procedure(
     connect=_connect,
     check=check,
     acquire=acquire,
-    evaluate=_evaluate,
+    evaluate=judged_by(analyse, document, result_dict),
     compare=lambda before, after: compare(before, after, neither=_ECCENTRICITY),
 )

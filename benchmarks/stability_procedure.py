@@ -8,11 +8,10 @@ from pathlib import Path
 
 from precision.errors import PlanError
 from precision.runs.directory import RunDirectory
-from precision.runs.manifest import Manifest
 
 from .comparing_figures import compare
 from .importing_signals import Wanted, import_signals
-from .procedure import Connected, Evaluation, Procedure, Readings
+from .procedure import Connected, Procedure, judged_by
 from .stability import COLUMNS, Rig, acquire, check, preview
 from .stability_evaluation import analyse
 from .stability_plan import Parameters, Recorded
@@ -24,14 +23,6 @@ from .streaming_bench import opened
 def _connect(plan: Parameters) -> Iterator[Connected[Rig]]:
     with opened(plan, "sensor", "plant_serve", plan.bench.plant) as (stream, instruments, simulated):
         yield Connected(rig=Rig(sensor=stream), instruments=instruments, moving=(), lab=simulated)
-
-
-def _evaluate(
-    plan: Parameters | Recorded, readings: Readings, manifest: Manifest, *, standard: str | None = None, stopped: str | None = None
-) -> Evaluation:
-    analysis = analyse(plan, readings)
-    report = document(plan, analysis, manifest, stopped=stopped)
-    return Evaluation(document=report, result=result_dict(plan, analysis, report), analysis=analysis)
 
 
 def _read_file(
@@ -58,7 +49,7 @@ PROCEDURE = Procedure(
     connect=_connect,
     check=check,
     acquire=acquire,
-    evaluate=_evaluate,
+    evaluate=judged_by(analyse, document, result_dict),
     label=lambda plan: plan.bench.plant if plan.devices.simulated else None,
     recorded=Recorded,
     read_file=_read_file,

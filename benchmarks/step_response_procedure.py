@@ -12,11 +12,10 @@ import numpy as np
 from precision.drivers.frames.driver import FrameStream
 from precision.errors import PlanError
 from precision.runs.directory import RunDirectory
-from precision.runs.manifest import Manifest
 
 from .comparing_figures import Compared, compare
 from .importing_signals import Wanted, import_signals
-from .procedure import Connected, Evaluation, Procedure, Readings
+from .procedure import Connected, Procedure, judged_by
 from .set_points import CHANNELS, Rig
 from .step_response import COLUMNS, acquire, check, preview
 from .step_response_evaluation import analyse
@@ -34,14 +33,6 @@ def _connect(plan: Parameters) -> Iterator[Connected[Rig]]:
         if not isinstance(stream, FrameStream):
             raise PlanError('devices.plant: a driver that takes a set-point is needed (driver = "frames"); this one only streams')
         yield Connected(rig=Rig(plant=stream), instruments=instruments, moving=(), lab=simulated)
-
-
-def _evaluate(
-    plan: Parameters | Recorded, readings: Readings, manifest: Manifest, *, standard: str | None = None, stopped: str | None = None
-) -> Evaluation:
-    analysis = analyse(plan, readings)
-    report = document(plan, analysis, manifest, stopped=stopped)
-    return Evaluation(document=report, result=result_dict(plan, analysis, report), analysis=analysis)
 
 
 def _read_file(
@@ -76,7 +67,7 @@ PROCEDURE = Procedure(
     connect=_connect,
     check=check,
     acquire=acquire,
-    evaluate=_evaluate,
+    evaluate=judged_by(analyse, document, result_dict),
     label=lambda plan: plan.bench.plant if plan.devices.simulated else None,
     recorded=Recorded,
     read_file=_read_file,

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from precision.runs.manifest import Manifest
-
-from .procedure import Connected, Evaluation, Procedure, Readings
+from .procedure import Connected, Procedure, judged_by
 from .streaming_bench import opened
 from .thermal import COLUMNS, Rig, acquire, check, preview
 from .thermal_evaluation import analyse
@@ -23,12 +21,6 @@ def _connect(plan: Parameters) -> Iterator[Connected[Rig]]:
         yield Connected(rig=Rig(gauges=stream), instruments=instruments, moving=(), lab=simulated)
 
 
-def _evaluate(plan: Parameters, readings: Readings, manifest: Manifest, *, standard: str | None = None, stopped: str | None = None) -> Evaluation:
-    analysis = analyse(plan, readings)
-    report = document(plan, analysis, manifest, stopped=stopped)
-    return Evaluation(document=report, result=result_dict(plan, analysis, report), analysis=analysis)
-
-
 PROCEDURE = Procedure(
     name="thermal",
     title="thermal distortion: environment, spindle or axis (ISO 230-3)",
@@ -38,6 +30,6 @@ PROCEDURE = Procedure(
     connect=_connect,
     check=check,
     acquire=acquire,
-    evaluate=_evaluate,
+    evaluate=judged_by(analyse, document, result_dict),
     label=lambda plan: plan.thermal.test,
 )

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from .roles import EnvironmentSensor, Interferometer, MotionController, Stream
 
 CONTROLLERS: Final = {"grbl": "precision.drivers.grbl.driver:Grbl", "linuxcnc": "precision.drivers.linuxcnc.driver:connect"}
-INTERFEROMETERS: Final = {"ids3010": "precision.drivers.ids3010.driver:Ids3010", "linuxcnc": "precision.drivers.linuxcnc.instruments:open_tool"}
+INTERFEROMETERS: Final = {"ids3010": "precision.drivers.ids3010.driver:Ids3010", "linuxcnc": "precision.drivers.linuxcnc.instruments:open_tool", "linuxcnc_tracker": "precision.drivers.linuxcnc.tracker:open_tracker"}
 STREAMS: Final = {"frames": "precision.drivers.frames.driver:FrameStream", "linuxcnc": "precision.drivers.linuxcnc.instruments:open_stream", "linuxcnc_ballbar": "precision.drivers.linuxcnc.instruments:open_ball_bar"}
 ENVIRONMENTS: Final = {"scpi": "precision.drivers.scpi.driver:ScpiEnvironment", "linuxcnc": "precision.drivers.linuxcnc.instruments:open_surroundings"}
-CONNECT_THEMSELVES: Final = frozenset({"linuxcnc", "linuxcnc_ballbar"})
+CONNECT_THEMSELVES: Final = frozenset({"linuxcnc", "linuxcnc_ballbar", "linuxcnc_tracker"})
 """Drivers of ours that are given the address, not the open link: they need more than one."""
 ENTRY_POINTS: Final = "precision.drivers"
 
@@ -40,6 +40,7 @@ OPTIONS: Final[dict[str, dict[str, tuple[type, float, float] | re.Pattern[str]]]
         "plane": re.compile(r"XY|ZX|YZ"), "of": re.compile(r"tool|fb|cmd"), "first_m": (float, -100.0, 100.0), "second_m": (float, -100.0, 100.0),
         "radius_m": (float, 1e-3, 10.0), "timeout_s": _WAITING,
     },
+    "linuxcnc_tracker": {"axis": (int, 0, 0), "timeout_s": _WAITING},
     "linuxcnc": {"axis": (int, 0, 8), "timeout_s": _WAITING, "standstill_m": (float, 1e-9, 1e-3), **_CAPS},
     "scpi": {
         "air_channel": _CHANNEL, "material_channel": _CHANNEL, "pressure_channel": _CHANNEL, "humidity_channel": _CHANNEL, "probe": _PROBE,
@@ -115,8 +116,8 @@ def option_faults(device: str, driver: str, options: Mapping[str, Any]) -> list[
     if driver not in OPTIONS:
         from importlib.metadata import entry_points
 
-        known = entry_points(group=ENTRY_POINTS, name=driver)
-        return [] if known else [f"{device}: there is no driver {driver[:40]!r}; ours are {', '.join(OPTIONS)}, others come as entry points {ENTRY_POINTS!r}"]
+        foreign = entry_points(group=ENTRY_POINTS, name=driver)
+        return [] if foreign else [f"{device}: there is no driver {driver[:40]!r}; ours are {', '.join(OPTIONS)}, others come as entry points {ENTRY_POINTS!r}"]
     of_role = _OF_ROLE.get(driver, {})
     allowed = {option: known for option, known in OPTIONS[driver].items() if device.endswith(of_role.get(option, ""))}
     faults = []
