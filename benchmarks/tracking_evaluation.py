@@ -275,6 +275,9 @@ def _judged_part(part: Part, result: following_error.Result, command: Array, rat
     here &= result.sense == {"forward": 1, "backward": -1, "none": 0}[part.direction]
     edges = np.flatnonzero(np.diff(np.concatenate([[False], here, [False]]).astype(np.int8)))
     pieces = [result.error[begin:end] for begin, end in zip(edges[::2], edges[1::2], strict=True)]
+    # Pieces of different length are not repeats of one motion: how far they differ is no uncertainty.
+    middle = float(np.median([piece.size for piece in pieces]))
+    repeats = pieces if all(abs(piece.size - middle) <= 0.2 * middle + 2 for piece in pieces) else []
     if known.synchronisation_s is None:
         return JudgedPart(part=part, stretches=len(pieces), mean_u=None, rms_u=None, largest_u=None)
     velocity = np.abs(np.gradient(command)[here]) * rate_hz
@@ -282,7 +285,7 @@ def _judged_part(part: Part, result: following_error.Result, command: Array, rat
     noise = known.noise / math.sqrt(part.samples)
 
     def expanded(of: Callable[[Array], float], per_second: float, reading: float) -> float:
-        return 2 * math.hypot(_scatter([of(piece) for piece in pieces]), per_second * (known.synchronisation_s or 0.0), known.count, reading)
+        return 2 * math.hypot(_scatter([of(piece) for piece in repeats]), per_second * (known.synchronisation_s or 0.0), known.count, reading)
 
     return JudgedPart(
         part=part,
