@@ -29,7 +29,7 @@ from precision.drivers.frames.simulator import FrameSimulator
 from precision.drivers.roles import Channel
 
 from . import serving
-from .plants import disk_drive, eighth_order, emps, nano_stage
+from .plants import disk_drive, disk_drive_control, eighth_order, emps, nano_stage
 from .plants.linear_plant import Bench, Loop, Noise
 
 Array = NDArray[np.float64]
@@ -90,6 +90,11 @@ def device(plant: str, seed: int) -> Device:
         bench = Bench(plant=drive.voice_coil, step_s=1 / disk_drive.RATE_HZ, controller=drive.controller, noise=Noise(output=1e-4), seed=seed)
         return Device(identity="virtual disk drive, voice coil (IEEJ benchmark, case 2)", input_unit="", output_unit="", rate_hz=disk_drive.RATE_HZ, peak=1.0,
                       travel=100.0, begin=_linear(bench), truth=drive.truth())  # fmt: skip
+    if plant == "disk-drive-dual":
+        drive = disk_drive.DiskDrive(seed=seed)
+        return Device(identity="virtual disk drive, both stages under their published controllers (IEEJ benchmark, case 2)", input_unit="", output_unit="",
+                      rate_hz=disk_drive.RATE_HZ, peak=10.0, travel=100.0, begin=lambda: disk_drive_control.DualLoop(noise=1e-4, seed=seed).advance,
+                      truth={**drive.truth(), "excited": "at the error, before the controllers", "controllers": "as published"})  # fmt: skip
     if plant == "emps":
         one = emps.Emps(noise_m=1e-7, resolution_m=1e-7, seed=seed)
 
@@ -115,7 +120,7 @@ def device(plant: str, seed: int) -> Device:
     raise ValueError(f"plant is {plant!r}; expected {', '.join(PLANTS)}")
 
 
-PLANTS: Final = ("nano-stage", "eighth-order", "disk-drive", "emps")
+PLANTS: Final = ("nano-stage", "eighth-order", "disk-drive", "disk-drive-dual", "emps")
 
 
 class PlantSession:
