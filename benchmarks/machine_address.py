@@ -10,7 +10,7 @@ from precision.plan import DeviceSet
 
 from .plan_files import read_plan, ready_plans
 
-SCHEMES: Final = {"linuxcnc": ("linuxcnc", "linuxcnc_ballbar")}
+SCHEMES: Final = {"linuxcnc": ("linuxcnc", "linuxcnc_ballbar", "linuxcnc_tracker")}
 """Scheme of an address -> drivers of the devices that are found there."""
 
 

@@ -9,7 +9,7 @@ import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +56,7 @@ COLUMNS: Final = (
 )
 
 
+@runtime_checkable
 class Operator(Protocol):
     """Whoever moves the tracking interferometer and mounts the reflector."""
 

@@ -15,7 +15,7 @@ from precision.standards.multilateration import FEWEST
 from .connection import opened
 from .lines_rig import SCREWS
 from .procedure import Connected, Evaluation, Outlook, Procedure, Readings
-from .volumetric import COLUMNS, Person, Rig, acquire, check_envelope, duration_s, envelope_m, points_m
+from .volumetric import COLUMNS, Operator, Person, Rig, acquire, check_envelope, duration_s, envelope_m, points_m
 from .volumetric_evaluation import analyse, check, lacking
 from .volumetric_plan import Parameters
 from .volumetric_report import document, result_dict
@@ -71,9 +71,10 @@ def _connect(plan: Parameters) -> Iterator[Connected[Rig]]:
     options["tracker"] = {"axis": 0}
     with opened(plan, openers, options=options, lab={"errors": plan.virtual_machine.errors}) as devices:
         environments = tuple(devices.by_role[role] for role in roles if role.startswith("environment"))
-        rig = Rig(
-            controller=devices.by_role["controller"], tracker=devices.by_role["tracker"], environments=environments, operator=devices.lab or Person()
-        )
+        tracker = devices.by_role["tracker"]
+        # A simulated one is where it is told to be.
+        operator = devices.lab or (tracker if isinstance(tracker, Operator) else Person())
+        rig = Rig(controller=devices.by_role["controller"], tracker=tracker, environments=environments, operator=operator)
         yield devices.connected(rig, moving=(devices.by_role["controller"],))
 
 

@@ -37,7 +37,9 @@ STEP_MM = 1e-6
 FADE = 10.0
 """Towards a soft limit the correction is at most this part of the distance that is left: at the limit itself LinuxCNC would stop."""
 AGREE_S = 0.5
-"""How long LinuxCNC may take to take an offset over; it does in its next servo cycle."""
+"""How long LinuxCNC may take to begin at zero; it does in its next servo cycle."""
+LOOKS = 500
+"""In so many looks in a row LinuxCNC has not what was sent: somebody else moves the offsets. Looks, not seconds: a computer that stalls makes none."""
 
 
 class Refused(Exception):
@@ -312,7 +314,7 @@ class Correction:
         self.largest, self.rate, self.follow_tool = arguments.largest, arguments.rate, arguments.active_tool
         self.now = [0.0, 0.0, 0.0]
         self.correcting, self.said, self.outside = False, None, False
-        self.agreed = self.before = time.monotonic()
+        self.disagreed, self.before = 0, time.monotonic()
 
     def step(self):
         """One look and one answer; raises `Refused` at a fault."""
@@ -326,7 +328,7 @@ class Correction:
             return
         if not self.correcting:
             controller.begin()
-            self.now, self.agreed, self.correcting = [0.0, 0.0, 0.0], time.monotonic(), True
+            self.now, self.disagreed, self.correcting = [0.0, 0.0, 0.0], 0, True
             controller.component["active"] = True
             self.say("correcting")
             return
@@ -335,9 +337,8 @@ class Correction:
             raise Refused(f"the commanded position is {position}")
         if controller.limited():
             raise Refused("a soft limit was reached with an offset")
-        if controller.agrees():
-            self.agreed = moment
-        elif moment - self.agreed > AGREE_S and controller.ready():
+        self.disagreed = 0 if controller.agrees() else self.disagreed + 1
+        if self.disagreed > LOOKS and controller.ready():
             raise Refused(f"LinuxCNC has offsets {controller.requested()}, sent were {[one * STEP_MM for one in controller.sent]} mm; something else moves them")
         target, error = wanted(self.map, position, controller.tool() if self.follow_tool else None, controller.limits)
         if max(map(abs, error)) > self.largest:
