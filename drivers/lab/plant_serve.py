@@ -29,7 +29,7 @@ from precision.drivers.frames.simulator import FrameSimulator
 from precision.drivers.roles import Channel
 
 from . import serving
-from .plants import disk_drive, disk_drive_control, eighth_order, emps, nano_stage
+from .plants import disk_drive, disk_drive_control, eighth_order, emps, nano_stage, table_drive
 from .plants.linear_plant import Bench, Loop, Noise
 
 Array = NDArray[np.float64]
@@ -117,10 +117,37 @@ def device(plant: str, seed: int) -> Device:
             begin=begin,
             truth=one.truth(),
         )
+    if plant == "emps-table":
+        return _table(seed)
     raise ValueError(f"plant is {plant!r}; expected {', '.join(PLANTS)}")
 
 
-PLANTS: Final = ("nano-stage", "eighth-order", "disk-drive", "disk-drive-dual", "emps")
+def _table(seed: int) -> Device:
+    drive = table_drive.TableDrive(emps=emps.Emps(noise_m=2e-8, resolution_m=1e-8, seed=seed), noise_m=2e-8, resolution_m=1e-8)
+
+    def begin() -> Advance:
+        running = table_drive.Running(drive)
+
+        def advance(excitation: Array, set_point: Array) -> tuple[Array, ...]:
+            trace = running.advance(set_point, excitation_v=excitation)
+            return trace.voltage, trace.output, trace.load
+
+        return advance
+
+    return Device(
+        identity="virtual EMPS drive with a table behind a worn coupling",
+        input_unit="V",
+        output_unit="m",
+        rate_hz=1 / emps.STEP_S,
+        peak=8.0,
+        travel=0.05,
+        begin=begin,
+        truth=drive.truth(),
+        more=(Channel("load", "m"),),
+    )
+
+
+PLANTS: Final = ("nano-stage", "eighth-order", "disk-drive", "disk-drive-dual", "emps", "emps-table")
 
 
 class PlantSession:
