@@ -1,5 +1,7 @@
 """Following error against motions whose shift, lag and ripple are known (stages_and_control.md §1.4, §5.5)."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -103,3 +105,28 @@ def test_bad_input_is_named() -> None:
         evaluate(np.ones(100), np.ones(100), rate_hz=1000.0)
     with pytest.raises(DataError, match="actual has shape"):
         evaluate(SET_POINT, SET_POINT[:-1], rate_hz=1000.0)
+
+
+def test_what_an_axis_still_answers_counts_as_acceleration_and_as_settling() -> None:
+    """A loop of 200 /s takes 8/200 s to settle to e⁻⁸; v/K_v is then met to that part, where without settling the first samples spoil it."""
+    from scipy.signal import lfilter
+
+    pole = np.exp(-200 / RATE_HZ)
+    e = lfilter([(1 - pole) / 200 * RATE_HZ], [1, -pole], np.diff(SET_POINT, prepend=SET_POINT[0]))
+    found = evaluate(SET_POINT, SET_POINT - e, rate_hz=RATE_HZ, settle_s=0.04)
+    assert found["velocity_lag"] == pytest.approx(1 / 200, rel=2e-4)
+    bare = evaluate(SET_POINT, SET_POINT - e, rate_hz=RATE_HZ)
+    assert abs(bare["velocity_lag"] - 1 / 200) > 5 * abs(found["velocity_lag"] - 1 / 200)  # type: ignore[operator]
+    assert {(one.phase, one.direction) for one in found.parts if one.phase == "settling"} == {("settling", "forward"), ("settling", "backward")}
+    assert part(found, "settling", "forward").samples == 400 and part(found, "settling", "forward").mean > 0 > part(found, "settling", "backward").mean
+    assert abs(found.error[-1]) < math.exp(-8) * part(found, "settling", "backward").largest
+    assert sum(one.samples for one in found.parts) == SET_POINT.size
+
+
+def test_a_stretch_at_constant_velocity_that_is_too_short_is_none() -> None:
+    whole = evaluate(SET_POINT, SET_POINT - 1e-6 * np.gradient(SET_POINT) * RATE_HZ, rate_hz=RATE_HZ)
+    length_s = part(whole, "constant velocity", "forward").samples / RATE_HZ
+    none = evaluate(SET_POINT, SET_POINT - 1e-6 * np.gradient(SET_POINT) * RATE_HZ, rate_hz=RATE_HZ, shortest_s=length_s + 1e-3)
+    assert all(one.phase != "constant velocity" for one in none.parts)
+    assert none["velocity_lag"] is None and none.ripple == {"forward": None, "backward": None}
+    assert sum(one.samples for one in none.parts) == SET_POINT.size
