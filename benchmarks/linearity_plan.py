@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from precision.plan import Device, DeviceSet, Length, Note, Speed, Strict, Time
+from precision.plan import Device, DeviceSet, Length, Machine, Note, Speed, Strict, Test, Time
 
 from .runnable import Runnable
 
@@ -33,12 +33,36 @@ class Evaluation(Strict):
     fourth_order: bool = Field(True, description="take off what the ellipse leaves at four times a period (Matus and Dai)")
 
 
+class RecordedEvaluation(Evaluation):
+    """As above, of a log."""
+
+    resample: bool = Field(False, description="bring uneven samples of a log to even steps")
+
+
+class RecordedSignals(Strict):
+    """What a log holds."""
+
+    unit: Literal["V", "A", ""] = Field("V", description="of both signals; counts have none")
+
+
 class Limits(Strict):
     """Limits of acceptance, after correction."""
 
     h1: Length | None = Field(None, gt=0, le=1e-3, description="amplitude once a period")
     h2: Length | None = Field(None, gt=0, le=1e-3)
     h4: Length | None = Field(None, gt=0, le=1e-3)
+
+
+class Recorded(Strict):
+    """Periodic error from signals that somebody else has recorded."""
+
+    procedure: Literal["interferometer-linearity"] = "interferometer-linearity"
+    title: Note = "Periodic error of an interferometer"
+    recording: RecordedSignals = RecordedSignals()
+    evaluation: RecordedEvaluation = RecordedEvaluation()
+    limits: Limits = Limits()
+    machine: Machine = Machine()
+    test: Test = Test()
 
 
 class Parameters(Runnable):

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
+from precision.drivers.lab.nano_serve import FASTEST_M_PER_S
 from precision.drivers.roles import Stream
 from precision.errors import DataError, PlanError
 from precision.report.document import Document, FigureTable, Note
 from precision.report.harmonics_charts import harmonics_chart, phase_chart
 from precision.runs.capture import Column
+from precision.runs.directory import RunDirectory
 from precision.runs.manifest import Manifest
 from precision.standards import sampling
 from precision.standards.periodic_error import Linearity, linearity
 from precision.units import text
 
 from .comparing_figures import compare
-from .linearity_plan import Parameters
+from .even_log import even_log
+from .importing_signals import Wanted, import_signals
+from .linearity_plan import Parameters, Recorded
 from .procedure import Connected, Evaluation, Outlook, Procedure, Readings, Sink
 from .report_head import head, provenance, verdict_dict
 from .streaming import record
@@ -41,6 +46,8 @@ class Rig:
 def _outlook(plan: Parameters) -> Outlook:
     periods = plan.sweep.speed * plan.sweep.duration / plan.evaluation.period
     remarks = [] if plan.devices.simulated else [f"move the reflector at {plan.sweep.speed * 1e3:g} mm/s while the signals are recorded; this program does not drive it"]
+    if plan.devices.simulated and plan.sweep.speed > FASTEST_M_PER_S:
+        raise PlanError(f"sweep.speed: turns of the virtual interferometer can be counted up to {FASTEST_M_PER_S * 1e3:.3g} mm/s (seen: {plan.sweep.speed * 1e3:g} mm/s); sweep slower")
     if periods < 10:
         raise PlanError(f"the sweep covers {periods:.3g} periods of {plan.evaluation.period * 1e9:g} nm; at least 10 are needed: sweep longer or faster")
     return Outlook(
@@ -78,19 +85,45 @@ def _acquire(plan: Parameters, rig: Rig, sink: Sink, *, log: Callable[..., None]
     record(rig.signals, COLUMNS, CHANNELS, sink, samples=samples, log=log, progress=lambda done, total: progress(100 * done // total, 100))
 
 
-def analyse(plan: Parameters, readings: Readings) -> Linearity:
+def analyse(plan: Parameters | Recorded, readings: Readings) -> Linearity:
     """The periodic error of the sweep. Raises `DataError` where the signals give none, or samples are missing."""
+    wanted, flags = plan.evaluation, tuple[str, ...]()
+    if isinstance(plan, Recorded):
+        readings, _, flags = even_log(readings, resample=plan.evaluation.resample)
     time = np.asarray(readings["t_s"])
     judged = sampling.sampling(time)
     if judged.gaps:
         raise DataError(f"{judged}: turns may have been lost in the gap; sweep again")
-    wanted = plan.evaluation
-    return linearity(
-        time, readings["cosine_v"], readings["sine_v"], period_m=wanted.period, degree=wanted.degree, fourth_order=wanted.fourth_order, signal_unit="V",
+    found = linearity(
+        time, readings["cosine_v"], readings["sine_v"], period_m=wanted.period, degree=wanted.degree, fourth_order=wanted.fourth_order, signal_unit=_unit(plan),
     )
+    return replace(found, flags=(*flags, *found.flags))
 
 
-def _document(plan: Parameters, found: Linearity, manifest: Manifest, stopped: str | None) -> Document:
+def _unit(plan: Parameters | Recorded) -> str:
+    """Of both signals."""
+    return plan.recording.unit if isinstance(plan, Recorded) else "V"
+
+
+def _read_file(
+    file: Path, out: Path, *, plan: str | None = None, settings: Sequence[str] = (), unit: str | None = None, columns: Mapping[str, str] | None = None
+) -> RunDirectory:
+    """A log with the columns time, cosine and sine into a new run. DataError, PlanError name what is wrong."""
+    if unit is not None:
+        raise PlanError("--unit: write it in the column names, cosine_V or cosine [V]; counts have none")
+
+    def units(found: Mapping[str, str]) -> dict[str, Any]:
+        if found["cosine"] != found["sine"] or found["cosine"] not in ("V", "A", ""):
+            raise DataError(f"{file.name}: cosine is in {found['cosine'] or 'no unit'}, sine in {found['sine'] or 'no unit'}; both in V, in A or in counts (no unit) are expected")
+        return {"recording": {"unit": found["cosine"]}}
+
+    return import_signals(
+        file, out, Recorded, COLUMNS, [Wanted(name="cosine"), Wanted(name="sine")], units=units,
+        rows=lambda time_s, signals: {"t_s": time_s, "cosine_v": signals["cosine"], "sine_v": signals["sine"]}, plan=plan, settings=settings, columns=columns,
+    )  # fmt: skip
+
+
+def _document(plan: Parameters | Recorded, found: Linearity, manifest: Manifest, stopped: str | None) -> Document:
     judged = {key: float(value) for key, value in plan.limits.model_dump(exclude_none=True).items()}
     harmonic = [figure for key, figure in found.figures.items() if "h" in key and key[-1].isdigit()]
     rest = [figure for key, figure in found.figures.items() if figure not in harmonic]
@@ -100,13 +133,13 @@ def _document(plan: Parameters, found: Linearity, manifest: Manifest, stopped: s
         title=plan.title,
         subtitle=f"{plan.evaluation.period * 1e9:.6g} nm a period" + (", virtual interferometer" if manifest.simulated else ""),
         header=head(plan, manifest, test=(
-            ("Method", "Heydemann 1981" + ("; Matus and Dai" if plan.evaluation.fourth_order else "")), ("Sweep", f"{plan.sweep.duration:g} s at {plan.sweep.speed * 1e3:g} mm/s"),
+            ("Method", "Heydemann 1981" + ("; Matus and Dai" if plan.evaluation.fourth_order else "")), ("Sweep", _sweep(plan, found)),
             ("Smooth motion", f"polynomial of degree {plan.evaluation.degree} in time"),
         )),
         figures=[
             FigureTable.of("Harmonics", harmonic, limits={k: v for k, v in judged.items()}, headline=list(HEADLINES)),
             FigureTable.of("Position off the smooth motion", rest),
-            *(FigureTable.of(words, [f for f in parameters if f.unit == unit]) for words, unit in (("The signals", "V"), ("Their proportions", ""), ("Their phase", "rad"), ("Their correction", "m"))),
+            *(FigureTable.of(words, [f for f in parameters if f.unit == unit], unit="deg" if unit == "rad" else None) for words, unit in ((("The signals", _unit(plan)), ("Their proportions", "")) if _unit(plan) else (("The signals, and their proportions", ""),)) + ( ("Their phase", "rad"), ("Their correction", "m"))),
         ],
         charts=[
             harmonics_chart([h.amplitude_m for h in found.harmonics_raw], [h.amplitude_m for h in found.harmonics], [h.uncertainty_m for h in found.harmonics], key_numbers=key),
@@ -119,7 +152,13 @@ def _document(plan: Parameters, found: Linearity, manifest: Manifest, stopped: s
     )  # fmt: skip
 
 
-def _evaluate(plan: Parameters, readings: Readings, manifest: Manifest, *, standard: str | None = None, stopped: str | None = None) -> Evaluation:
+def _sweep(plan: Parameters | Recorded, found: Linearity) -> str:
+    if isinstance(plan, Recorded):
+        return f"{np.ptp(found.phase_rad) / (2 * np.pi):.4g} periods, {found.phase_rad.size} samples"
+    return f"{plan.sweep.duration:g} s at {plan.sweep.speed * 1e3:g} mm/s"
+
+
+def _evaluate(plan: Parameters | Recorded, readings: Readings, manifest: Manifest, *, standard: str | None = None, stopped: str | None = None) -> Evaluation:
     found = analyse(plan, readings)
     report = _document(plan, found, manifest, stopped)
     result: dict[str, Any] = {
@@ -146,5 +185,7 @@ PROCEDURE = Procedure(
     check=_check,
     acquire=_acquire,
     evaluate=_evaluate,
+    recorded=Recorded,
+    read_file=_read_file,
     compare=lambda before, after: compare(before, after, neither=_NO_MERIT),
 )

@@ -20,9 +20,10 @@ from precision.standards.reported import figure
 from precision.uncertainty.readings import Readings as Gauge
 from precision.units import text
 
+from .even_log import even_log
 from .procedure import Readings
 from .scan_quality import AXES
-from .scan_quality_plan import Parameters
+from .scan_quality_plan import Parameters, Recorded
 
 Array = NDArray[np.float64]
 MOST_DRAWN: Final = 24
@@ -67,14 +68,16 @@ class Moments:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Analysis:
     """result : scan quality. moments : one a field. traces : of all fields, or of many fields `MOST_DRAWN` and the worst two. worst : that with the largest |MA|.
-    rate_hz : of the log. uncertainty_reason : why no U is stated, or None."""
+    error : which one was judged. rate_hz : of the log. uncertainty_reason : why no U is stated, or None. flags : what is to be known of the log itself."""
 
     result: standard.Result
     moments: tuple[Moments, ...]
     traces: tuple[FieldTrace, ...]
     worst: FieldTrace
+    error: str
     rate_hz: float
     uncertainty_reason: str | None
+    flags: tuple[str, ...] = ()
 
     @property
     def settled(self) -> tuple[settling.Settled, ...] | None:
@@ -100,7 +103,7 @@ class _Field:
     back_to_back: standard.Exposure
 
 
-def analyse(plan: Parameters, readings: Readings) -> Analysis:
+def analyse(plan: Parameters | Recorded, readings: Readings) -> Analysis:
     """Evaluate a scan-quality test, field by field: of a long log only the field under exposure is held.
 
     Raises
@@ -110,26 +113,33 @@ def analyse(plan: Parameters, readings: Readings) -> Analysis:
     time = readings["t_s"]
     if time.size < 3:
         raise DataError(f"the capture holds {time.size} samples; fields are needed")
-    rate_hz = 1 / float(np.median(np.diff(time[:LONGEST_LOOK])))
-    axes = _axes(plan, readings)
+    flags: tuple[str, ...] = ()
+    if isinstance(plan, Recorded):
+        readings, rate_hz, flags = even_log(readings, held=("field", "scanning"), resample=plan.evaluation.resample, gaps=True)
+    else:
+        rate_hz = 1 / float(np.median(np.diff(time[:LONGEST_LOOK])))
+    error, axes = _axes(plan, readings)
     fields = _fields(plan, readings, rate_hz)
     window = _slit(plan, rate_hz)
     known, reason = _gauges(plan, axes)
     kept = _Kept(len(fields))
     result = standard.evaluate_blocks(
-        _pieces(plan, readings, axes, fields, window, rate_hz, kept), [field.back_to_back for field in fields], window, slit_width_m=plan.slit.width, readings=known
+        _pieces(plan, readings, error, axes, fields, window, rate_hz, kept), [field.back_to_back for field in fields], window, slit_width_m=plan.slit.width, readings=known
     )
-    return Analysis(result=result, moments=tuple(kept.moments), traces=kept.traces, worst=kept.worst, rate_hz=rate_hz, uncertainty_reason=reason)
+    return Analysis(
+        result=result, moments=tuple(kept.moments), traces=kept.traces, worst=kept.worst, error=error, rate_hz=rate_hz, uncertainty_reason=reason,
+        flags=(*flags, *result.flags),
+    )  # fmt: skip
 
 
 def _pieces(
-    plan: Parameters, readings: Readings, axes: tuple[str, ...], fields: list[_Field], window: slit.Slit, rate_hz: float, kept: _Kept
+    plan: Parameters | Recorded, readings: Readings, which: str, axes: tuple[str, ...], fields: list[_Field], window: slit.Slit, rate_hz: float, kept: _Kept
 ) -> Iterator[dict[str, Array]]:
     """Axis -> error of one field after the other; what pictures and tables need is left in `kept`."""
     limits = plan.limits
     for field in fields:
         piece = {name: values[field.rows] for name, values in readings.items()}
-        error = _error(plan, piece, axes)
+        error = _error(plan, piece, which, axes)
         local, exposure = piece["t_s"], field.exposure
         gaps = np.flatnonzero(np.diff(local) > 1.5 / rate_hz)
         inside = [gap for gap in gaps if exposure.begin_s <= local[gap + 1] and local[gap] <= exposure.end_s]
@@ -189,7 +199,7 @@ def _settling(steps: tuple[settling.Settled, ...]) -> Iterator[Figure]:
     yield figure("t_settle_max", f"{name}, largest", reason or float(times.max()), "s", u, symbol="t_s max")
 
 
-def _follows(plan: Parameters, exposure: standard.Exposure, local: Array, begin: float, set_m: Array, error: Array) -> None:
+def _follows(plan: Parameters | Recorded, exposure: standard.Exposure, local: Array, begin: float, set_m: Array, error: Array) -> None:
     """Refuse a field that was not scanned as the plan says: at another speed, or with an error that is no error of a stage which exposes."""
     inside = (local >= exposure.begin_s - begin) & (local <= exposure.end_s - begin)
     speed = abs(float(np.polynomial.polynomial.polyfit(local[inside], set_m[inside], 1)[1]))
@@ -206,13 +216,16 @@ def _follows(plan: Parameters, exposure: standard.Exposure, local: Array, begin:
         )
 
 
-def _axes(plan: Parameters, readings: Readings) -> tuple[str, ...]:
-    """The axes that were logged for the error that is asked for."""
-    letters = "w" if plan.evaluation.error == "wafer" else "wr"
-    found = tuple(axis for axis in AXES if all(_is_logged(readings[f"{letter}_{axis}_{'rad' if 'R' in axis else 'm'}"]) for letter in letters))
-    if "y" not in found:
-        raise DataError("the log has no error in the scan direction y; w_y and, for the synchronisation error, r_y are needed")
-    return found
+def _axes(plan: Parameters | Recorded, readings: Readings) -> tuple[str, tuple[str, ...]]:
+    """Which error is judged, and the axes that were logged for it."""
+    asked = plan.evaluation.error
+    for error in (asked,) if asked is not None else ("given", "synchronisation", "wafer"):
+        letters = {"given": "e", "synchronisation": "wr", "wafer": "w"}[error]
+        names = {axis: [f"{letter}_{axis}_{'rad' if 'R' in axis else 'm'}" for letter in letters] for axis in AXES}
+        found = tuple(axis for axis in AXES if all(name in readings and _is_logged(readings[name]) for name in names[axis]))
+        if "y" in found:
+            return error, found
+    raise DataError("the log has no error in the scan direction y; e_y, or w_y and, for the synchronisation error, r_y are needed")
 
 
 def _is_logged(values: Array) -> bool:
@@ -220,21 +233,23 @@ def _is_logged(values: Array) -> bool:
     return any(bool(np.isfinite(values[at : at + LONGEST_LOOK]).any()) for at in range(0, values.size, LONGEST_LOOK))
 
 
-def _error(plan: Parameters, readings: Readings, axes: tuple[str, ...]) -> dict[str, Array]:
-    """Axis -> (rows,) error of the wafer, or of wafer − M·reticle."""
+def _error(plan: Parameters | Recorded, readings: Readings, which: str, axes: tuple[str, ...]) -> dict[str, Array]:
+    """Axis -> (rows,) error of the wafer, or of wafer − M·reticle, or as it was given."""
+    if which == "given":
+        return {axis: np.asarray(readings[f"e_{axis}_{'rad' if 'R' in axis else 'm'}"]) for axis in axes}
     found: dict[str, Array] = {}
     reduction = plan.scan.reduction
     for axis in axes:
         unit = "rad" if "R" in axis else "m"
         set_w = readings["y_set_m"] if axis == "y" else np.zeros(readings["y_set_m"].size)
         wafer, reticle = (
-            _counted(plan, readings[f"{letter}_{axis}_{unit}"], set_w * gain, readings["field"], unit) for letter, gain in (("w", 1.0), ("r", 1 / reduction))
+            _unwrapped(plan, readings[f"{letter}_{axis}_{unit}"], set_w * gain, readings["field"], unit) for letter, gain in (("w", 1.0), ("r", 1 / reduction))
         )
-        found[axis] = np.asarray(wafer - set_w if plan.evaluation.error == "wafer" else (wafer - set_w) - reduction * (reticle - set_w / reduction))
+        found[axis] = np.asarray(wafer - set_w if which == "wafer" else (wafer - set_w) - reduction * (reticle - set_w / reduction))
     return found
 
 
-def _counted(plan: Parameters, position: Array, set_point: Array, field: NDArray[np.int64], unit: str) -> Array:
+def _unwrapped(plan: Parameters | Recorded, position: Array, set_point: Array, field: NDArray[np.int64], unit: str) -> Array:
     """The position as the stage moved, where its counter wraps: unwrapped in each field, by whole wraps next to the set-point."""
     wrap = plan.scan.encoder_wrap
     if wrap is None or unit != "m" or not np.isfinite(position).any():
@@ -247,7 +262,7 @@ def _counted(plan: Parameters, position: Array, set_point: Array, field: NDArray
     return found
 
 
-def _fields(plan: Parameters, readings: Readings, rate_hz: float) -> list[_Field]:
+def _fields(plan: Parameters | Recorded, readings: Readings, rate_hz: float) -> list[_Field]:
     """Every field that was scanned to its end; rows of one field stand together."""
     numbers, scanning, set_m, time = (readings[name] for name in ("field", "scanning", "y_set_m", "t_s"))
     fields: list[_Field] = []
@@ -289,7 +304,7 @@ def _edges(numbers: NDArray[np.int64]) -> list[int]:
     return [*found, numbers.size]
 
 
-def _slit(plan: Parameters, rate_hz: float) -> slit.Slit:
+def _slit(plan: Parameters | Recorded, rate_hz: float) -> slit.Slit:
     wanted, duration = plan.slit, plan.slit.height / plan.scan.speed
     if wanted.shape == "trapezoidal" and wanted.ramp is not None:
         return slit.trapezoidal(duration, wanted.ramp / plan.scan.speed, rate_hz)
@@ -313,7 +328,7 @@ def _settled(trace: FieldTrace, ma_limit: float, msd_limit: float) -> settling.S
     return settling.moving(trace.centre_s[before], trace.ma_m[before], trace.msd_m[before], mean_limit=ma_limit, std_limit=msd_limit, unit="m")
 
 
-def _gauges(plan: Parameters, axes: tuple[str, ...]) -> tuple[dict[str, Gauge] | None, str | None]:
+def _gauges(plan: Parameters | Recorded, axes: tuple[str, ...]) -> tuple[dict[str, Gauge] | None, str | None]:
     known = plan.uncertainty
     lacking = [name for name in ("position_device", "position_noise") if getattr(known, name) is None]
     if any("R" in axis for axis in axes):

@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from precision.plan import Angle, Device, DeviceSet, Length, Note, Speed, Strict, Time
+from precision.plan import Angle, Device, DeviceSet, Length, Machine, Note, Speed, Strict, Test, Time
 
 from .runnable import Runnable
 
@@ -55,6 +55,15 @@ class Evaluation(Strict):
     error: Literal["synchronisation", "wafer"] = Field("synchronisation", description="wafer − M·reticle, or the wafer stage alone")
 
 
+class RecordedEvaluation(Strict):
+    """What error of a log is judged."""
+
+    error: Literal["synchronisation", "wafer", "given"] | None = Field(
+        None, description="wafer − M·reticle, the wafer stage alone, or the columns e_x … e_Rz of the log; left out: the first of given, synchronisation and wafer that the log holds"
+    )
+    resample: bool = Field(False, description="bring uneven samples of a log to even steps")
+
+
 class Uncertainty(Strict):
     """What is known about the interferometers, for U (k = 2); of the synchronisation error where that is judged."""
 
@@ -72,6 +81,36 @@ class Limits(Strict):
     MSD_x_max: Length | None = Field(None, gt=0, le=1)
     MSD_y_max: Length | None = Field(None, gt=0, le=1)
     MSD_z_max: Length | None = Field(None, gt=0, le=1)
+
+
+def exposure_s(scan: Scan, slit: Slit) -> float:
+    """How long a field is exposed: (field length + slit height)/speed."""
+    return (scan.field_length + slit.height) / scan.speed
+
+
+class Recorded(Strict):
+    """Scan quality from a log that somebody else has recorded."""
+
+    procedure: Literal["scan-quality"] = "scan-quality"
+    title: Note = "Scan quality of a lithography stage"
+    scan: Scan = Scan()
+    slit: Slit = Slit()
+    evaluation: RecordedEvaluation = RecordedEvaluation()
+    uncertainty: Uncertainty = Uncertainty()
+    limits: Limits = Limits()
+    machine: Machine = Machine()
+    test: Test = Test()
+
+    @model_validator(mode="after")
+    def _reduces(self) -> Self:
+        if self.scan.reduction == 0:
+            raise ValueError("scan.reduction is 0; give M with its sign, for example 0.25")
+        return self
+
+    @property
+    def exposure_s(self) -> float:
+        """How long a field is exposed."""
+        return exposure_s(self.scan, self.slit)
 
 
 class Parameters(Runnable):
@@ -94,5 +133,5 @@ class Parameters(Runnable):
 
     @property
     def exposure_s(self) -> float:
-        """How long a field is exposed: (field length + slit height)/speed."""
-        return (self.scan.field_length + self.slit.height) / self.scan.speed
+        """How long a field is exposed."""
+        return exposure_s(self.scan, self.slit)

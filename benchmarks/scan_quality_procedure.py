@@ -10,7 +10,8 @@ from precision.runs.manifest import Manifest
 from .procedure import Connected, Evaluation, Procedure, Readings
 from .scan_quality import COLUMNS, Rig, acquire, check, constant_s, preview
 from .scan_quality_evaluation import analyse
-from .scan_quality_plan import Parameters
+from .scan_quality_import import read_file
+from .scan_quality_plan import Parameters, Recorded
 from .scan_quality_report import document, result_dict
 from .streaming_bench import opened
 
@@ -22,7 +23,7 @@ def _connect(plan: Parameters) -> Iterator[Connected[Rig]]:
         yield Connected(rig=Rig(interferometers=stream), instruments=instruments, moving=(), lab=simulated)
 
 
-def _evaluate(plan: Parameters, readings: Readings, manifest: Manifest, *, standard: str | None = None, stopped: str | None = None) -> Evaluation:
+def _evaluate(plan: Parameters | Recorded, readings: Readings, manifest: Manifest, *, standard: str | None = None, stopped: str | None = None) -> Evaluation:
     analysis = analyse(plan, readings)
     report = document(plan, analysis, manifest, stopped=stopped)
     return Evaluation(document=report, result=result_dict(plan, analysis, report), analysis=analysis)
@@ -38,4 +39,6 @@ PROCEDURE = Procedure(
     check=check,
     acquire=acquire,
     evaluate=_evaluate,
+    recorded=Recorded,
+    read_file=read_file,
 )

@@ -13,7 +13,7 @@ from precision.units import text
 
 from .report_head import head, provenance, verdict_dict
 from .scan_quality_evaluation import Analysis, FieldTrace
-from .scan_quality_plan import Parameters
+from .scan_quality_plan import Parameters, Recorded
 
 HEADLINES = ("MA_y_max", "MSD_y_max", "MA_y_m3s", "MA_y_997")
 MOST_LISTED = 100
@@ -22,7 +22,7 @@ _BRIEF = ("_max", "_up_down", "t_settle_mean", "t_settle_sd")
 """Of the terminal: the largest of each, how up differs from down, and what has a limit."""
 
 
-def document(plan: Parameters, analysis: Analysis, manifest: Manifest, *, stopped: str | None = None) -> Document:
+def document(plan: Parameters | Recorded, analysis: Analysis, manifest: Manifest, *, stopped: str | None = None) -> Document:
     """The report, before any format. Pure."""
     figures = analysis.figures
     judged = {key: float(value) for key, value in plan.limits.model_dump(exclude_none=True).items()}
@@ -42,7 +42,7 @@ def document(plan: Parameters, analysis: Analysis, manifest: Manifest, *, stoppe
             ))  # fmt: skip
     result = analysis.result
     lost = sorted(set(judged) - set(present))
-    notes = [Note(text=flag, kind="flag") for flag in result.flags]
+    notes = [Note(text=flag, kind="flag") for flag in analysis.flags]
     if analysis.uncertainty_reason:
         notes.append(Note(text=f"No uncertainty is stated: {analysis.uncertainty_reason}. Without U a decision on a limit is none after ISO 14253-1.", kind="caution"))
     if lost:
@@ -54,7 +54,7 @@ def document(plan: Parameters, analysis: Analysis, manifest: Manifest, *, stoppe
     test = (
         ("Method", "MA and MSD over the exposure slit (definitions from memory of Butler 2011)"), ("Fields", str(len(result.fields))),
         ("Scan", f"{scan.field_length * 1e3:g} mm at {scan.speed * 1e3:g} mm/s, exposed from {scan.settle * 1e3:g} ms after acceleration"),
-        ("Slit", result.slit.stated), ("Error", plan.evaluation.error + (f", M = {scan.reduction:g}" if plan.evaluation.error == "synchronisation" else "")),
+        ("Slit", result.slit.stated), ("Error", analysis.error + (f", M = {scan.reduction:g}" if analysis.error == "synchronisation" else "")),
         ("Sampling", f"{analysis.rate_hz:.6g} Hz"),
     )  # fmt: skip
     worst = analysis.worst
@@ -75,7 +75,7 @@ def document(plan: Parameters, analysis: Analysis, manifest: Manifest, *, stoppe
     )
 
 
-def result_dict(plan: Parameters, analysis: Analysis, report: Document) -> dict[str, Any]:
+def result_dict(plan: Parameters | Recorded, analysis: Analysis, report: Document) -> dict[str, Any]:
     """result.json."""
     return {
         "schema": 1,
@@ -83,7 +83,8 @@ def result_dict(plan: Parameters, analysis: Analysis, report: Document) -> dict[
         "figures": {key: figure.to_dict() for key, figure in analysis.figures.items()},
         "fields": analysis.result.to_dict()["fields"],
         "slit": analysis.result.slit.stated,
-        "flags": list(analysis.result.flags),
+        "error": analysis.error,
+        "flags": list(analysis.flags),
         "limits": {key: float(value) for key, value in plan.limits.model_dump(exclude_none=True).items()},
         "verdict": verdict_dict(report),
         "uncertainty_reason": analysis.uncertainty_reason,

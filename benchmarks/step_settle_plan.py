@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from precision.plan import Device, DeviceSet, Length, Note, Strict, Time
+from precision.plan import Device, DeviceSet, Length, Machine, Note, Strict, Test, Time
 
 from .runnable import Runnable
 
@@ -49,12 +49,29 @@ class Evaluation(Strict):
         return self
 
 
+class RecordedEvaluation(Evaluation):
+    """As above, of a log."""
+
+    resample: bool = Field(False, description="bring uneven samples of a log to even steps")
+
+
 class Limits(Strict):
     """Limits of acceptance."""
 
     t_exit_max: Time | None = Field(None, gt=0, le=600, description="last exit, largest of all steps")
     t_entry_max: Time | None = Field(None, gt=0, le=600)
     t_moving_max: Time | None = Field(None, gt=0, le=600)
+
+
+class Recorded(Strict):
+    """Steps from a log that somebody else has recorded; their sizes and ends are the set-point's."""
+
+    procedure: Literal["step-settle"] = "step-settle"
+    title: Note = "Step and settle"
+    evaluation: RecordedEvaluation = RecordedEvaluation()
+    limits: Limits = Limits()
+    machine: Machine = Machine()
+    test: Test = Test()
 
 
 class Parameters(Runnable):

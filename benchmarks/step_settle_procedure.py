@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from precision.drivers.lab.nano_serve import TRAVEL_M
 from precision.drivers.roles import Stream
 from precision.errors import DataError, PlanError
 from precision.figures import Figure
 from precision.report.document import Document, FigureTable, Note
 from precision.report.settling_charts import settling_chart
 from precision.runs.capture import Column
+from precision.runs.directory import RunDirectory
 from precision.runs.manifest import Manifest
 from precision.standards import incremental_motion, sampling, step_and_settle
 from precision.standards.reported import figure
@@ -23,9 +26,11 @@ from precision.uncertainty.readings import largest_normal
 from precision.units import text
 
 from .comparing_figures import compare
-from .procedure import Connected, Evaluation, Outlook, Procedure, Readings, Sink
+from .even_log import even_log
+from .importing_signals import Wanted, import_signals
+from .procedure import Connected, Evaluation, Outlook, Procedure, Readings, Sink, block
 from .report_head import head, provenance, verdict_dict
-from .step_settle_plan import Parameters
+from .step_settle_plan import Parameters, Recorded
 from .streaming import record
 from .streaming_bench import opened
 
@@ -45,9 +50,11 @@ class Rig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Analysis:
-    """settled : of all steps. plateaus : the staircase of means after settling, or None with `no_plateaus`. ends_s : where each reference came to rest.
+    """readings : as they were judged. step : that was commanded, m, with its sign. settled : of all steps. plateaus : the staircase of means after settling, or None with `no_plateaus`. ends_s : where each reference came to rest.
     cross : largest excursion of the axis that is held at rest, or None where it was not logged."""
 
+    readings: Readings
+    step: float
     settled: step_and_settle.Result
     plateaus: incremental_motion.Result | None
     no_plateaus: str
@@ -57,6 +64,8 @@ class Analysis:
 
 def _outlook(plan: Parameters) -> Outlook:
     wanted, duration = plan.staircase, (2 * plan.staircase.steps + 1) * plan.staircase.hold
+    if plan.devices.simulated and abs(wanted.step) * wanted.steps > TRAVEL_M * (1 + 1e-12):
+        raise PlanError(f"staircase: {wanted.steps} steps of {wanted.step * 1e6:g} µm; the virtual stage travels {TRAVEL_M * 1e6:g} µm: take fewer or smaller steps")
     remarks = [] if plan.devices.simulated else ["start the staircase of set-points when the recording begins; this program does not drive it"]
     return Outlook(
         lines=(
@@ -93,8 +102,11 @@ def _acquire(plan: Parameters, rig: Rig, sink: Sink, *, log: Callable[..., None]
     record(rig.stage, COLUMNS, names, sink, samples=samples, log=log, progress=lambda done, total: progress(100 * done // total, 100))
 
 
-def analyse(plan: Parameters, readings: Readings) -> Analysis:
+def analyse(plan: Parameters | Recorded, readings: Readings) -> Analysis:
     """Settling after each change of the set-point. Raises `DataError` where samples are missing, or nothing steps."""
+    flags: tuple[str, ...] = ()
+    if isinstance(plan, Recorded):
+        readings, _, flags = even_log(readings, held=("set_m",), resample=plan.evaluation.resample)
     time = np.asarray(readings["t_s"])
     judged = sampling.sampling(time)
     if judged.gaps:
@@ -109,8 +121,36 @@ def analyse(plan: Parameters, readings: Readings) -> Analysis:
     wanted = plan.evaluation
     limits = step_and_settle.Limits(band=wanted.band, dwell_s=wanted.dwell, window_s=wanted.window, mean=wanted.mean, std=wanted.std)
     settled = step_and_settle.evaluate(time, error, ends.tolist(), limits)
-    plateaus, reason = _plateaus(plan, time, np.asarray(readings["position_m"]), set_m, ends, settled)
-    return Analysis(settled=settled, plateaus=plateaus, no_plateaus=reason, ends_s=ends, cross=_cross(readings))
+    settled = replace(settled, flags=(*flags, *settled.flags))
+    step = _step(plan, set_m, changes, last)
+    plateaus, reason = _plateaus(step, time, np.asarray(readings["position_m"]), set_m, ends, settled)
+    return Analysis(readings=readings, step=step, settled=settled, plateaus=plateaus, no_plateaus=reason, ends_s=ends, cross=_cross(readings))
+
+
+def _step(plan: Parameters | Recorded, set_m: Array, changes: Any, last: Any) -> float:
+    """The step that was commanded, with its sign; of a log the first one of its set-point."""
+    if isinstance(plan, Parameters):
+        return float(plan.staircase.step)
+    return float(set_m[changes[last[0]]] - set_m[changes[0] - 1])
+
+
+def _read_file(
+    file: Path, out: Path, *, plan: str | None = None, settings: Sequence[str] = (), unit: str | None = None, columns: Mapping[str, str] | None = None
+) -> RunDirectory:
+    """A log with the columns time, set and position, and cross where there is one, into a new run. DataError, PlanError name what is wrong."""
+    if unit is not None:
+        raise PlanError("--unit: write it in the column names, position_nm or position [nm]")
+
+    def units(found: Mapping[str, str]) -> dict[str, Any]:
+        if wrong := [name for name, its in found.items() if its != "m"]:
+            raise DataError(f"{file.name}: column {wrong[0]} is in {found[wrong[0]] or 'no unit'}; a length is expected: write it in the name, {wrong[0]}_nm or {wrong[0]} [nm]")
+        return {}
+
+    def rows(time_s: Any, signals: Mapping[str, Any]) -> dict[str, Any]:
+        return block(COLUMNS, t_s=time_s, **{f"{name}_m": values for name, values in signals.items()})
+
+    wanted = [Wanted(name="set"), Wanted(name="position"), Wanted(name="cross", needed=False)]
+    return import_signals(file, out, Recorded, COLUMNS, wanted, units=units, rows=rows, plan=plan, settings=settings, columns=columns)
 
 
 def _cross(readings: Readings) -> Figure | None:
@@ -123,7 +163,7 @@ def _cross(readings: Readings) -> Figure | None:
 
 
 def _plateaus(
-    plan: Parameters, time: Array, position: Array, set_m: Array, ends: Array, settled: step_and_settle.Result
+    step: float, time: Array, position: Array, set_m: Array, ends: Array, settled: step_and_settle.Result
 ) -> tuple[incremental_motion.Result | None, str]:
     """The steps up, as the means of the settled part of each plateau."""
     slowest = [one.time_s for one in settled.settled["last exit"]]
@@ -131,24 +171,24 @@ def _plateaus(
         return None, "not every step settled"
     rest = max(one for one in slowest if one is not None)
     number = np.full(time.size, -1)
-    rising = [k for k, end in enumerate(ends) if set_m[np.searchsorted(time, end)] > set_m[max(0, np.searchsorted(time, end) - 2)]] if plan.staircase.step > 0 else [
+    rising = [k for k, end in enumerate(ends) if set_m[np.searchsorted(time, end)] > set_m[max(0, np.searchsorted(time, end) - 2)]] if step > 0 else [
         k for k, end in enumerate(ends) if set_m[np.searchsorted(time, end)] < set_m[max(0, np.searchsorted(time, end) - 2)]
     ]  # fmt: skip
     for plateau, k in enumerate(rising):
         until = ends[k + 1] if k + 1 < ends.size else time[-1]
         number[(time >= ends[k] + rest) & (time < until - 1e-9)] = plateau
     try:
-        return incremental_motion.evaluate(position, number, commanded_step=plan.staircase.step), ""
+        return incremental_motion.evaluate(position, number, commanded_step=step), ""
     except DataError as error:
         return None, str(error)
 
 
-def _document(plan: Parameters, found: Analysis, readings: Readings, manifest: Manifest, stopped: str | None) -> Document:
+def _document(plan: Parameters | Recorded, found: Analysis, manifest: Manifest, stopped: str | None) -> Document:
     judged = {key: float(value) for key, value in plan.limits.model_dump(exclude_none=True).items()}
     figures = found.settled.figures
     present = {key: limit for key, limit in judged.items() if key in figures}
-    time, set_m = np.asarray(readings["t_s"]), np.asarray(readings["set_m"])
-    error = np.asarray(readings["position_m"]) - set_m
+    time, set_m = np.asarray(found.readings["t_s"]), np.asarray(found.readings["set_m"])
+    error = np.asarray(found.readings["position_m"]) - set_m
     pieces, errors, rising = [], [], []
     for k, end in enumerate(found.ends_s):
         until = found.ends_s[k + 1] if k + 1 < found.ends_s.size else time[-1] + 1
@@ -175,10 +215,9 @@ def _document(plan: Parameters, found: Analysis, readings: Readings, manifest: M
     notes += [Note(text=sentence) for sentence in found.settled.stated]
     return Document(
         title=plan.title,
-        subtitle=f"{found.ends_s.size} steps of {plan.staircase.step * 1e6:g} µm" + (", virtual stage" if manifest.simulated else ""),
+        subtitle=f"{found.ends_s.size} steps of {found.step * 1e6:.6g} µm" + (", virtual stage" if manifest.simulated else ""),
         header=head(plan, manifest, test=(
-            ("Staircase", f"{plan.staircase.steps} steps of {plan.staircase.step * 1e6:g} µm up and down"), ("Held", f"{plan.staircase.hold:g} s"),
-            ("Band", f"±{plan.evaluation.band * 1e9:g} nm"),
+            *_staircase(plan), ("Band", f"±{plan.evaluation.band * 1e9:g} nm"),
         )),
         figures=tables,
         charts=[settling_chart(pieces, errors, rising, band_m=plan.evaluation.band, settled_s=slowest.value, key_numbers=key)],
@@ -189,9 +228,16 @@ def _document(plan: Parameters, found: Analysis, readings: Readings, manifest: M
     )  # fmt: skip
 
 
-def _evaluate(plan: Parameters, readings: Readings, manifest: Manifest, *, standard: str | None = None, stopped: str | None = None) -> Evaluation:
+def _staircase(plan: Parameters | Recorded) -> tuple[tuple[str, str], ...]:
+    if isinstance(plan, Recorded):
+        return ()
+    wanted = plan.staircase
+    return (("Staircase", f"{wanted.steps} steps of {wanted.step * 1e6:g} µm up and down"), ("Held", f"{wanted.hold:g} s"))
+
+
+def _evaluate(plan: Parameters | Recorded, readings: Readings, manifest: Manifest, *, standard: str | None = None, stopped: str | None = None) -> Evaluation:
     found = analyse(plan, readings)
-    report = _document(plan, found, readings, manifest, stopped)
+    report = _document(plan, found, manifest, stopped)
     result: dict[str, Any] = {
         "schema": 1,
         "procedure": plan.procedure,
@@ -216,5 +262,7 @@ PROCEDURE = Procedure(
     check=_check,
     acquire=_acquire,
     evaluate=_evaluate,
+    recorded=Recorded,
+    read_file=_read_file,
     compare=lambda before, after: compare(before, after, larger_is_better=("plateau_snr",), neither=_NO_MERIT),
 )

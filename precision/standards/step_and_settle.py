@@ -100,7 +100,8 @@ def _figures(settled: dict[str, list[Settled]]) -> list[Figure]:
     for name, steps in settled.items():
         key = {"last exit": "t_exit", "first entry": "t_entry", "moving": "t_moving"}[name]
         never = [number for number, step in enumerate(steps, 1) if step.time_s is None]
-        reason = f"step {', '.join(map(str, never[:8]))} of {len(steps)}: {next(step.reason for step in steps if step.time_s is None)}" if never else ""
+        more = f" and {len(never) - 8} more" if len(never) > 8 else ""
+        reason = f"step {', '.join(map(str, never[:8]))}{more} of {len(steps)}: {next(step.reason for step in steps if step.time_s is None)}" if never else ""
         times = np.array([step.time_s for step in steps if step.time_s is not None])
         resolution = max(step.resolution_s + step.noise_s for step in steps)
         spread: float | str = reason or (float(times.std(ddof=1)) if times.size > 1 else "one step")
