@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from precision import plan as plans
 from precision import units
-from precision.drivers.files import linuxcnc_log, signal_csv
+from precision.drivers.files import klipper_steps, linuxcnc_log, signal_csv
 from precision.drivers.files.recognise import recognised
 from precision.errors import DataError, PlanError
 from precision.runs.canonical import sha256_of_file
@@ -40,7 +40,6 @@ def read_file(
     DataError       the file, with its line; the program; a recording that does not fit it
     PlanError       the plan or the settings
     """
-    rows = _rows(file, unit, dict(columns or {}))
     raw: dict[str, Any] = {}
     name = file.name
     if plan is not None:
@@ -49,6 +48,7 @@ def read_file(
         if isinstance(raw.get("program"), dict):
             raw["program"] = {key: value for key, value in raw["program"].items() if key in Program.model_fields}
     checked = plans.check(Imported, plans.with_settings(raw, settings), name=name, consequence="nothing was evaluated")
+    rows = _rows(file, unit, dict(columns or {}), checked)
     checked = checked.model_copy(update={"program": checked.program.model_copy(update={"text": program_text(checked.program)})})
     try:
         analyse(checked, rows)  # what does not fit the program is found before a run is made of it
@@ -71,13 +71,17 @@ def read_file(
     return run
 
 
-def _rows(file: Path, unit: str | None, columns: dict[str, str]) -> dict[str, NDArray[Any]]:
+def _rows(file: Path, unit: str | None, columns: dict[str, str], plan: Imported) -> dict[str, NDArray[Any]]:
     """The columns of the capture, (n,) each."""
     kind = recognised(file) if not columns else None
     if kind is not None and kind.name == "LinuxCNC servo recording":
         if unit:
             raise PlanError(f"{file.name}: is read as {kind.name}, which is in mm; leave --unit out")
         return _of_linuxcnc(file)
+    if kind is not None and kind.name == "Klipper step stream":
+        if unit:
+            raise PlanError(f"{file.name}: is read as {kind.name}, whose unit is in the machine's configuration; leave --unit out")
+        return _of_steps(file, plan)
     _refuse_binary(file)
     log = signal_csv.read(file, POSITIONS, needed=(), columns=columns)
     if not log.signals:
@@ -106,6 +110,16 @@ def _of_linuxcnc(file: Path) -> dict[str, NDArray[Any]]:
     if "line" in log.columns:
         given["line"] = np.round(log.columns["line"]).astype(np.int64)
     return block(COLUMNS, sample=np.arange(count), t_s=np.arange(count) * log.servo_period_s, **given)
+
+
+def _of_steps(file: Path, plan: Imported) -> dict[str, NDArray[Any]]:
+    """What a batch run of Klipper tells its motors, as command."""
+    if plan.steps.dictionary is None or plan.steps.config is None:
+        lacking = [name for name in ("dictionary", "config") if getattr(plan.steps, name) is None]
+        raise PlanError(f"{file.name}: is a step stream of Klipper; say what belongs to it: --set steps.dictionary=machine.dict --set steps.config=printer.cfg (missing: {', '.join(lacking)})")
+    steps = klipper_steps.read(file, dictionary=Path(plan.steps.dictionary), config=Path(plan.steps.config), rate_hz=plan.steps.rate)
+    given = {f"{axis}_cmd_m": place for axis, place in steps.position_m.items()}
+    return block(COLUMNS, sample=np.arange(steps.time_s.size), t_s=steps.time_s, **given)
 
 
 def _refuse_binary(file: Path) -> None:
