@@ -9,32 +9,26 @@ where the tool point was when it was set, but for the hand that set it. Beyond i
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from precision.drivers.frames import codec
-from precision.drivers.frames.simulator import FrameSession
-from precision.drivers.roles import Channel as StreamChannel
-
 from .kinematics import Vector
 from .machine import Activity, Carriages, Machine, Stop
+from .machine_stream import RATE_HZ, Floats, MachineStream
 from .noise import Channel
 from .parameters import AXES, Parameters
 from .trajectory import Trajectory
 from .workshop import Workshop
 
-RATE_HZ: Final = 1000.0
 LENGTHS_M: Final = (0.02, 1.0)
 """The shortest and the longest bar there is."""
 PUBLISHED_EVERY: Final = 10
 """One true deviation in so many samples stands in the truth."""
 _LINEARITY_PERIOD_M: Final = 1e-3
-_FRAME_ROWS: Final = 16_384
-_ALIVE_S: Final = 0.4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,21 +41,15 @@ class SetUp:
     ball_m: Vector | None = None
 
 
-class BallBar:
-    """One bar and its one listener. `answer` and `poll` are its side of the link; `mounted` is what the hand of an operator does."""
+class BallBar(MachineStream):
+    """One bar and its one listener. `mount` is what the hand of an operator does."""
 
     def __init__(self, parameters: Parameters, seed: int, machine: Machine, workshop: Workshop) -> None:
-        self._parameters, self._seed, self._machine, self._workshop = parameters, seed, machine, workshop
+        super().__init__(machine, workshop, identity="precision virtual ball bar, 1 kHz", channels=("extension",))
+        self._parameters, self._seed = parameters, seed
         self._set_up: SetUp | None = None
-        self._trajectory: Trajectory | None = None
-        self._out = b""
-        self._spoke_s = -math.inf
         self._runs: list[dict[str, Any]] = []
         self._linearity = 2 * math.pi * Channel(seed, "ball bar/linearity").uniform(0)
-        header = codec.Header(identity="precision virtual ball bar, 1 kHz", rate_hz=RATE_HZ, channels=(StreamChannel("extension", "m"),), simulated=True)
-        self._new_session: Callable[[], FrameSession] = lambda: FrameSession(header, controls={"start": self._start})
-        self.session = self._new_session()
-        machine.listeners.append(self._moved)
 
     def mount(self, centre_m: Mapping[str, float], length_m: float) -> None:
         """Put the table ball where the tool ball is with the machine at `centre_m`, and hang in a bar of `length_m`.
@@ -78,51 +66,12 @@ class BallBar:
         self._set_up = SetUp(centre_m=(centre_m["X"], centre_m["Y"], centre_m["Z"]), length_m=float(length_m), number=number)
         self._trajectory = None
 
-    # -- the link -----------------------------------------------------------------------------------------------------------------------
-
-    def greeting(self) -> bytes:
-        """What is said first to who connects."""
-        self.session, self._out, self._trajectory = self._new_session(), b"", None
-        return self.session.greeting()
-
-    def answer(self, data: bytes) -> bytes:
-        """Control lines, answered after the samples that were made before them."""
-        return self._taken() + self.session.receive(data)
-
-    def poll(self, now_wall_s: float) -> bytes:
-        """Samples that have been made, and a sign of life where there are none."""
-        out = self._taken()
-        if out:
-            self._spoke_s = now_wall_s
-        elif self.session.state == "running" and now_wall_s - self._spoke_s >= _ALIVE_S:
-            self._spoke_s = now_wall_s
-            trajectory = self._trajectory
-            out = self.session.alive(0 if trajectory is None else round(trajectory.next_sample * 1e9 / RATE_HZ))
-        return out
-
-    def hang_up(self) -> None:
-        """The listener has gone."""
-        self.session.state, self._trajectory, self._out = "idle", None, b""
-
-    def _taken(self) -> bytes:
-        out, self._out = self._out, b""
-        return out
-
-    def _start(self, rest: str) -> Mapping[str, Any]:
-        if rest:
-            raise ValueError("start stands alone")
+    def _begin(self) -> None:
         if self._set_up is None:
             raise ValueError("no bar hangs between its balls; set it up first")
-        if self._machine.busy:
-            raise ValueError("the machine moves; start while it stands")
         if self._set_up.ball_m is None:
             self._set_up = replace(self._set_up, ball_m=self._set_down(self._set_up))
-        self._trajectory = Trajectory(self._machine, self._workshop, start_ns=self._machine.now_ns, rate_hz=RATE_HZ)
         self._runs.append({"set_up": self._set_up.number, "start_ns": self._machine.now_ns, "true_deviation_m": []})
-        self.session.state, self.session.next_sample = "running", 0
-        return {}
-
-    # -- physics ------------------------------------------------------------------------------------------------------------------------
 
     def _set_down(self, set_up: SetUp) -> Vector:
         """The table ball: the tool point at the centre without play, and an offset of the hand."""
@@ -132,20 +81,14 @@ class BallBar:
         hand = [Channel(self._seed, f"ball bar/set-up {set_up.number}/{axis}").within(half) for axis in AXES]
         return (at_m[0] + hand[0], at_m[1] + hand[1], at_m[2] + hand[2])
 
-    def _moved(self, activity: Activity, before: Carriages) -> None:
-        trajectory, set_up = self._trajectory, self._set_up
-        if trajectory is None or set_up is None or set_up.ball_m is None or self.session.state != "running":
-            return
-        first = trajectory.next_sample
+    def _sampled(self, trajectory: Trajectory, activity: Activity, before: Carriages, first: int) -> Floats:
         points = trajectory.points_m(activity, before, self._parameters.tool_m)
-        if not len(points):
-            return
-        true_m = np.linalg.norm(points - np.array(set_up.ball_m), axis=-1) - set_up.length_m
+        if self._set_up is None or self._set_up.ball_m is None:
+            return np.empty((0, 1))
+        true_m = np.linalg.norm(points - np.array(self._set_up.ball_m), axis=-1) - self._set_up.length_m
         every = np.arange(first, first + true_m.size) % PUBLISHED_EVERY == 0
         self._runs[-1]["true_deviation_m"] += true_m[every].tolist()
-        seen = self._seen(true_m, first)
-        for start in range(0, seen.size, _FRAME_ROWS):
-            self._out += self.session.rows(seen[start : start + _FRAME_ROWS, None], round((first + start) * 1e9 / RATE_HZ))
+        return self._seen(true_m, first)[:, None]
 
     def _seen(self, true_m: NDArray[np.float64], first: int) -> NDArray[np.float64]:
         p, bounds = self._parameters, self._parameters.bounds

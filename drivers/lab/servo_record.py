@@ -13,24 +13,19 @@ with the poles, by less than the other instruments of the lab can see.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from precision.drivers.frames import codec
-from precision.drivers.frames.simulator import FrameSession
-from precision.drivers.roles import Channel as StreamChannel
-
 from .clock import NS_PER_S
 from .machine import Activity, Carriages, Machine
+from .machine_stream import RATE_HZ, Floats, MachineStream
 from .noise import Channel
 from .parameters import AXES, Parameters
 from .trajectory import Trajectory, commanded
 from .workshop import Workshop
 
-RATE_HZ: Final = 1000.0
 CHANNELS: Final = tuple(f"{axis.lower()}_{source}" for source in ("cmd", "fb", "ferr", "tool") for axis in AXES)
 COUNT_M: Final = 10e-9
 NOISE_M: Final = 20e-9
@@ -41,97 +36,38 @@ RIPPLE_M: Final = 120e-9
 RIPPLE_PERIOD_M: Final = 16e-3
 """Pole pitch; both within ±10 % by the seed, other for each axis."""
 _TOOL_RESOLUTION_M: Final = 5e-9
-_FRAME_ROWS: Final = 16_384
-_ALIVE_S: Final = 0.4
 
-Floats = NDArray[np.float64]
-
-
-class ServoRecord:
-    """One record and its one listener; `answer` and `poll` are its side of the link."""
+class ServoRecord(MachineStream):
+    """One record and its one listener."""
 
     def __init__(self, parameters: Parameters, seed: int, machine: Machine, workshop: Workshop) -> None:
-        self._parameters, self._seed, self._machine, self._workshop = parameters, seed, machine, workshop
-        self._trajectory: Trajectory | None = None
+        super().__init__(machine, workshop, identity="precision virtual drives, 1 kHz", channels=CHANNELS)
+        self._parameters, self._seed, self._starts = parameters, seed, 0
         self._delayed: list[_Delayed] = []
-        self._out, self._spoke_s, self._starts = b"", -math.inf, 0
         self.late_s = LATE_S * (1 + Channel(seed, "servo record/late").within(0.6))
         drawn = [(Channel(seed, f"servo record/ripple/{axis}"), Channel(seed, f"servo record/period/{axis}"), Channel(seed, f"servo record/phase/{axis}")) for axis in AXES]
         self.ripple_m = np.array([RIPPLE_M * (1 + size.within(0.1)) for size, _, _ in drawn])
         self.period_m = np.array([RIPPLE_PERIOD_M * (1 + period.within(0.1)) for _, period, _ in drawn])
         self._phase = np.array([2 * math.pi * phase.uniform(0) for _, _, phase in drawn])
-        self._header = codec.Header(
-            identity="precision virtual drives, 1 kHz", rate_hz=RATE_HZ, channels=tuple(StreamChannel(name, "m") for name in CHANNELS), simulated=True
-        )
-        self.session = self._new_session()
-        machine.listeners.append(self._moved)
 
-    # -- the link -----------------------------------------------------------------------------------------------------------------------
-
-    def greeting(self) -> bytes:
-        """What is said first to who connects."""
-        self.session, self._out, self._trajectory = self._new_session(), b"", None
-        return self.session.greeting()
-
-    def answer(self, data: bytes) -> bytes:
-        """Control lines, answered after the samples that were made before them."""
-        return self._taken() + self.session.receive(data)
-
-    def poll(self, now_wall_s: float) -> bytes:
-        """Samples that have been made, and a sign of life where there are none."""
-        out = self._taken()
-        if out:
-            self._spoke_s = now_wall_s
-        elif self.session.state == "running" and now_wall_s - self._spoke_s >= _ALIVE_S:
-            self._spoke_s = now_wall_s
-            trajectory = self._trajectory
-            out = self.session.alive(0 if trajectory is None else round(trajectory.next_sample * 1e9 / RATE_HZ))
-        return out
-
-    def hang_up(self) -> None:
-        """The listener has gone."""
-        self.session.state, self._trajectory, self._out = "idle", None, b""
-
-    def _new_session(self) -> FrameSession:
-        return FrameSession(self._header, controls={"start": self._start})
-
-    def _taken(self) -> bytes:
-        out, self._out = self._out, b""
-        return out
-
-    def _start(self, rest: str) -> Mapping[str, Any]:
-        if rest:
-            raise ValueError("start stands alone")
-        if self._machine.busy:
-            raise ValueError("the machine moves; start while it stands")
+    def _begin(self) -> None:
         machine = self._machine
-        self._trajectory = Trajectory(machine, self._workshop, start_ns=machine.now_ns, rate_hz=RATE_HZ)
         self._delayed = [_Delayed(carriage.commanded_m, axis.parameters.servo_lag_s) for axis, carriage in zip(machine.axes, machine.carriages, strict=True)]
         self._starts += 1
         self._before: Activity | None = None
-        self.session.state, self.session.next_sample = "running", 0
-        return {}
 
-    # -- physics ------------------------------------------------------------------------------------------------------------------------
-
-    def _moved(self, activity: Activity, before: Carriages) -> None:
-        trajectory = self._trajectory
-        if trajectory is None or self.session.state != "running":
-            return
-        first = trajectory.next_sample
+    def _sampled(self, trajectory: Trajectory, activity: Activity, before: Carriages, first: int) -> Floats:
         command, _, point = trajectory.positions_m(activity, before, self._parameters.tool_m)
         earlier, self._before = self._before, activity
         if not len(point):
-            return
+            return np.empty((0, len(CHANNELS)))
         t_ns = np.array([trajectory.time_ns(number) for number in range(first, first + len(point))])
         screw = np.stack([one.along(given) for one, given in zip(self._delayed, self._commanded_before(activity, earlier, t_ns).T, strict=True)], axis=-1)
         noise = np.stack([Channel(self._seed, f"servo record/noise/{self._starts}/{axis}").normals(first, len(point)) for axis in AXES], axis=-1)
         seen = screw + self.ripple_m * np.sin(2 * math.pi * screw / self.period_m + self._phase) + NOISE_M * noise
         counted = np.round(seen / COUNT_M) * COUNT_M
         tool = np.round((point - np.array(self._parameters.tool_m)) / _TOOL_RESOLUTION_M) * _TOOL_RESOLUTION_M
-        rows = np.concatenate([command, counted, command - counted, tool], axis=1)
-        for start in range(0, len(rows), _FRAME_ROWS):
-            self._out += self.session.rows(rows[start : start + _FRAME_ROWS], round((first + start) * 1e9 / RATE_HZ))
+        return np.concatenate([command, counted, command - counted, tool], axis=1)
 
     def _commanded_before(self, activity: Activity, earlier: Activity | None, t_ns: NDArray[np.int64]) -> Floats:
         """Command `late_s` before each time, (n, 3) × `_FINER` times within each sample."""

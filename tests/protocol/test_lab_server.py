@@ -114,7 +114,7 @@ def test_the_same_seed_gives_the_same_bytes_however_often_one_asks() -> None:
 def test_nothing_listens_beyond_the_loopback_interface(shared: LabProcess) -> None:
     psutil = pytest.importorskip("psutil")
     listeners = [c.laddr.ip for c in psutil.Process(shared.pid).net_connections("inet") if c.status == psutil.CONN_LISTEN]
-    assert len(listeners) == 6
+    assert len(listeners) == 8
     assert set(listeners) == {"127.0.0.1"}
 
 
