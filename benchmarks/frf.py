@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-import base64
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from precision.drivers.frames.driver import FrameStream
-from precision.errors import DataError, DeviceError, PlanError, SafetyStop
+from precision.errors import DataError, PlanError, SafetyStop
 from precision.runs.capture import Column
 from precision.standards import excitation as signals
 
+from .exciting import Watch, check_channels, let_go, limits, streamed, upload
 from .frf_plan import Parameters
 from .gathering import Gathered
 from .procedure import Outlook, Sink
@@ -27,10 +27,7 @@ Array = NDArray[np.float64]
 
 CHANNELS: Final = ("excitation", "input", "output")
 COLUMNS: Final = (Column("t_s", "f8", "s"), Column("excitation", "f8", ""), Column("input", "f8", ""), Column("output", "f8", ""))
-_UPLOAD: Final = 4000
-"""Samples of a control line."""
 _PROBE_PERIODS: Final = 3
-_QUIET_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,16 +120,10 @@ def check(plan: Parameters, rig: Rig) -> None:
     ------
     PlanError       channels that lack, other units than the plan's, a peak or a travel beyond the device's own limits
     """
-    channels = {channel.name: channel.unit for channel in rig.plant.channels}
-    if missing := [name for name in CHANNELS if name not in channels]:
-        raise PlanError(f"the stream has the channels {', '.join(channels)}; {', '.join(missing)} is missing")
-    for name, unit in zip(CHANNELS, (plan.units.input, plan.units.input, plan.units.output), strict=True):
-        if channels[name] != unit:
-            raise PlanError(
-                f"channel {name} of the stream is in {channels[name] or 'no unit'}, the plan says {unit or 'no unit'}; correct [units], peak and travel are in them"
-            )
+    one, other = plan.units.input, plan.units.output
+    check_channels(rig.plant, (("excitation", one), ("input", one), ("output", other)))
     signal(plan, rig.plant.rate_hz)
-    peak, travel = _limits(rig)
+    peak, travel = limits(rig.plant)
     if plan.excitation.peak > peak:
         raise PlanError(f"excitation.peak is {plan.excitation.peak:g} {plan.units.input}; the device allows {peak:g}".rstrip())
     if plan.safety.travel > travel:
@@ -153,9 +144,9 @@ def acquire(plan: Parameters, rig: Rig, sink: Sink, *, log: Callable[..., None],
     names = [channel.name for channel in plant.channels]
     log("excitation", what=one.stated, period=one.period, crest_factor=one.crest_factor, rate_hz=plant.rate_hz)
     try:
-        _upload(plant, plan.safety.probe * one.values)
-        seen = _Watch(plan, names)
-        for _, rows, _, _ in _streamed(plant, _PROBE_PERIODS * one.period):
+        upload(plant, plan.safety.probe * one.values)
+        seen = Watch(names, travel=plan.safety.travel, unit=plan.units.output)
+        for _, rows, _, _ in streamed(plant, _PROBE_PERIODS * one.period):
             seen.look(rows)
         plant.stop()
         predicted = abs(seen.middle) + seen.reach / plan.safety.probe
@@ -165,10 +156,10 @@ def acquire(plan: Parameters, rig: Rig, sink: Sink, *, log: Callable[..., None],
                 f"at {plan.safety.probe:.0%} of its peak the excitation moved the output by ±{seen.reach:.4g} {plan.units.output}; the whole would reach ±{predicted:.4g}, "
                 f"safety.travel is {plan.safety.travel:g}. Lower excitation.peak to {own.peak * plan.safety.travel / predicted:.3g} {plan.units.input}"
             )
-        _upload(plant, one.values)
+        upload(plant, one.values)
         total = (own.settle + own.periods) * one.period
-        watch, kept = _Watch(plan, names), Gathered(COLUMNS, sink)
-        for first, rows, reason, lost in _streamed(plant, total):
+        watch, kept = Watch(names, travel=plan.safety.travel, unit=plan.units.output), Gathered(COLUMNS, sink)
+        for first, rows, reason, lost in streamed(plant, total):
             if lost:
                 kept.gap(reason, lost)
             if not len(rows):
@@ -179,82 +170,6 @@ def acquire(plan: Parameters, rig: Rig, sink: Sink, *, log: Callable[..., None],
             progress(min(own.settle + own.periods, (first + len(rows)) // one.period), own.settle + own.periods)
         kept.flush()
     except BaseException as error:
-        _let_go(plant, error)
+        let_go(plant, error)
         raise
-    _let_go(plant, None)
-
-
-def _let_go(plant: FrameStream, because: BaseException | None) -> None:
-    """End the stream and take the excitation away. What hinders one does not keep from trying the other, nor hide why it is done."""
-    hindered: DeviceError | None = None
-    for step in (plant.stop, lambda: plant.ask("wave clear")):
-        try:
-            step()
-        except DeviceError as error:
-            hindered = error
-    if hindered is not None and because is None:
-        raise hindered
-    if hindered is not None and because is not None:
-        because.add_note(f"the excitation could not be taken away: {hindered}. Switch the drive off")
-
-
-class _Watch:
-    """Looks at each block of rows: how far the output goes, and whether the device has switched off."""
-
-    def __init__(self, plan: Parameters, names: list[str]) -> None:
-        self._plan, self._output = plan, names.index("output")
-        self._state = names.index("state") if "state" in names else None
-        self._low, self._high = math.inf, -math.inf
-
-    @property
-    def middle(self) -> float:
-        return (self._low + self._high) / 2
-
-    @property
-    def reach(self) -> float:
-        return (self._high - self._low) / 2
-
-    def look(self, rows: Array) -> None:
-        if not len(rows):
-            return
-        output = rows[:, self._output]
-        self._low, self._high = min(self._low, float(output.min())), max(self._high, float(output.max()))
-        if max(-self._low, self._high) > self._plan.safety.travel:
-            raise SafetyStop(
-                f"the output reached {max(-self._low, self._high):.4g} {self._plan.units.output}, beyond safety.travel of {self._plan.safety.travel:g}; "
-                "the excitation was taken away. Lower excitation.peak"
-            )
-        if self._state is not None and np.any(rows[:, self._state] != 0):
-            raise SafetyStop("the device has switched the excitation off at a limit of its own; lower excitation.peak")
-
-
-def _limits(rig: Rig) -> tuple[float, float]:
-    """Peak of the excitation and travel of the output that the device allows, asked for now."""
-    said = rig.plant.ask("limits")
-    found = [said.get(name) for name in ("peak", "travel")]
-    if not all(isinstance(value, int | float) and not isinstance(value, bool) and value > 0 for value in found):
-        raise PlanError(
-            f"the device says {str(said)[:120]} to `limits`; a positive peak and travel are expected. Without its limits nothing is excited"
-        )
-    return float(found[0] or 0), float(found[1] or 0)
-
-
-def _upload(plant: FrameStream, values: Array) -> None:
-    plant.ask("wave clear")
-    for start in range(0, values.size, _UPLOAD):
-        plant.ask("wave add " + base64.b64encode(values[start : start + _UPLOAD].astype("<f8").tobytes()).decode())
-
-
-def _streamed(plant: FrameStream, total: int) -> Iterator[tuple[int, Array, str, int]]:
-    """First sample number, rows, and what was lost before them with its reason, of the first `total` samples after a start."""
-    taken = 0
-    plant.start()
-    while taken < total:
-        got = plant.read(_QUIET_S)
-        if got is None:
-            raise DataError(f"the stream ended after {taken} of {total} samples; what was taken is kept. Start the device again")
-        lost = min(got.lost, total - taken)
-        rows = got.values[: total - taken - lost]
-        if lost or len(rows):
-            yield taken + lost, rows, got.reason or "lost", lost
-        taken += lost + len(rows)
+    let_go(plant, None)

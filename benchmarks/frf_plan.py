@@ -23,7 +23,7 @@ class Devices(DeviceSet):
 class Bench(Strict):
     """Which plant the virtual bench holds."""
 
-    plant: Literal["nano-stage", "eighth-order", "disk-drive", "emps"] = "nano-stage"
+    plant: Literal["nano-stage", "eighth-order", "disk-drive", "disk-drive-dual", "emps"] = "nano-stage"
 
 
 class Excitation(Strict):

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from precision.benchmarks import ilc
+from precision.benchmarks.exciting import upload
 from precision.benchmarks.ilc_evaluation import Analysis, analyse
 from precision.benchmarks.ilc_plan import Parameters
 from precision.drivers.frames.driver import FrameStream
@@ -215,9 +216,9 @@ def test_the_device_refuses_tables_beyond_its_limits() -> None:
         stream = FrameStream(open_transport(server.address))
         try:
             with pytest.raises(DeviceFault, match="beyond the limit of 200 N"):
-                ilc.upload(stream, np.full(10, 201.0), word="feed_forward")
+                upload(stream, np.full(10, 201.0), word="feed_forward")
             with pytest.raises(DeviceFault, match="beyond the limit of 5 m"):
-                ilc.upload(stream, np.full(10, 5.1), word="reference")
+                upload(stream, np.full(10, 5.1), word="reference")
             with pytest.raises(DeviceFault, match="a whole number, 1"):
                 stream.ask("repeat 0")
         finally:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from precision.benchmarks import frf, stability
+from precision.benchmarks.exciting import upload
 from precision.benchmarks.frf_evaluation import analyse
 from precision.benchmarks.frf_plan import Parameters
 from precision.benchmarks.stability_evaluation import analyse as analyse_stability
@@ -181,10 +182,10 @@ def test_the_device_itself_refuses_a_wave_beyond_its_limit() -> None:
     with FrameServer(lambda: FrameSimulator(session.header, session.rows, time_scale=math.inf, controls=session.controls)) as server:
         stream = FrameStream(open_transport(server.address))
         try:
-            frf._upload(stream, np.full(100, 19.0))
+            upload(stream, np.full(100, 19.0))
             assert stream.ask("hold") == {"answer": "hold", "samples": 100, "peak": 19.0}
             with pytest.raises(DeviceFault, match="beyond the limit of 20 N"):
-                frf._upload(stream, np.full(10, 21.0))
+                upload(stream, np.full(10, 21.0))
             with pytest.raises(DeviceFault, match="base64"):
                 stream.ask("wave add §")
         finally:
