@@ -153,10 +153,12 @@ class DeviceSet(Strict):
 
     @property
     def simulated(self) -> bool:
+        """Whether all devices are the virtual lab's."""
         return all(device.address == SIMULATED for device in self.by_role.values())
 
     @property
     def mixed(self) -> bool:
+        """Whether some are and some are not."""
         return not self.simulated and any(device.address == SIMULATED for device in self.by_role.values())
 
 

@@ -99,10 +99,12 @@ class Capture:
 
     @property
     def rows(self) -> int:
+        """Rows that are whole."""
         return sum(batch.rows for batch in self.batches)
 
     @property
     def tail(self) -> str | None:
+        """What is wrong with the end of the file; None where it was closed in order."""
         torn = [str(damage) for damage in self.damage if damage.tail]
         if torn:
             return torn[0]

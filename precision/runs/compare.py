@@ -46,6 +46,7 @@ class Difference:
 
     @property
     def identical(self) -> bool:
+        """Whether nothing differs."""
         return not self.differences
 
     def __str__(self) -> str:

@@ -272,30 +272,37 @@ class RunDirectory:
 
     @property
     def name(self) -> str:
+        """The folder's name."""
         return self.path.name
 
     @property
     def manifest_path(self) -> Path:
+        """What was done, with what: written at the start, completed at the end."""
         return self.path / "manifest.json"
 
     @property
     def capture_path(self) -> Path:
+        """The readings."""
         return self.path / "capture.arrows"
 
     @property
     def events_path(self) -> Path:
+        """What happened, a line each."""
         return self.path / "events.jsonl"
 
     @property
     def result_path(self) -> Path:
+        """The figures; can be computed again."""
         return self.path / "result.json"
 
     @property
     def report_path(self) -> Path:
+        """The page for a person; can be computed again."""
         return self.path / "report.html"
 
     @property
     def truth_path(self) -> Path:
+        """What the virtual lab was made of; of simulated runs only."""
         return self.path / "truth.json"
 
 

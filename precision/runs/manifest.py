@@ -46,10 +46,12 @@ class ClockPair:
 
     @classmethod
     def now(cls) -> Self:
+        """Both clocks, read one after the other."""
         return cls(wall_utc=utc_text(time.time_ns()), mono_ns=time.monotonic_ns())
 
     @property
     def wall_s(self) -> float:
+        """The wall clock in seconds since 1970."""
         return datetime.datetime.fromisoformat(self.wall_utc).timestamp()
 
 
@@ -91,10 +93,12 @@ class Manifest:
 
     @property
     def plan_sha256(self) -> str:
+        """Of the plan in its canonical form."""
         return canonical.sha256(self.plan)
 
     @property
     def capture_schema_sha256(self) -> str | None:
+        """Of names, types and units of the columns; None for a run without readings."""
         return schema_sha256(self.columns) if self.columns else None
 
     @property

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import DataError
+from ..figures import Figure
 from .arrays import Array, frozen, positive
 from .reported import Reported, figure, keyed
 
@@ -80,65 +81,9 @@ def evaluate(sources: Sequence[Source], *, unit: str = "m", window_s: float | No
     densities = [_density(source) for source in sources]
     powers = np.array([np.trapezoid(s, f) for f, s in densities])
     averaged = np.array([np.trapezoid(s * (np.sinc(f * window) ** 2 if window else 1.0), f) for f, s in densities])
-    total = float(powers.sum())
-    if not total > 0:
+    if not powers.sum() > 0:
         raise DataError("all densities are 0; there is nothing to add up")
-    order = np.argsort(-powers, kind="stable")
-    contributions = tuple(
-        Contribution(
-            name=names[k],
-            rms=math.sqrt(powers[k]),
-            share=float(powers[k] / total),
-            ma=math.sqrt(averaged[k]) if window else None,
-            msd=math.sqrt(max(0.0, powers[k] - averaged[k])) if window else None,
-        )
-        for k in order
-    )
-    unknown = [source.name for source in sources if source.relative_u is None]
-    weights = np.array([source.relative_u or 0.0 for source in sources])
-
-    def u(parts: Array) -> float | str:
-        if unknown:
-            return f"nothing was said about the uncertainty of {', '.join(unknown[:5])}"
-        return float(np.sqrt(np.sum((parts * weights) ** 2)) / math.sqrt(parts.sum())) if parts.sum() > 0 else 0.0
-
-    sigma = math.sqrt(total)
-    stated_u = u(powers)
-    figures = [
-        figure("rms", "root mean square of the error", sigma, unit, stated_u, symbol="σ"),
-        figure(
-            "6_sigma",
-            "six times that: 99.7 % of two positions do not overlap, where the error is normal",
-            6 * sigma,
-            unit,
-            6 * stated_u if isinstance(stated_u, float) else stated_u,
-            symbol="6σ",
-        ),
-    ]
-    if window:
-        figures.append(figure("MA", "root mean square of the moving average", math.sqrt(averaged.sum()), unit, u(averaged)))
-        figures.append(
-            figure(
-                "MSD",
-                "root mean square of the moving standard deviation",
-                math.sqrt(max(0.0, total - averaged.sum())),
-                unit,
-                u(np.clip(powers - averaged, 0, None)),
-            )
-        )
-    for number, part in enumerate(contributions, start=1):
-        relative = sources[names.index(part.name)].relative_u
-        missing = "nothing was said about the uncertainty of this source"
-        figures.append(
-            figure(
-                f"source_{number}",
-                f"{part.name}: {part.share:.1%} of the variance",
-                part.rms,
-                unit,
-                missing if relative is None else relative * part.rms,
-                symbol=f"σ{number}",
-            )
-        )
+    contributions = _contributions(names, powers, averaged if window else None)
     grid = np.unique(np.concatenate([f for f, _ in densities]))
     return Result(
         title=f"Dynamic error budget of {len(sources)} sources",
@@ -146,13 +91,61 @@ def evaluate(sources: Sequence[Source], *, unit: str = "m", window_s: float | No
             "sources are taken as uncorrelated",
             *((f"exposure window {window * 1e3:g} ms: MA weighs sinc²(fT), MSD 1 − sinc²(fT)",) if window else ()),
         ),
-        figures=keyed(figures),
+        figures=keyed([*_totals(sources, powers, averaged if window else None, unit), *_of_sources(sources, contributions, unit)]),
         flags=(),
         unit=unit,
         contributions=contributions,
         frequency_hz=frozen(grid),
         psd=frozen(np.sum([np.interp(grid, f, s, left=0.0, right=0.0) for f, s in densities], axis=0)),
     )
+
+
+def _contributions(names: Sequence[str], powers: Array, averaged: Array | None) -> tuple[Contribution, ...]:
+    """Largest first. powers, averaged : (sources,) variances of the error and of its moving average."""
+    total = float(powers.sum())
+    return tuple(
+        Contribution(
+            name=names[k],
+            rms=math.sqrt(powers[k]),
+            share=float(powers[k] / total),
+            ma=None if averaged is None else math.sqrt(averaged[k]),
+            msd=None if averaged is None else math.sqrt(max(0.0, powers[k] - averaged[k])),
+        )
+        for k in np.argsort(-powers, kind="stable")
+    )
+
+
+def _totals(sources: Sequence[Source], powers: Array, averaged: Array | None, unit: str) -> list[Figure]:
+    unknown = [source.name for source in sources if source.relative_u is None]
+    weights = np.array([source.relative_u or 0.0 for source in sources])
+
+    def u(parts: Array) -> float | str:
+        """Of σ = √Σ p: √Σ (w p)² / σ, w the relative U of a source's rms."""
+        if unknown:
+            return f"nothing was said about the uncertainty of {', '.join(unknown[:5])}"
+        return float(np.sqrt(np.sum((parts * weights) ** 2)) / math.sqrt(parts.sum())) if parts.sum() > 0 else 0.0
+
+    sigma, stated_u = math.sqrt(powers.sum()), u(powers)
+    normal = "six times that: 99.7 % of two positions do not overlap, where the error is normal"
+    figures = [
+        figure("rms", "root mean square of the error", sigma, unit, stated_u, symbol="σ"),
+        figure("6_sigma", normal, 6 * sigma, unit, 6 * stated_u if isinstance(stated_u, float) else stated_u, symbol="6σ"),
+    ]
+    if averaged is not None:
+        left = max(0.0, float(powers.sum() - averaged.sum()))
+        figures.append(figure("MA", "root mean square of the moving average", math.sqrt(averaged.sum()), unit, u(averaged)))
+        figures.append(figure("MSD", "root mean square of the moving standard deviation", math.sqrt(left), unit, u(np.clip(powers - averaged, 0, None))))
+    return figures
+
+
+def _of_sources(sources: Sequence[Source], contributions: Sequence[Contribution], unit: str) -> list[Figure]:
+    relative = {source.name: source.relative_u for source in sources}
+    figures = []
+    for number, part in enumerate(contributions, start=1):
+        share = relative[part.name]
+        u = "nothing was said about the uncertainty of this source" if share is None else share * part.rms
+        figures.append(figure(f"source_{number}", f"{part.name}: {part.share:.1%} of the variance", part.rms, unit, u, symbol=f"σ{number}"))
+    return figures
 
 
 def root_sum_of_squares(*rms: float) -> float:
