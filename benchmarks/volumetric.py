@@ -81,7 +81,7 @@ class Person:
             ", ".join(f"{axis} {value * 1e3:.0f} mm" for axis, value in zip(AXES, values, strict=True)) for values in (place_m, reflector_m)
         )
         print(
-            f"\nPut the station at {place} (work coordinates), mount the reflector at {reflector} from the spindle's reference point, aim the beam, then press Enter: ",
+            f"\nPut the station at {place} (work coordinates), mount the reflector at {reflector} from the spindle's reference point (a controller that corrects its volume has to know it as its tool), aim the beam, then press Enter: ",
             end="",
             file=sys.stderr,
         )

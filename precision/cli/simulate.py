@@ -14,9 +14,10 @@ import click
 @click.option("--controller", type=click.Choice(["auto", "pty", "tcp"]), default="auto", show_default=True, help="Transport of the controller.")
 @click.option("--truth", type=click.Path(dir_okay=False), help="Write what the machine is made of, and every true position, here at the end.")
 @click.option("--speed", type=click.FloatRange(0.1, 30), default=1.0, show_default=True, help="linuxcnc: times faster than the clock (other than 1 needs libfaketime).")
-@click.option("--rig", default="router", show_default=True, help="linuxcnc: the simulated mechanics, router or worn.")
+@click.option("--rig", default="router", show_default=True, help="linuxcnc: the simulated mechanics, router, worn or volumetric.")
+@click.option("--correction", metavar="FILE", type=click.Path(dir_okay=False), help="linuxcnc, rig volumetric: an error map (compensate --for linuxcnc-volumetric) that is taken off its commands.")
 @click.option("--servo-period", default="1 ms", show_default=True, help="linuxcnc: of the controller, 50 µs … 10 ms.")
-def simulate(what: str, seed: int, time_scale: float, controller: str, truth: str | None, speed: float, rig: str, servo_period: str) -> None:
+def simulate(what: str, seed: int, time_scale: float, controller: str, truth: str | None, speed: float, rig: str, correction: str | None, servo_period: str) -> None:
     """Serve the virtual lab: a GRBL controller, an IDS3010 interferometer and an SCPI environment instrument, one machine behind them.
 
     Prints their addresses, ready for a plan's [devices] or for any other program, and serves until Ctrl-C. Loopback only.
@@ -27,7 +28,7 @@ def simulate(what: str, seed: int, time_scale: float, controller: str, truth: st
     if what == "linuxcnc":
         from precision.cli.simulate_linuxcnc import serve
 
-        serve(rig=rig, speed=speed, servo_period=servo_period, truth=truth)
+        serve(rig=rig, speed=speed, servo_period=servo_period, truth=truth, correction=correction)
         return
     import json
     import math

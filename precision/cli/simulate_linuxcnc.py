@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import signal
+import textwrap
 import threading
 from pathlib import Path
 
 import click
 
 
-def serve(*, rig: str, speed: float, servo_period: str, truth: str | None) -> None:
+def serve(*, rig: str, speed: float, servo_period: str, truth: str | None, correction: str | None = None) -> None:
     """Start it, print its address, and take it down at Ctrl-C or SIGTERM."""
     from precision import units
+    from precision.compensation import error_map
+    from precision.compensation.lines import text_of
     from precision.drivers.linuxcnc.cell import launch
     from precision.errors import PlanError
     from precision.regular_file import refuse_to_replace
@@ -22,6 +25,10 @@ def serve(*, rig: str, speed: float, servo_period: str, truth: str | None) -> No
         period_s = units.quantity(servo_period, "time")
     except ValueError as error:
         raise PlanError(f"--servo-period: {error}") from error
+    errors = None
+    if correction:
+        errors = text_of(Path(correction))
+        error_map.read(errors)  # before anything is started
     if truth:
         refuse_to_replace(Path(truth))
     ended = threading.Event()
@@ -33,6 +40,9 @@ def serve(*, rig: str, speed: float, servo_period: str, truth: str | None) -> No
             click.echo(f"truth   {truth}")
         click.echo(f"machine {cell.address}")
         click.echo(f"        {rig} mechanics, {speed:g} times the clock, {'namespaces of its own' if cell.private else 'plain, one at a time'}")
+        if errors is not None:
+            cell.write("machine.map", errors)
+            click.echo(textwrap.indent(cell.correct("machine.map").strip(), "        "))
         click.echo("serving until Ctrl-C")
         try:
             while not ended.wait(0.5):
