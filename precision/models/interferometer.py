@@ -1,4 +1,4 @@
-"""From what a displacement interferometer counts to what the target moved: refractive index, dead path, cosine and Abbe errors.
+"""From what a displacement interferometer counts to what the target moved: refractive index, dead path, data age, cosine and Abbe errors.
 
 Signs: displacement is positive in the positive direction of the axis, away from the interferometer; an *error* is reading − truth, so that
 truth = reading − error.
@@ -76,6 +76,45 @@ def abbe_error(offset_m: ArrayLike, /, *, angle_rad: ArrayLike) -> Array:
     ValueError      not finite
     """
     return np.asarray(_finite("offset_m", offset_m) * np.sin(_finite("angle_rad", angle_rad)))
+
+
+def data_age_error(speed_m_per_s: ArrayLike, /, *, age_s: ArrayLike) -> Array:
+    """Error reading − truth, m, of a reading that is τ old when it is used: **−v·τ**; the target has moved on since. Two axes of ages τ₁ and τ₂ at one
+    speed are apart by v·(τ₁ − τ₂), whatever both have in common.
+
+    speed_m_per_s : (...) float, v with its sign. age_s : (...) float, s ≥ 0, from the light at the detector to the moment that the reading stands for.
+
+    Raises
+    ------
+    ValueError      not finite, or an age below zero
+
+    >>> float(data_age_error(0.5, age_s=100e-9))
+    -5e-08
+    """
+    age = _finite("age_s", age_s)
+    if np.any(age < 0):
+        raise ValueError(f"age_s is {age}; an age is zero or more")
+    return np.asarray(-_finite("speed_m_per_s", speed_m_per_s) * age)
+
+
+def without_data_age(position_m: ArrayLike, /, *, age_s: float, rate_hz: float) -> Array:
+    """Positions (n,) at the moments they stand for, from readings that are `age_s` old: **x + v·τ**, v the central difference of the readings (one-sided at
+    the ends). What is left is a·τ²/2 of the acceleration, and the readings' noise grows by the factor √(1 + (τ·rate)²/2).
+
+    Raises
+    ------
+    ValueError      fewer than three readings, not finite, an age below zero or a rate that is not above it
+
+    >>> x = 0.5 * np.arange(5) / 1e4
+    >>> bool(np.allclose(without_data_age(x - 0.5 * 1e-6, age_s=1e-6, rate_hz=1e4), x, atol=1e-15))
+    True
+    """
+    x = _finite("position_m", position_m)
+    if x.ndim != 1 or x.size < 3:
+        raise ValueError(f"position_m has shape {x.shape}; expected (n,) with at least three readings")
+    if not (rate_hz > 0 and age_s >= 0):
+        raise ValueError(f"age_s is {age_s}, rate_hz {rate_hz}; an age of zero or more and a rate above zero are expected")
+    return np.asarray(x - data_age_error(np.gradient(x) * rate_hz, age_s=age_s))
 
 
 def _finite(name: str, value: ArrayLike) -> Array:

@@ -44,3 +44,20 @@ def test_an_output_without_our_characters_shows_escapes(tmp_path: Path, encoding
     assert b"COMPLETE" not in done.stderr
     assert b"Traceback" not in done.stderr
     assert b"U (k = 2)" in done.stdout
+
+
+def test_a_report_goes_to_standard_output_whole_or_is_refused(tmp_path: Path) -> None:
+    import json
+
+    command = [sys.executable, "-P", "-m", "precision"]
+    assert subprocess.run([*command, *SMALL], cwd=tmp_path, capture_output=True, check=False, timeout=60).returncode == 0
+    said = subprocess.run([*command, "report", "last", "-o", "-"], cwd=tmp_path, capture_output=True, check=False, timeout=60)
+    assert said.returncode == 0 and json.loads(said.stdout)["title"]
+    assert not (tmp_path / "-").exists()
+    page = subprocess.run([*command, "report", "last", "-o", "-", "--to", "html"], cwd=tmp_path, capture_output=True, check=False, timeout=60)
+    assert page.stdout.lower().startswith(b"<!doctype html")
+    several = subprocess.run([*command, "report", "last", "-o", "-", "--to", "csv"], cwd=tmp_path, capture_output=True, check=False, timeout=60)
+    assert several.returncode == 2 and b"csv is several files" in several.stderr
+    with Path("/dev/full").open("wb") as full:
+        lost = subprocess.run([*command, "report", "last", "-o", "-"], cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, check=False, timeout=60)
+    assert lost.returncode == 6 and b"did not take the report" in lost.stderr and b"Traceback" not in lost.stderr

@@ -13,7 +13,13 @@ import numpy as np
 import pytest
 
 from precision.models.air import ciddor, edlen, saturation_vapour_pressure
-from precision.models.interferometer import abbe_error, cosine_error, geometric_displacement
+from precision.models.interferometer import (
+    abbe_error,
+    cosine_error,
+    data_age_error,
+    geometric_displacement,
+    without_data_age,
+)
 from precision.models.rigid_body import RigidBody
 from precision.models.thermal import length_at_20_c
 from precision.standards.location_errors import evaluate
@@ -148,3 +154,23 @@ def test_6_7_dead_path_of_100_mm_and_a_change_of_the_index_by_1e_6() -> None:
 @pytest.mark.parametrize(("material_e6", "shorter_um"), [(11.7, 11.7), (8.0, 8.0), (23.1, 23.1), (6.0, 6.0), (0.0, 0.0)])
 def test_6_7_a_metre_one_kelvin_above_20_degrees(material_e6: float, shorter_um: float) -> None:
     assert (1.0 - float(length_at_20_c(1.0, expansion_per_k=material_e6 * 1e-6, temperature_k=294.15))) * 1e6 == pytest.approx(shorter_um, abs=1e-9)
+
+
+def test_data_age_is_speed_times_age_and_two_axes_differ_by_their_ages() -> None:
+    # 0.5 m/s and 100 ns: 50 nm behind (stages_and_control.md §4.1: v·τ); two axes with 100 ns and 90 ns are 5 nm apart.
+    assert float(data_age_error(0.5, age_s=100e-9)) == pytest.approx(-50e-9, rel=1e-12)
+    assert float(data_age_error(0.5, age_s=90e-9) - data_age_error(0.5, age_s=100e-9)) == pytest.approx(5e-9, rel=1e-9)
+
+
+def test_positions_without_their_data_age_are_those_of_the_moment_to_half_a_tau_squared() -> None:
+    time, age = np.arange(2000) / 20e3, 1e-6
+    true, read = (0.5 * t + 0.5 * 10.0 * t**2 for t in (time, time - age))  # 0.5 m/s and 10 m/s²
+    left = without_data_age(read, age_s=age, rate_hz=20e3)[1:-1] - true[1:-1]
+    assert np.abs(read - true).max() > 0.5e-6
+    assert left == pytest.approx(-10.0 * age**2 / 2, abs=1e-15)  # v is taken at t − τ: −a·τ² + a·τ²/2
+
+
+@pytest.mark.parametrize("call", [lambda: data_age_error(1.0, age_s=-1e-9), lambda: without_data_age([0.0, 1.0], age_s=0.0, rate_hz=1.0), lambda: without_data_age([0.0] * 3, age_s=0.0, rate_hz=0.0)])
+def test_an_age_that_cannot_be_is_refused(call) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(ValueError, match=r"age_s|position_m"):
+        call()
