@@ -28,6 +28,7 @@ from ..errors import DataError
 from ..figures import Figure
 from ..uncertainty.readings import LINE_GAIN, largest_normal
 from .arrays import Array, frozen, positive, table, vector
+from .coverage import coverage_factor
 from .reported import Reported, figure, keyed
 
 UNION_JACK: Final[Mapping[str, tuple[tuple[float, float], tuple[float, float]]]] = {
@@ -255,14 +256,11 @@ def _uncertainty(lines: Sequence[LevelLine], to_height: Array, residual: Array, 
         return "the uncertainty of the instrument's angles was not given"
     if redundancy == 0:
         return "every station was measured just once, so that the scatter is not known"
-    from scipy.stats import t
-
     positive("instrument_uncertainty_rad", instrument, "rad")
     s = math.sqrt(float(residual @ residual) / redundancy)
     largest = s * float(np.sqrt((to_height**2).sum(axis=1).max()))
-    student = float(t.ppf(0.97725, redundancy)) / 2
     length = max(float(np.hypot(np.diff(line.x_m), np.diff(line.y_m)).sum()) for line in lines)
-    return 2 * largest_normal(to_height.shape[0]) * student * largest + LINE_GAIN * length * instrument / 4
+    return coverage_factor(redundancy) * largest_normal(to_height.shape[0]) * largest + LINE_GAIN * length * instrument / 4
 
 
 def _flags(closure: Mapping[str, float], redundancy: int, flatness: float) -> list[str]:

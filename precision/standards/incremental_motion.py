@@ -18,7 +18,7 @@ from ..errors import DataError
 from ..uncertainty.readings import Readings
 from ..units import text
 from .arrays import Array, frozen, vector
-from .overlay_statistics import coverage_factor
+from .coverage import coverage_factor
 from .reported import Reported, figure, keyed
 
 FEWEST_STEPS: Final = 5

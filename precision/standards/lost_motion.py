@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import DataError
 from ..figures import Figure
 from .arrays import Array, frozen, vector
-from .overlay_statistics import coverage_factor
+from .coverage import coverage_factor
 from .reported import Reported, figure, keyed
 
 FEWEST: Final = 64

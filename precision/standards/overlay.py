@@ -25,9 +25,10 @@ from ..figures import Figure
 from ..models.overlay import OverlayModel, Sign
 from ..models.overlay_marks import OverlayMarks
 from .arrays import Array, frozen
+from .coverage import coverage_factor
 from .overlay_by_field import TOGETHER, by_field, correlation_within_fields
 from .overlay_rank import RankReport, rank_report, refuse_deficient
-from .overlay_statistics import OverlayStatistics, coverage_factor, figures, statistics
+from .overlay_statistics import OverlayStatistics, figures, statistics
 from .reported import Reported, figure, keyed
 
 Errors = Literal["independent", "by field"]

@@ -19,9 +19,10 @@ from ..errors import DataError
 from ..models.overlay import OverlayModel, Sign
 from ..models.overlay_marks import OverlayMarks
 from .arrays import Array, frozen
+from .coverage import coverage_factor
 from .overlay import LARGEST_OVERLAY_M
 from .overlay_rank import rank_report, refuse_deficient
-from .overlay_statistics import OverlayStatistics, coverage_factor, statistics
+from .overlay_statistics import OverlayStatistics, statistics
 from .reported import Reported, figure, keyed
 
 NEAR_SINGULAR: Final = 1e-10

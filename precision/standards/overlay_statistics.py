@@ -16,29 +16,16 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from ..errors import DataError
 from ..figures import Figure
 from .arrays import Array
+from .coverage import coverage_factor
 from .reported import figure
 
 QUANTILE: Final = 0.997
-MANY: Final = 100
 ROUNDING: Final = 1e-9
 """A mean of residuals below this part of their standard deviation is 0 up to rounding."""
-TWO_SIGMA: Final = 0.977249868
-"""Φ(2): Student's factor of this probability is the k of the same 95.45 % that k = 2 has for many degrees of freedom (GUM, table G.2)."""
-
-
-def coverage_factor(degrees_of_freedom: float) -> float:
-    """k for 95.45 % from Student's distribution, to two decimals as in the GUM's table; 2 above 100 degrees of freedom, where it would be
-    2.02 or less.
-
-    >>> round(coverage_factor(1e9), 3), round(coverage_factor(10), 2)
-    (2.0, 2.28)
-    """
-    return 2.0 if degrees_of_freedom > MANY else round(float(stdtrit(degrees_of_freedom, TWO_SIGMA)), 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

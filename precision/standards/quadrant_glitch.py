@@ -20,7 +20,7 @@ from ..errors import DataError
 from ..figures import Figure
 from ..uncertainty.readings import largest_normal
 from .arrays import Array, frozen, positive, vector
-from .overlay_statistics import coverage_factor
+from .coverage import coverage_factor
 from .reported import Reported, figure, keyed
 
 FEWEST: Final = 200
@@ -112,13 +112,14 @@ def _sine(r: Array, rate_hz: float, unit: str) -> tuple[float, float, Array]:
     crossings = int(np.count_nonzero(np.diff(np.signbit(centred).astype(np.int8))))
     first = math.pi * max(1, crossings) / float(t[-1])
 
-    def fitted(omega: float) -> tuple[Array, Array]:
-        columns = np.column_stack([np.ones_like(t), np.cos(omega * t), np.sin(omega * t)])
-        theta = np.asarray(np.linalg.lstsq(columns, r, rcond=None)[0], dtype=np.float64)
-        return theta, np.asarray(r - columns @ theta, dtype=np.float64)
+    def fitted(omega: float, every: int = 1) -> tuple[Array, Array]:
+        at = omega * t[::every]
+        columns = np.column_stack([np.ones_like(at), np.cos(at), np.sin(at)])
+        theta = np.asarray(np.linalg.lstsq(columns, r[::every], rcond=None)[0], dtype=np.float64)
+        return theta, np.asarray(r[::every] - columns @ theta, dtype=np.float64)
 
     def left(omega: float) -> float:
-        rest = fitted(omega)[1]
+        rest = fitted(omega, max(1, r.size // 1000))[1]
         return float(rest @ rest)
 
     around = np.linspace(0.5, 1.6, 111) * first

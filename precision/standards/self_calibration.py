@@ -24,7 +24,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import DataError
 from .arrays import Array, frozen, positive
-from .overlay_statistics import coverage_factor, statistics
+from .coverage import coverage_factor
+from .overlay_statistics import statistics
 from .reported import Reported, figure, keyed
 from .self_calibration_solver import (
     EXACT_COVARIANCE_UP_TO,

@@ -27,7 +27,7 @@ from ..uncertainty.readings import largest_normal
 from ..units import text
 from . import settling, step_response
 from .arrays import Array, frozen, positive, vector
-from .overlay_statistics import coverage_factor
+from .coverage import coverage_factor
 from .reported import Reported, figure, keyed
 from .settling import Settled
 

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike
 from ..errors import DataError
 from ..uncertainty.readings import Readings
 from .arrays import Array, frozen, positive, vector
+from .coverage import coverage_factor
 from .reported import Reported, figure, keyed
 
 SITE_M: Final = (26e-3, 8e-3)
@@ -212,7 +213,7 @@ def chuck_spots(x_m: ArrayLike, y_m: ArrayLike, heights_m: Sequence[ArrayLike], 
     local = maps - np.stack([np.median(maps[:, near], axis=1) for near in around], axis=1)
     mean = local.mean(axis=0)
     wafers = maps.shape[0]
-    u = _student(wafers) * local.std(axis=0, ddof=1) / math.sqrt(wafers)
+    u = coverage_factor(wafers - 1) * local.std(axis=0, ddof=1) / math.sqrt(wafers)
     high = np.flatnonzero(np.abs(mean) - u > threshold_m)
     if not high.size:
         return ()
@@ -251,10 +252,3 @@ def _site(x: Array, y: Array, z: Array) -> float | str:
     if size[1] <= 1e-9 * size[0]:
         return "its points lie in one line; a plane needs others beside it"
     return float(np.ptp(z - _plane(x, y, z)[0]))
-
-
-def _student(count: int) -> float:
-    """Factor of U (95.45 %) for a mean of `count` readings."""
-    from scipy.stats import t
-
-    return float(t.ppf(0.97725, count - 1))
