@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 ALL: Final = {
+    "friction": "precision.benchmarks.friction_procedure",
     "frf": "precision.benchmarks.frf_procedure",
     "ilc": "precision.benchmarks.ilc_procedure",
     "overlay": "precision.benchmarks.overlay_procedure",

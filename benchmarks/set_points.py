@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,7 +66,7 @@ def check(plant: FrameStream, units: Mapping[str, str], allowed: Range, largest:
 
 def run(
     plant: FrameStream, set_point: Array, first: Array, allowed: Range, columns: Sequence[Column], sink: Sink, *, log: Callable[..., None],
-    progress: Callable[[int, int], None], rows: Callable[[int, int], dict[str, Array]] = lambda first, count: {}, names: Sequence[str] = CHANNELS,
+    progress: Callable[[int, int], None], rows: Callable[[int, int], dict[str, Any]] = lambda first, count: {}, names: Sequence[str] = CHANNELS,
 ) -> None:  # fmt: skip
     """Try a small part of the set-point, then run it whole and keep what happens.
 

@@ -30,10 +30,11 @@ _FALL: Final = 2.0
 class Result(Reported):
     """A friction curve. Figures "coulomb", "static", "stribeck_velocity", "viscous", "offset" where both directions were run, "residual".
 
-    model : (n,) F(v) at the velocities given.
+    model, model_u : (n,) F(v) at the velocities given, and its expanded uncertainty (k = 2).
     """
 
     model: Array
+    model_u: Array
 
 
 def evaluate(velocity: ArrayLike, force: ArrayLike, *, force_unit: str = "N", unit: str = "m") -> Result:
@@ -61,7 +62,9 @@ def evaluate(velocity: ArrayLike, force: ArrayLike, *, force_unit: str = "N", un
     theta = np.linalg.lstsq(columns, f, rcond=None)[0]
     model: Array = np.asarray(columns @ theta, dtype=np.float64)
     slope = theta[1] * np.sign(v) * np.exp(-((v / v_s) ** 2)) * 2 * v**2 / v_s**3
-    covariance = _covariance(np.column_stack([columns, slope]), f - model)
+    design = np.column_stack([columns, slope])
+    covariance = _covariance(design, f - model)
+    model_u: Array = np.asarray(2 * np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", design, covariance, design), 0.0)), dtype=np.float64)
     static = np.array([1.0, 1.0, *[0.0] * (theta.size - 1)])
     u = 2 * np.sqrt(np.diag(covariance))
     u_static = 2 * math.sqrt(max(float(static @ covariance @ static), 0.0))
@@ -87,6 +90,7 @@ def evaluate(velocity: ArrayLike, force: ArrayLike, *, force_unit: str = "N", un
         figures=keyed(figures),
         flags=tuple(flags),
         model=frozen(model),
+        model_u=frozen(model_u),
     )
 
 
