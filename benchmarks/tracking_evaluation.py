@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from precision.errors import DataError
 from precision.figures import Figure
 from precision.standards import following_error, position_loop, position_ripple, sampling
+from precision.standards.coverage import coverage_factor
 from precision.standards.following_error import CONSTANT, DECELERATION, STANDSTILL, Part
-from precision.standards.overlay_statistics import coverage_factor
 from precision.standards.reported import figure
 
 from .procedure import Readings
