@@ -194,7 +194,8 @@ def _where_it_begins(program: tuple[Motion, ...], plan: Evaluated, leader: Array
 
 def _never_there(program: tuple[Motion, ...], plan: Evaluated, leader: Array, nearest: float) -> str:
     path = in_plane(program, plan.program.plane)
-    span = float(np.ptp(path.point_m, axis=1).max()) or 1.0
+    at_feed = path.point_m[:, int(np.argmin(path.rapid)) :]  # the way to the part may be longer than the part
+    span = float(np.ptp(at_feed, axis=1).max()) or 1.0
     ratio = float(np.ptp(leader, axis=1).max()) / span
     for factor, why in ((25.4, "inches taken for millimetres, or the other way round"), (1000.0, "millimetres taken for metres, or micrometres for millimetres"), (10.0, "a unit ten times another")):
         if abs(math.log(max(ratio, 1e-12) / factor)) < 0.15 or abs(math.log(max(ratio, 1e-12) * factor)) < 0.15:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
@@ -45,7 +45,7 @@ class DrivenProgram(Program):
     """The part program, or a test piece, and how it is driven."""
 
     origin: Literal["as recorded", "first sample"] = Field("first sample", description="the machine stands at the start of the program when the recording begins")
-    piece: Literal[PIECES] | None = Field(None, description="a test piece, in place of a file")  # type: ignore[valid-type]
+    piece: Literal[PIECES] | None = Field(None, description="a test piece; a file goes before it")  # type: ignore[valid-type]
     centre: tuple[Length, Length] = Field(("500 mm", "300 mm"), description="of the piece: work coordinates of the two axes, in the order of the plane's letters", strict=False)
     height: Length = Field("-250 mm", description="of the piece: work coordinate of the third axis")
     size: Length = Field("100 mm", ge=1e-3, le=10, description="of the piece: side of its outer square, diameter of a circle")
@@ -53,12 +53,6 @@ class DrivenProgram(Program):
     slow_feed: Speed = Field("500 mm/min", ge=1e-6, le=10, description='of the slow turns of "arcs"')
     approach_feed: Speed = Field("3000 mm/min", ge=1e-6, le=10, description="to the start of the program")
     dwell: Time = Field("0.5 s", ge=0.1, le=60, description="standing still before and after; what the readings scatter then is their noise")
-
-    @model_validator(mode="after")
-    def _one_program(self) -> Self:
-        if self.piece is not None and self.file is not None:
-            raise ValueError("piece and file both name a program; leave one of them out")
-        return self
 
 
 def _named(value: object) -> object:
@@ -136,8 +130,10 @@ class Parameters(Runnable, Evaluated):
 
     @model_validator(mode="before")
     @classmethod
-    def _a_piece_where_nothing_is_named(cls, value: Any) -> Any:
+    def _a_file_before_a_piece_and_a_piece_where_nothing_is_named(cls, value: Any) -> Any:
         program = value.get("program", {}) if isinstance(value, dict) else None
+        if isinstance(program, dict) and "file" in program and "piece" in program:
+            return {**value, "program": {key: of for key, of in program.items() if key != "piece"}}
         if isinstance(program, dict) and not {"file", "text", "piece"} & set(program):
             return {**value, "program": {**program, "piece": PIECES[0]}}
         return value

@@ -100,7 +100,7 @@ def read(path: Path, *, dictionary: Path, config: Path, rate_hz: float = 1000.0,
     end = max(float(at[-1]) for at, _, _ in played.values()) + margin_s
     if (end - begin) * rate_hz > 2e7:
         raise DataError(f"{path.name}: {end - begin:.4g} s at {rate_hz:g} Hz are more than 20 million rows; ask for a lower rate")
-    time_s = np.arange(int((end - begin) * rate_hz) + 1) / rate_hz
+    time_s = np.arange(math.ceil((end - begin) * rate_hz) + 1) / rate_hz
     return Steps(
         time_s=time_s,
         position_m={axis: np.interp(time_s + begin, at, place) * step_m for axis, (at, place, step_m) in sorted(played.items())},
