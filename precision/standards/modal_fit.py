@@ -214,22 +214,7 @@ def _solve(
     count = 2 * f.size - found.x.size - parts.size
     misfit = math.sqrt(2 * found.cost / count)
     spread = _uncertainties(found.x, parts, basis, weight, 1.0 if known and misfit < 1 else misfit)
-    order = np.argsort(found.x[:n])
-    modes = []
-    for k in order:
-        natural, zeta = scale * math.exp(found.x[k]), math.exp(found.x[n + k])
-        residue = parts[k] * natural**2
-        u_residue = math.hypot(spread[found.x.size + k] * natural**2, 2 * residue * spread[k])
-        modes.append(
-            Mode(
-                frequency_hz=natural / (2 * math.pi),
-                damping=zeta,
-                residue=float(residue),
-                u_frequency_hz=natural / (2 * math.pi) * spread[k],
-                u_damping=zeta * spread[n + k],
-                u_residue=u_residue,
-            )
-        )
+    modes = _modes(found.x, parts, spread, n, scale)
     flags = list(response.flags)
     if known and misfit > 2:
         flags.append(
@@ -242,18 +227,9 @@ def _solve(
     ]
     model = fitted / weight
     model.flags.writeable = False
-    unit = response.unit
-    figures: list[Figure] = []
-    for number, one in enumerate(modes, start=1):
-        figures += [
-            figure(f"f_{number}", f"natural frequency of mode {number}", one.frequency_hz, "Hz", 2 * one.u_frequency_hz, symbol=f"f{number}"),
-            figure(f"zeta_{number}", f"damping ratio of mode {number}", one.damping, "", 2 * one.u_damping, symbol=f"ζ{number}"),
-            figure(f"r_{number}", f"residue of mode {number}", one.residue, f"{unit or '1'}·rad²/s²", 2 * one.u_residue, symbol=f"r{number}"),
-        ]
+    figures = _figures(modes, response.unit or "1")
     if delay:
-        figures.append(
-            figure("delay", "delay of hold, drive and filters", float(found.x[-1]) / scale, "s", 2 * float(spread[2 * n]) / scale, symbol="τ")
-        )
+        figures.append(figure("delay", "delay of hold, drive and filters", float(found.x[-1]) / scale, "s", 2 * float(spread[2 * n]) / scale, symbol="τ"))
     figures.append(figure("misfit", "residual over its uncertainty" if known else "residual over |G|", misfit, "", "a measure of the fit itself"))
     return Result(
         title=f"Modal fit: {n} modes from {f.size} lines, {f[0]:.5g} … {f[-1]:.5g} Hz",
@@ -271,6 +247,36 @@ def _solve(
         frequency_hz=frozen(f.copy()),
         fitted=model,
     )
+
+
+def _modes(p: Array, parts: Array, spread: Array, n: int, scale: float) -> list[Mode]:
+    """The n modes by ascending frequency. p : (ln ω/scale, ln ζ, …). spread : standard uncertainties of p, then of parts."""
+    modes = []
+    for k in np.argsort(p[:n]):
+        natural, zeta = scale * math.exp(p[k]), math.exp(p[n + k])
+        residue = parts[k] * natural**2
+        modes.append(
+            Mode(
+                frequency_hz=natural / (2 * math.pi),
+                damping=zeta,
+                residue=float(residue),
+                u_frequency_hz=natural / (2 * math.pi) * spread[k],
+                u_damping=zeta * spread[n + k],
+                u_residue=math.hypot(spread[p.size + k] * natural**2, 2 * residue * spread[k]),
+            )
+        )
+    return modes
+
+
+def _figures(modes: Sequence[Mode], unit: str) -> list[Figure]:
+    figures: list[Figure] = []
+    for number, one in enumerate(modes, start=1):
+        figures += [
+            figure(f"f_{number}", f"natural frequency of mode {number}", one.frequency_hz, "Hz", 2 * one.u_frequency_hz, symbol=f"f{number}"),
+            figure(f"zeta_{number}", f"damping ratio of mode {number}", one.damping, "", 2 * one.u_damping, symbol=f"ζ{number}"),
+            figure(f"r_{number}", f"residue of mode {number}", one.residue, f"{unit}·rad²/s²", 2 * one.u_residue, symbol=f"r{number}"),
+        ]
+    return figures
 
 
 def _uncertainties(p: Array, parts: Array, basis: object, weight: Array, factor: float) -> Array:
