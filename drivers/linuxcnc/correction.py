@@ -22,9 +22,11 @@ import math
 import os
 import re
 import signal
+import subprocess
 import sys
 import time
 
+NAME = "precision-correction"
 HEAD = "precision-error-map 1"
 SIGN = "errors actual-minus-nominal"
 UNITS = "unit mm um urad"
@@ -35,7 +37,7 @@ AXES = "xyz"
 STEP_MM = 1e-6
 """Of the offsets; they are whole numbers of it."""
 FADE = 10.0
-"""Towards a soft limit the correction is at most this part of the distance that is left: at the limit itself LinuxCNC would stop."""
+"""Towards a soft limit the correction is at most this part of the distance that is left, or LinuxCNC would stop the axis there in its motion."""
 AGREE_S = 0.5
 """How long LinuxCNC may take to begin at zero; it does in its next servo cycle."""
 LOOKS = 500
@@ -183,7 +185,7 @@ class Controller:
             raise Refused(f"LinuxCNC does not run here, or is not up yet ({wrong})") from None
         self.mm = 1.0 / stat.linear_units
         ini = linuxcnc.ini(stat.ini_filename)
-        self.component = hal.component("precision-correction")
+        self.component = hal.component(free_name())
         try:
             self.limits = [self._limits(stat, ini, index, axis) for index, axis in enumerate(AXES)]
         except BaseException:
@@ -263,9 +265,6 @@ class Controller:
             self._set(axis, "counts", 0)
         self.sent = [0, 0, 0]
 
-    def limited(self):
-        return self._hal.get_value("motion.eoffset-limited")
-
     def close(self):
         """No offset is left, nor is anything of this program."""
         try:
@@ -284,6 +283,22 @@ class Controller:
 
     def _set(self, axis, pin, value):
         self._hal.set_p(f"axis.{axis}.eoffset-{pin}", repr(value))
+
+
+def free_name():
+    """For the HAL component; one of this kind may run, and one that was killed keeps its name until LinuxCNC ends."""
+    done = subprocess.run(("halcmd", "-s", "show", "comp"), capture_output=True, text=True, timeout=10)
+    words = [line.split() for line in done.stdout.splitlines()]
+    there = {one[2]: one[3] for one in words if len(one) >= 4 and one[2].startswith(NAME)}
+    for name, process in there.items():
+        try:
+            with open(f"/proc/{process}/cmdline", "rb") as file:
+                if b"correction" in file.read():
+                    raise Refused(f"process {process} corrects this machine already ({name})")
+        except OSError:
+            continue
+    names = itertools.chain([NAME], (f"{NAME}-{number}" for number in itertools.count(2)))
+    return next(name for name in names if name not in there)
 
 
 def until(done, within_s):
@@ -335,8 +350,6 @@ class Correction:
         position = controller.position()
         if not all(math.isfinite(value) for value in position):
             raise Refused(f"the commanded position is {position}")
-        if controller.limited():
-            raise Refused("a soft limit was reached with an offset")
         self.disagreed = 0 if controller.agrees() else self.disagreed + 1
         if self.disagreed > LOOKS and controller.ready():
             raise Refused(f"LinuxCNC has offsets {controller.requested()}, sent were {[one * STEP_MM for one in controller.sent]} mm; something else moves them")

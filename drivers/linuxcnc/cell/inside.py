@@ -123,14 +123,18 @@ class Cell:
             [sys.executable, "-I", self.inside("correction.py"), *words], cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )
-        said = ""
-        while not said.endswith(("correcting\n", "homed\n")):
-            line = self.correction.stdout.readline()
-            if not line:
-                said += self.correction.stderr.read()
-                self.correction = None
-                raise Failed(said.strip()[-600:])
-            said += line
+        said, alarm = "", threading.Timer(READY_S, self.correction.kill)
+        alarm.start()
+        try:
+            while not said.endswith(("correcting\n", "homed\n")):
+                line = self.correction.stdout.readline()
+                if not line:
+                    said += self.correction.stderr.read()
+                    self.correction = None
+                    raise Failed(said.strip()[-600:] or f"the correction did not begin within {READY_S:g} s")
+                said += line
+        finally:
+            alarm.cancel()
         return said
 
     def uncorrect(self):

@@ -147,6 +147,12 @@ def test_offsets_begin_at_zero_and_are_taken_back(cell: launch.Cell, controller:
     controller._shell.set("machine off")
     controller.home()
     assert settled(controller, -30e-6)
+    # At the soft limits nothing is left of them, and LinuxCNC arrives there.
+    for end in (-1, 1):
+        controller.move_to({"X": 0.2 * end, "Y": 0.2 * end, "Z": 0.1 * end}, feed_m_per_s=0.08)
+        assert settled(controller, 0.0)
+    controller.move_to({"X": 0.0, "Y": 0.0, "Z": 0.0}, feed_m_per_s=0.08)
+    assert settled(controller, -30e-6)
     # What moves the offsets beside it is noticed; the program ends, and says why.
     cell.hal("setp", "axis.y.eoffset-clear", "1")
     assert settled(controller, 0.0)
