@@ -111,7 +111,7 @@ def analyse(plan: Parameters | Recorded, readings: Readings) -> Analysis:
         *figures(statistics(left.reshape(-1, 2)), prefix="left_", of=f"after {model.name}"),
         *figures(steps.steps[-1].left, prefix="nce_", of="of the mean wafer, after every step"),
     )
-    flags += lot.flags
+    flags += [*_overlapping(marks), *lot.flags]
     return Analysis(
         marks=marks,
         wafer=wafer,
@@ -133,6 +133,25 @@ def analyse(plan: Parameters | Recorded, readings: Readings) -> Analysis:
         cautions=tuple(f"Decomposition, {flag}." for flag in steps.flags),
         uncertainty_reason=reason,
     )
+
+
+def _overlapping(marks: OverlayMarks) -> list[str]:
+    """A flag where the marks of two fields lie among one another: a column in a wrong unit looks so, and its terms are wrong by powers of ten."""
+    first = [int(np.flatnonzero(marks.field == number)[0]) for number in marks.fields]
+    centre = marks.field_centre_m[first]
+    wide, high = np.ptp(marks.in_field_m, axis=0) * (1 - 1e-9)
+    order = np.argsort(centre[:, 0], kind="stable")
+    for at, one in enumerate(order):
+        for other in order[at + 1 :]:
+            apart = np.abs(centre[other] - centre[one])
+            if apart[0] >= wide:
+                break
+            if apart[1] < high:
+                return [
+                    f"fields {marks.fields[one]} and {marks.fields[other]} overlap: their centres are {apart[0] * 1e3:.4g} mm and {apart[1] * 1e3:.4g} mm apart in x and y, "
+                    f"but the marks of a field span {wide * 1e3:.4g} mm × {high * 1e3:.4g} mm; check the units of the fields' and the marks' places"
+                ]
+    return []
 
 
 def _field_terms(plan: Parameters | Recorded) -> Any:

@@ -97,6 +97,15 @@ def test_a_table_of_marks_is_recognised_and_evaluated(precision: Run, tmp_path: 
     precision("analyze", "last", "--set", 'evaluation.model="2"')
 
 
+def test_places_in_a_wrong_unit_are_flagged_where_fields_then_overlap(precision: Run, tmp_path: Path) -> None:
+    csv(tmp_path / "marks.csv")
+    precision("analyze", "marks.csv")
+    assert not any("overlap" in flag for flag in result_of(tmp_path)["flags"])
+    (tmp_path / "wrong.csv").write_text((tmp_path / "marks.csv").read_text().replace("field_x_mm", "field_x_um"))
+    said = " ".join(precision("analyze", "wrong.csv").stdout.split())
+    assert "overlap: their centres are 0.026 mm and 0 mm apart in x and y, but the marks of a field span 24 mm × 30 mm; check the units" in said
+
+
 def test_too_few_marks_are_refused_with_the_terms(precision: Run, tmp_path: Path) -> None:
     csv(tmp_path / "marks.csv", rows=slice(0, 4))
     said = precision("analyze", "marks.csv", code=6).stderr

@@ -205,3 +205,10 @@ def test_a_log_without_a_procedure_is_told_which_ones_read_it(precision: Run, tm
     said = precision("analyze", "signals.csv", code=6).stderr
     for name in ("scan-quality", "step-settle", "interferometer-linearity"):
         assert f"--as {name}" in said
+
+
+@pytest.mark.parametrize(("content", "words"), [(b"\x1f\x8b\x08packed", "is packed (gzip); unpack it"), (b"t_s,a\0b\n1,2\n", "is no text; export it as CSV"), (b"", "no line of column names")])
+def test_a_file_that_is_no_text_is_told_in_plain_words(precision: Run, tmp_path: Path, content: bytes, words: str) -> None:
+    (tmp_path / "log.csv").write_bytes(content)
+    for procedure in ("scan-quality", "step-settle", "interferometer-linearity"):
+        assert words in precision("analyze", "log.csv", "--as", procedure, code=6).stderr
