@@ -49,6 +49,16 @@ def period_samples(plan: Parameters, rate_hz: float) -> int:
     return round(wanted)
 
 
+def stepped(plan: Parameters, rate_hz: float) -> tuple[signals.Excitation, tuple[signals.Step, ...]]:
+    """The stepped sine of a plan at the device's rate, and where it dwells. PlanError as `signal`."""
+    own = plan.excitation
+    try:
+        frequencies = np.geomspace(own.low, own.high, own.lines)
+        return signals.stepped_sine(frequencies.tolist(), rate_hz=rate_hz, peak=own.peak, periods=max(4, own.settle + own.periods), shortest_s=own.dwell)
+    except DataError as error:
+        raise PlanError(f"excitation: {error}") from error
+
+
 def signal(plan: Parameters, rate_hz: float) -> signals.Excitation:
     """One period of the plan's excitation at the device's rate. Pure.
 
@@ -61,6 +71,8 @@ def signal(plan: Parameters, rate_hz: float) -> signals.Excitation:
         raise PlanError(
             f"excitation.high is {own.high:g} Hz; the plant is sampled {rate_hz:g} times a second, so less than {rate_hz / 2:g} Hz is expected"
         )
+    if own.kind == "stepped-sine":
+        return stepped(plan, rate_hz)[0]
     try:
         if own.kind == "PRBS":
             # The clock at 2.5 times the highest frequency: down to 0.8 of the power there; the order for at least the resolution.
@@ -86,18 +98,24 @@ def signal(plan: Parameters, rate_hz: float) -> signals.Excitation:
 def preview(plan: Parameters) -> Outlook:
     """What will be done. Pure."""
     own, safety = plan.excitation, plan.safety
-    total_s = (own.periods + own.settle + _PROBE_PERIODS) / own.resolution
+    sweep = own.kind == "stepped-sine"
+    if sweep:
+        once_s = sum(max(own.dwell, (own.settle + own.periods) / f) for f in np.geomspace(own.low, own.high, own.lines).tolist())
+        total_s, measured = 2 * once_s, f"{own.lines} frequencies, at each {own.periods} periods after {own.settle} to settle, at least {own.dwell:g} s"
+    else:
+        total_s = (own.periods + own.settle + _PROBE_PERIODS) / own.resolution
+        measured = f"{own.periods} periods after {own.settle} to settle"
     unit_in, unit_out = plan.units.input, plan.units.output
     return Outlook(
         lines=(
             (
                 "excitation",
-                f"{own.kind}, {own.low:g} … {own.high:g} Hz, lines {own.resolution:g} Hz apart or more, peak {own.peak:g} {unit_in}".rstrip(),
+                f"{own.kind}, {own.low:g} … {own.high:g} Hz, {'' if sweep else f'lines {own.resolution:g} Hz apart or more, '}peak {own.peak:g} {unit_in}".rstrip(),
             ),
-            ("measured", f"{own.periods} periods after {own.settle} to settle"),
+            ("measured", measured),
             (
                 "first",
-                f"{_PROBE_PERIODS} periods at {safety.probe:.0%} of the peak; the whole is refused where it would pass ±{safety.travel:g} {unit_out}".rstrip(),
+                f"{'once' if sweep else f'{_PROBE_PERIODS} periods'} at {safety.probe:.0%} of the peak; the whole is refused where it would pass ±{safety.travel:g} {unit_out}".rstrip(),
             ),
             ("limits", "those of the controller are asked for before anything moves"),
             ("evaluation", f"response with coherence and U, loop {plan.evaluation.loop}" + (", margins" if plan.evaluation.loop == "closed" else "")),
@@ -146,7 +164,8 @@ def acquire(plan: Parameters, rig: Rig, sink: Sink, *, log: Callable[..., None],
     try:
         upload(plant, plan.safety.probe * one.values)
         seen = Watch(names, travel=plan.safety.travel, unit=plan.units.output)
-        for _, rows, _, _ in streamed(plant, _PROBE_PERIODS * one.period):
+        passes = (1, 1) if own.kind == "stepped-sine" else (_PROBE_PERIODS, own.settle + own.periods)
+        for _, rows, _, _ in streamed(plant, passes[0] * one.period):
             seen.look(rows)
         plant.stop()
         predicted = abs(seen.middle) + seen.reach / plan.safety.probe
@@ -157,7 +176,7 @@ def acquire(plan: Parameters, rig: Rig, sink: Sink, *, log: Callable[..., None],
                 f"safety.travel is {plan.safety.travel:g}. Lower excitation.peak to {own.peak * plan.safety.travel / predicted:.3g} {plan.units.input}"
             )
         upload(plant, one.values)
-        total = (own.settle + own.periods) * one.period
+        total = passes[1] * one.period
         watch, kept = Watch(names, travel=plan.safety.travel, unit=plan.units.output), Gathered(COLUMNS, sink)
         for first, rows, reason, lost in streamed(plant, total):
             if lost:
@@ -167,7 +186,7 @@ def acquire(plan: Parameters, rig: Rig, sink: Sink, *, log: Callable[..., None],
             time_s = (first + np.arange(len(rows))) / plant.rate_hz
             kept.add(t_s=time_s, **{name: rows[:, names.index(name)] for name in CHANNELS})
             watch.look(rows)
-            progress(min(own.settle + own.periods, (first + len(rows)) // one.period), own.settle + own.periods)
+            progress((first + len(rows)) * (own.settle + own.periods) // total, own.settle + own.periods)
         kept.flush()
     except BaseException as error:
         let_go(plant, error)

@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 
 from precision.errors import DataError
 from precision.figures import Figure
-from precision.standards import closed_loop, frequency_response, margins, modal_fit, nonlinear_distortion, sampling
+from precision.standards import (
+    closed_loop,
+    excitation,
+    frequency_response,
+    local_polynomial,
+    margins,
+    modal_fit,
+    nonlinear_distortion,
+    sampling,
+)
 
 from . import frf
 from .frf_plan import Parameters, Recorded
@@ -57,14 +66,19 @@ def analyse(plan: Parameters | Recorded, readings: Readings) -> Analysis:
     period, drop, lines, segment = _periods(plan, record.rate_hz)
     units: dict[str, Any] = {"input_unit": plan.units.input, "output_unit": plan.units.output}
     closed = plan.evaluation.loop == "closed" and "excitation" in signals and float(np.ptp(signals["excitation"])) > 0
-    band = None
+    band, local = None, False
     estimator: frequency_response.Estimator = "H1"
     if isinstance(plan, Recorded):
-        estimator = plan.evaluation.estimator
+        local = plan.evaluation.estimator == "LPM"
+        estimator = "H1" if plan.evaluation.estimator == "LPM" else plan.evaluation.estimator
         band = (plan.evaluation.low, plan.evaluation.high) if plan.evaluation.low is not None and plan.evaluation.high is not None else None
         lines = _lines_in_band(lines, period, record.rate_hz, band, signals)
     loop: frequency_response.Response | None = None
-    if closed:
+    if plan_steps := _dwells(plan, signals, record.rate_hz):
+        plant, loop = _stepped(plan, plan_steps, record.rate_hz, closed=closed, **units)
+    elif local:
+        plant, loop = _local(plan, signals, record.rate_hz, band, closed=closed, **units)
+    elif closed:
         found = closed_loop.indirect(
             signals["excitation"], signals["input"], signals["output"], rate_hz=record.rate_hz, segment=segment, period=period, drop=drop, lines=lines, band_hz=band, **units
         )  # fmt: skip
@@ -96,6 +110,43 @@ def analyse(plan: Parameters | Recorded, readings: Readings) -> Analysis:
     )
 
 
+def _dwells(plan: Parameters | Recorded, signals: dict[str, Array], rate_hz: float) -> list[tuple[excitation.Step, dict[str, Array]]]:
+    """Each dwell of a stepped sine with its samples; none for another excitation. DataError where the last of them are missing."""
+    if not isinstance(plan, Parameters) or plan.excitation.kind != "stepped-sine":
+        return []
+    _, steps = frf.stepped(plan, _nominal(rate_hz))
+    have = signals["input"].size
+    whole = [step for step in steps if step.stop <= have]
+    if not whole:
+        raise DataError(f"the capture holds {have} samples; the first dwell of the stepped sine takes {steps[0].stop}")
+    return [(step, {name: values[step.start : step.stop] for name, values in signals.items()}) for step in whole]
+
+
+def _stepped(
+    plan: Parameters | Recorded, dwells: list[tuple[excitation.Step, dict[str, Array]]], rate_hz: float, *, closed: bool, input_unit: str, output_unit: str
+) -> tuple[frequency_response.Response, frequency_response.Response | None]:
+    """Plant and loop from a stepped sine. The plant is the ratio of two answers to the same sine, so a loop does not bias it."""
+    assert isinstance(plan, Parameters)
+    settle: dict[str, Any] = {"rate_hz": rate_hz, "settle_periods": plan.excitation.settle, "settle_s": plan.excitation.dwell / 2}
+    plant = frequency_response.from_steps([(step.frequency_hz, part["input"], part["output"]) for step, part in dwells], input_unit=input_unit, output_unit=output_unit, **settle)
+    if not closed:
+        return plant, None
+    s = frequency_response.from_steps([(step.frequency_hz, part["excitation"], part["input"]) for step, part in dwells], input_unit=input_unit, output_unit=input_unit, **settle)
+    return plant, closed_loop.loop_of_sensitivity(s)
+
+
+def _local(
+    plan: Parameters | Recorded, signals: dict[str, Array], rate_hz: float, band: tuple[float, float] | None, *, closed: bool, input_unit: str, output_unit: str
+) -> tuple[frequency_response.Response, frequency_response.Response | None]:
+    """Plant and loop by local polynomials from one record."""
+    settings: dict[str, Any] = {"rate_hz": rate_hz, "band_hz": band, "input_unit": input_unit, "output_unit": output_unit}
+    if closed:
+        found = local_polynomial.indirect(signals["excitation"], signals["input"], signals["output"], **settings)
+        return found.plant, found.loop
+    feedback = plan.evaluation.loop == "closed"
+    return local_polynomial.from_signals(signals["input"], signals["output"], feedback=feedback, **settings), None
+
+
 def _modes(plan: Parameters | Recorded, plant: frequency_response.Response) -> tuple[modal_fit.Result | None, list[str]]:
     """The modes asked for, or why there are none: that costs the rest of the evaluation nothing."""
     if not plan.evaluation.modes:
@@ -120,10 +171,14 @@ def _signals(plan: Parameters | Recorded, readings: Readings) -> tuple[sampling.
 def _periods(plan: Parameters | Recorded, rate_hz: float) -> tuple[int | None, int, NDArray[np.int64] | None, int | None]:
     """Period in samples, periods to drop, excited lines; or a segment."""
     if isinstance(plan, Parameters):
+        if plan.excitation.kind == "stepped-sine":
+            return None, 0, None, None
         one = frf.signal(plan, _nominal(rate_hz))
         chosen = one.lines[(one.frequencies_hz >= plan.excitation.low * (1 - 1e-9)) & (one.frequencies_hz <= plan.excitation.high * (1 + 1e-9))]
         return one.period, plan.excitation.settle, chosen, None
     own = plan.evaluation
+    if own.estimator == "LPM":
+        return None, 0, None, None
     if own.period is not None:
         period = own.period * rate_hz
         if abs(period - round(period)) > 1e-3 * max(1.0, 1e-3 * period):
@@ -133,7 +188,7 @@ def _periods(plan: Parameters | Recorded, rate_hz: float) -> tuple[int | None, i
         return round(period), own.drop, None, None
     if own.segment is None:
         raise DataError(
-            'evaluation: the log says nothing about its excitation; set evaluation.period (periodic) or evaluation.segment (noise, chirps), for example "1 s"'
+            'evaluation: the log says nothing about its excitation; set evaluation.period (periodic), evaluation.segment (noise, chirps), for example "1 s", or evaluation.estimator=LPM (short records of noise)'
         )
     return None, 0, None, max(8, round(own.segment * rate_hz))
 
@@ -152,8 +207,7 @@ def _lines_in_band(
     drive = signals.get("excitation", signals["input"])
     if drive.size < period:
         raise DataError(f"the recording has {drive.size} samples and a period {period}; at least two periods are needed")
-    mean = np.fft.rfft(drive[: drive.size // period * period].reshape(-1, period).mean(axis=0))
-    found = frequency_response.excited_lines(np.asarray(mean), None)
+    found = _excited(drive, period)
     at = found * rate_hz / period
     inside = found[(at >= band[0] * (1 - 1e-9)) & (at <= band[1] * (1 + 1e-9))]
     if not inside.size:
@@ -161,6 +215,11 @@ def _lines_in_band(
             f"the excitation has no line in {band[0]:g} … {band[1]:g} Hz; it has {found.size}, {at.min(initial=math.inf):.4g} … {at.max(initial=0):.4g} Hz"
         )
     return np.asarray(inside, dtype=np.int64)
+
+
+def _excited(drive: Array, period: int) -> NDArray[np.int64]:
+    mean = np.fft.rfft(drive[: drive.size // period * period].reshape(-1, period).mean(axis=0))
+    return frequency_response.excited_lines(np.asarray(mean), None)
 
 
 def _margins(plan: Parameters | Recorded, loop: frequency_response.Response | None) -> tuple[margins.Result | None, str]:
@@ -176,7 +235,15 @@ def _margins(plan: Parameters | Recorded, loop: frequency_response.Response | No
 def _distortion(
     plan: Parameters | Recorded, signals: dict[str, Array], rate_hz: float, period: int | None, drop: int, lines: NDArray[np.int64] | None
 ) -> nonlinear_distortion.Result | None:
-    if not isinstance(plan, Parameters) or plan.excitation.kind != "odd-odd multisine" or period is None or lines is None:
+    if period is None or (isinstance(plan, Parameters) and plan.excitation.kind != "odd-odd multisine"):
+        return None
+    if isinstance(plan, Recorded):
+        drive = signals.get("excitation", signals["input"])
+        lines = _excited(drive, period)
+        # Odd lines with odd ones left out between them, within the lines that are excited: what shows distortion.
+        if lines.size < 3 or np.any(lines % 2 == 0) or np.all(np.diff(lines) <= 2):
+            return None
+    if lines is None:
         return None
     return nonlinear_distortion.evaluate(
         signals["input"], signals["output"], rate_hz=rate_hz, period=period, lines=lines, drop=drop, unit=plan.units.output

@@ -11,6 +11,7 @@ from precision.plan import Device, DeviceSet, Frequency, Machine, Note, Ratio, S
 
 from .runnable import Runnable
 
+Estimator = Literal["H1", "H2", "Hv", "LPM"]
 Unit = Literal["", "m", "rad", "s", "m/s", "rad/s", "m/s2", "rad/s2", "K", "Pa", "V", "A", "N", "Hz"]
 
 
@@ -29,20 +30,21 @@ class Bench(Strict):
 class Excitation(Strict):
     """What is added to the plant's input."""
 
-    kind: Literal["multisine", "random multisine", "odd-odd multisine", "chirp", "PRBS"] = "multisine"
+    kind: Literal["multisine", "random multisine", "odd-odd multisine", "chirp", "PRBS", "stepped-sine"] = "multisine"
     low: Frequency = Field("2 Hz", gt=0, le=1e6)
     high: Frequency = Field("200 Hz", gt=0, le=1e6)
     resolution: Frequency = Field("1 Hz", gt=0, le=1e5, description="distance of the lines; one period takes its reciprocal")
-    lines: int = Field(150, ge=2, le=100_000, description="of a multisine at most, spread evenly over log f; an odd-odd one takes them all")
+    lines: int = Field(150, ge=2, le=100_000, description="of a multisine or stepped sine at most, spread evenly over log f; an odd-odd multisine takes them all")
     peak: float = Field(1.0, gt=0, le=1e9, description="largest value, in the unit of the plant's input")
     periods: int = Field(10, ge=2, le=10_000, description="that are measured")
     settle: int = Field(6, ge=0, le=10_000, description="periods before them, while the response settles")
+    dwell: Time = Field("1 s", gt=0, le=3600, description="of a stepped sine: at each frequency at least so long, half of it to settle")
 
     @model_validator(mode="after")
     def _is_a_band(self) -> Self:
         if not self.low < self.high:
             raise ValueError(f"low is {self.low:g} Hz and high {self.high:g} Hz; low below high is expected")
-        if self.resolution > self.low * (1 + 1e-9):
+        if self.kind != "stepped-sine" and self.resolution > self.low * (1 + 1e-9):
             raise ValueError(f"resolution is {self.resolution:g} Hz, coarser than low, {self.low:g} Hz; make it that or finer")
         return self
 
@@ -74,7 +76,7 @@ class RecordedEvaluation(Evaluation):
     period: Time | None = Field(None, gt=0, le=1e5, description="of the excitation, from the first sample on")
     drop: int = Field(1, ge=0, le=10_000, description="periods at the beginning")
     segment: Time | None = Field(None, gt=0, le=1e5, description="of averaged spectra, where the excitation has no period")
-    estimator: Literal["H1", "H2", "Hv"] = "H1"
+    estimator: Estimator = Field("H1", description="of averaged spectra; LPM: local polynomials over the whole record, for short records that still ring, without period or segment")
     low: Frequency | None = Field(None, gt=0, le=1e6)
     high: Frequency | None = Field(None, gt=0, le=1e6)
     resample: bool = Field(False, description="bring uneven samples to even steps")
@@ -83,6 +85,8 @@ class RecordedEvaluation(Evaluation):
     def _one_of_them(self) -> Self:
         if self.period is not None and self.segment is not None:
             raise ValueError("period and segment are both given; give the one that the excitation needs")
+        if self.estimator == "LPM" and (self.period is not None or self.segment is not None):
+            raise ValueError("estimator is LPM, which takes the whole record: leave period and segment out")
         if (self.low is None) != (self.high is None):
             raise ValueError("low and high: give both, or neither")
         return self

@@ -10,7 +10,7 @@ import numpy as np
 from precision.report import frf_charts
 from precision.report.document import Chart, Column, Document, FigureTable, Note, Table
 from precision.runs.manifest import Manifest
-from precision.standards import margins
+from precision.standards import margins, nonlinear_distortion
 
 from .frf_evaluation import Analysis
 from .frf_plan import Parameters, Recorded
@@ -95,15 +95,28 @@ def _charts(analysis: Analysis) -> list[Chart]:
     numbers = f"{plant.frequency_hz.size} lines   ·   {plant.averages} averages   ·   median coherence {np.median(plant.coherence):.4g}"
     curve = frf_charts.Curve(name="plant", frequency_hz=plant.frequency_hz, response=plant.response, u=plant.component_u, coherence=plant.coherence)
     charts = [frf_charts.bode_chart([curve], unit=plant.unit, title="Plant: output over input", key_numbers=numbers)]
+    split = [] if analysis.distortion is None else [_distortion(analysis.distortion)]
     if analysis.loop is None or analysis.margin is None:
-        return charts
+        return charts + split
     loop, found = analysis.loop, analysis.margin
     curve = frf_charts.Curve(name="loop", frequency_hz=loop.frequency_hz, response=loop.response, u=loop.component_u, coherence=loop.coherence)
     marks, numbers = _marks(found), _numbers(found)
     charts.append(frf_charts.bode_chart([curve], unit="", title="Open loop", key_numbers=numbers, marks=marks))
     charts.append(frf_charts.nyquist_chart(curve, peak=found["Ms"], title="Nyquist plot", key_numbers=numbers, marks=marks))
     charts.append(frf_charts.nichols_chart(curve, title="Nichols plot", key_numbers=numbers, marks=marks))
-    return charts
+    return charts + split
+
+
+def _distortion(found: nonlinear_distortion.Result) -> Chart:
+    levels = [
+        frf_charts.Levels(name=name, frequency_hz=f, level=level, noise=noise)
+        for name, f, level, noise in (
+            ("excited lines", found.excited_hz, found.excited, found.excited_noise), ("even lines", found.even_hz, found.even, found.even_noise),
+            ("odd lines left out", found.odd_hz, found.odd, found.odd_noise),
+        )
+    ]  # fmt: skip
+    parts = [f"{name} {found[f'{name}_ratio']:.2%} of the linear answer" if found[f"{name}_ratio"] is not None else f"{name}: not seen above the noise" for name in ("even", "odd")]
+    return frf_charts.distortion_chart(levels, unit=found.unit, title="Distortion: what comes out where nothing was put in", key_numbers="   ·   ".join(parts))
 
 
 def _marks(found: margins.Result) -> list[frf_charts.Mark]:

@@ -305,6 +305,44 @@ def singular_values_chart(
     )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Levels:
+    """Levels of the output at one kind of lines. name : in the legend.  frequency_hz, level, noise : (m,) rms, and that of the noise of the mean."""
+
+    name: str
+    frequency_hz: Floats
+    level: Floats
+    noise: Floats
+
+
+def distortion_chart(levels: Sequence[Levels], *, unit: str, title: str, key_numbers: str) -> Chart:
+    """Output at the excited, the even and the odd lines that were left out, in dB, each with the noise of its mean. ValueError for none, or more than three."""
+    if not 1 <= len(levels) <= 3:
+        raise ValueError(f"{len(levels)} kinds of lines; 1 to 3 are expected")
+    colors = (UP_COLOR, DOWN_COLOR, ACCENTS[0])
+    with drawing.style():
+        figure, axes = drawing.sheet(width=10.6, height=4.8)
+        for one, color in zip(levels, colors, strict=False):
+            axes.plot(one.frequency_hz, _db(one.level.astype(np.complex128)), color=color, linewidth=0, marker="o", markersize=3.4)
+            axes.plot(one.frequency_hz, _db(one.noise.astype(np.complex128)), color=color, linewidth=0.9, alpha=0.55)
+        axes.set_xlim(min(float(one.frequency_hz[0]) for one in levels), max(float(one.frequency_hz[-1]) for one in levels))
+        logarithmic(axes, "x")
+        axes.set_xlabel("Frequency (Hz)")
+        axes.set_ylabel(f"Output, rms (dB of 1 {unit})" if unit else "Output, rms (dB)")
+        drawing.title(axes, visible(title, longest=90), visible(key_numbers, longest=160))
+        drawing.legend(axes, [*[_dots(visible(one.name, longest=40), color) for one, color in zip(levels, colors, strict=False)], _line("lines: noise of the mean", REST_COLOR)])
+        figure.subplots_adjust(left=0.085, right=0.985, top=0.79, bottom=0.12)
+        svg = drawing.svg(figure, salt="distortion")
+    return Chart(
+        svg=svg, title=title, wide=True,
+        how_to_read=(
+            "The excitation had only every fourth line. What comes out at even lines the plant has made itself, from its even non-linearity (an offset of friction or force); at the odd lines "
+            "between, from its odd one (friction, saturation, play). Points on their thin line are noise; points above it are distortion."
+        ),
+        alt=f"Levels at {', '.join(f'{one.frequency_hz.size} {one.name}' for one in levels)}.",
+    )  # fmt: skip
+
+
 _COLORS: Final = (UP_COLOR, DOWN_COLOR, ACCENTS[0])
 
 
@@ -370,6 +408,12 @@ def _circle(centre: complex, radius: float) -> Any:
     from matplotlib.patches import Circle
 
     return Circle((centre.real, centre.imag), radius, facecolor=UP_COLOR, alpha=0.15, linewidth=0)
+
+
+def _dots(label: str, color: str) -> Any:
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], color=color, linewidth=0, marker="o", markersize=5, label=label)
 
 
 def _line(label: str, color: str) -> Any:

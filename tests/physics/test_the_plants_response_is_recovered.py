@@ -101,6 +101,19 @@ def test_margins_of_the_published_loop_come_back_within_u(kind: str) -> None:
     assert min(abs(one - 30.47) for one in resonances) < 1.0  # |p| = 191.4 rad/s; the lines are 5 % apart there
 
 
+def test_a_stepped_sine_finds_response_and_margins_within_u() -> None:
+    """25 frequencies, 1 … 40 Hz, one after the other: 10 of them close around the crossing, where the interpolation then counts for nothing."""
+    chosen = plan(excitation={"kind": "stepped-sine", "low": "1 Hz", "high": "40 Hz", "lines": 25, "periods": 4, "settle": 2, "dwell": "2 s"})
+    found = analyse(chosen, measured(chosen).readings)
+    bench = eighth_order.bench()
+    truth = bench.plant_response(found.plant.frequency_hz)
+    assert found.plant.frequency_hz.size == 25
+    # what is left after half of the dwell, 1 s: the loop's slow poles have 0.2 s … 0.6 s
+    assert np.median(np.abs(found.plant.response - truth) / np.abs(truth)) < 5e-3
+    assert found.margin is not None and math.degrees(found.margin["PM"] or 0) == pytest.approx(62.83, abs=0.3)
+    assert found.margin["f_PM"] == pytest.approx(1.6095, rel=5e-3)
+
+
 def test_an_odd_odd_multisine_sees_no_distortion_in_a_linear_plant_and_friction_in_the_drive() -> None:
     linear = plan(excitation={**SHORT, "kind": "odd-odd multisine", "high": "100 Hz"})
     found = analyse(linear, measured(linear).readings).distortion
