@@ -84,26 +84,40 @@ def records(plan: Parameters) -> tuple[Record, ...]:
     return tuple(made)
 
 
-def program_motions(plan: Parameters) -> tuple[ProgramMotion, ...]:
-    """The motions of the plan's program; DataError naming the line that is not understood."""
-    return motions(plan.program.text or "", units=plan.program.units)
+def program_motions(plan: Parameters, start_m: tuple[float, float, float] = (0.0, 0.0, 0.0)) -> tuple[ProgramMotion, ...]:
+    """The motions of the plan's program, begun at `start_m`; DataError naming the line that is not understood."""
+    return motions(plan.program.text or "", start_m=start_m, units=plan.program.units)
+
+
+_BEGINNINGS_M: Final = ((0.0110307, 0.0130411, 0.0170503), (-0.0190607, -0.0230701, -0.0290809))
+"""Two places to begin at, where no program goes: what depends on where the machine stands differs."""
 
 
 def program_ways(plan: Parameters) -> dict[str, tuple[float, float]]:
-    """Axis that the program moves -> lowest and highest work position; arcs with their furthest points. The way from where the machine stands is a line within."""
+    """Axis that the program moves -> lowest and highest work position that it names; arcs with their furthest points.
+
+    The way from where the machine stands to the first of them is a straight line within the limits, if both of its ends are.
+
+    Raises
+    ------
+    DataError       a motion from where the machine stands that is no straight line to a named place: where it leads is not known
+    """
     found: dict[str, list[float]] = {}
-    begun = False
-    for one in program_motions(plan):
-        ends = (one.end_m,) if not begun else (one.start_m, one.end_m)  # where the machine stands before is not known
-        begun = True
+    here, elsewhere = (program_motions(plan, start) for start in _BEGINNINGS_M)
+    for one, other in zip(here, elsewhere, strict=True):
         for index, axis in enumerate("XYZ"):
-            found.setdefault(axis, []).extend(place[index] for place in ends)
-        if one.plane is not None:
-            centre = dict(zip(one.plane, one.centre_m, strict=True))
-            radius = math.dist(one.centre_m, tuple(one.start_m[index] for index in one.plane))
-            for index, middle in centre.items():
-                found["XYZ"[index]] += [middle - radius, middle + radius]
-    return {axis: (min(places), max(places)) for axis, places in found.items() if max(places) - min(places) > _STANDS_M}
+            if one.end_m[index] == other.end_m[index]:
+                found.setdefault(axis, []).append(one.end_m[index])
+            elif one.end_m[index] != one.start_m[index]:
+                raise DataError(f"G-code line {one.line}: a motion of {axis} from where the machine stands; say with G90 where it is to go first")
+        if one.plane is None:
+            continue
+        if math.dist(one.centre_m, other.centre_m) > _STANDS_M:
+            raise DataError(f"G-code line {one.line}: an arc from where the machine stands; begin with a line to where the arc starts")
+        radius = math.dist(one.centre_m, tuple(one.start_m[index] for index in one.plane))
+        for index, middle in zip(one.plane, one.centre_m, strict=True):
+            found["XYZ"[index]] += [middle - radius, middle + radius]
+    return {axis: (min(places), max(places)) for axis, places in found.items()}
 
 
 def envelope(plan: Parameters) -> dict[str, tuple[float, float]]:
