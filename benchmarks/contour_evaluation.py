@@ -369,7 +369,14 @@ def _across(
         k = np.clip(np.searchsorted(ends, result.foot_m, side="left") - 1, 0, path.line.size - 1)
         share = np.clip((result.foot_m - ends[k]) / np.where(path.length_m[k] > 0, path.length_m[k], 1.0), 0.0, 1.0)
         asked = path.third_m[0][k] + share * (path.third_m[1][k] - path.third_m[0][k])
-        off = (place - asked)[result.counted]
+        # beside a way along the third axis alone the place on the path does not say how far along it the machine is
+        jumps = ends[1:-1][np.abs(path.third_m[1][:-1] - path.third_m[0][1:]) > 1e-9]
+        clear = np.ones(place.size, dtype=np.bool_)
+        for jump in jumps.tolist():
+            clear &= np.abs(result.foot_m - jump) > result.window_m
+        if not (result.counted & clear).any():
+            continue
+        off = (place - asked)[result.counted & clear]
         off = off - off.mean()
         one = known.get(source)
         u: float | str = "the uncertainty of these readings is not stated" if one is None else one.of_extreme(off.size) * 2
