@@ -27,18 +27,18 @@ class Wanted:
 
 def import_signals(
     file: Path, out: Path, model: type[plans.Strict], columns_of_run: Sequence[Column], wanted: Sequence[Wanted], *, units: Callable[[Mapping[str, str]], dict[str, Any]],
-    rows: Callable[[Any, Mapping[str, Any]], dict[str, Any]], plan: str | None, settings: Sequence[str], columns: Mapping[str, str] | None,
+    rows: Callable[[Any, Mapping[str, Any]], dict[str, Any]], plan: str | None, settings: Sequence[str], columns: Mapping[str, str] | None, timed: bool = True,
 ) -> RunDirectory:  # fmt: skip
     """Read a log into a new run directory in `out`.
 
-    units : the SI units found -> what the plan says of them.  rows : time (n,) and signals -> rows of the capture.
+    units : the SI units found -> what the plan says of them.  rows : time (n,) and signals -> rows of the capture.  timed : whether the log has a column of time.
 
     Raises
     ------
     DataError       the file, with line and column named
     PlanError       the plan or the settings; a plan whose units are not the file's
     """
-    log = signal_csv.read(file, [one.name for one in wanted], needed=[one.name for one in wanted if one.needed], columns=columns)
+    log = signal_csv.read(file, [one.name for one in wanted], needed=[one.name for one in wanted if one.needed], columns=columns, timed=timed)
     raw: dict[str, Any] = {}
     name = file.name
     if plan is not None:

@@ -20,7 +20,7 @@ from precision.standards.self_calibration import SelfCalibration
 from precision.standards.self_calibration_views import mark_at, rank
 
 from .procedure import Outlook, Readings, Sink, block
-from .self_calibration_plan import Parameters
+from .self_calibration_plan import Parameters, Recorded
 
 COLUMNS: Final = (
     Column("view", "i8", ""),
@@ -147,7 +147,7 @@ def acquire(plan: Parameters, rig: Rig, sink: Sink, *, log: Callable[..., None],
     stage.stop()
 
 
-def evaluated(plan: Parameters, readings: Readings) -> Analysis:
+def evaluated(plan: Parameters | Recorded, readings: Readings) -> Analysis:
     """The maps of stage and plate from the rows of a capture. Pure.
 
     Raises
@@ -162,7 +162,8 @@ def evaluated(plan: Parameters, readings: Readings) -> Analysis:
     for name, values, most in (("view", view, len(views)), ("column", column, n), ("row", row, n)):
         bad = np.flatnonzero((values < 0) | (values >= most))
         if bad.size:
-            raise DataError(f"reading {bad[0]} is of {name} {values[bad[0]]}; the plan has 0 to {most - 1}")
+            key = "grid.views" if name == "view" else "grid.places"
+            raise DataError(f"reading {bad[0]} is of {name} {values[bad[0]]}; the plan has 0 to {most - 1}: numbers begin with 0; correct it, or {key}")
     place = (view * n + row) * n + column
     d = np.stack([np.asarray(readings["dx_m"]), np.asarray(readings["dy_m"])], axis=1)
     seen = np.isfinite(d).all(axis=1)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from precision.plan import Angle, Device, DeviceSet, Length, Note, Strict
+from precision.plan import Angle, Device, DeviceSet, Length, Machine, Note, Strict, Test
 from precision.standards.self_calibration_views import VIEW_SETS, View
 
 from .runnable import Runnable
@@ -65,6 +65,18 @@ class Limits(Strict):
 
     stage_max: Length | None = Field(None, gt=0, le=1e-2, description="largest vector of the stage's error")
     stage_orthogonality: Angle | None = Field(None, gt=0, le=0.1)
+
+
+class Recorded(Strict):
+    """Readings of a plate that somebody else has taken."""
+
+    procedure: Literal["self-calibration"] = "self-calibration"
+    title: Note = "Self-calibration of an XY stage"
+    grid: Grid = Grid()
+    evaluation: Evaluation = Evaluation()
+    limits: Limits = Limits()
+    machine: Machine = Machine()
+    test: Test = Test()
 
 
 class Parameters(Runnable):

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from precision.errors import DataError, PlanError
 from precision.report.document import Cell, Chart, Column, Document, FigureTable, Note, Table
 from precision.report.stage_map_charts import StageMap, stage_maps
+from precision.runs.directory import RunDirectory
 from precision.runs.manifest import Manifest
 from precision.standards.reported import plain
 from precision.units import text
 
-from .procedure import Connected, Procedure, judged_by
+from .importing_signals import Wanted, import_signals
+from .procedure import Connected, Procedure, block, judged_by
 from .report_head import head, provenance, verdict_dict
 from .self_calibration import COLUMNS, Analysis, Rig, acquire, check, evaluated, preview, recipe
-from .self_calibration_plan import Parameters
+from .self_calibration_plan import Parameters, Recorded
 from .streaming_bench import opened
 
 
@@ -28,12 +32,12 @@ def _connect(plan: Parameters) -> Iterator[Connected[Rig]]:
         yield Connected(rig=Rig(stage=stream), instruments=instruments, moving=(), lab=simulated)
 
 
-def _limits(plan: Parameters) -> dict[str, float]:
+def _limits(plan: Parameters | Recorded) -> dict[str, float]:
     given = {"stage_max": plan.limits.stage_max, "stage_orthogonality": plan.limits.stage_orthogonality}
     return {key: limit for key, limit in given.items() if limit is not None}
 
 
-def document(plan: Parameters, analysis: Analysis, manifest: Manifest, *, stopped: str | None = None) -> Document:
+def document(plan: Parameters | Recorded, analysis: Analysis, manifest: Manifest, *, stopped: str | None = None) -> Document:
     """The report, before any format. Pure."""
     result, judged = analysis.result, _limits(plan)
     tables = []
@@ -98,7 +102,7 @@ def document(plan: Parameters, analysis: Analysis, manifest: Manifest, *, stoppe
     )
 
 
-def result_dict(plan: Parameters, analysis: Analysis, report: Document) -> dict[str, Any]:
+def result_dict(plan: Parameters | Recorded, analysis: Analysis, report: Document) -> dict[str, Any]:
     """result.json: figures and both maps with their U; the correction of the stage is minus its map."""
     result = analysis.result
     return {
@@ -140,7 +144,7 @@ def _placements(analysis: Analysis) -> Table:
     )
 
 
-def _charts(plan: Parameters, analysis: Analysis) -> list[Chart]:
+def _charts(plan: Parameters | Recorded, analysis: Analysis) -> list[Chart]:
     result = analysis.result
 
     def numbers(which: str) -> str:
@@ -157,6 +161,35 @@ def _charts(plan: Parameters, analysis: Analysis) -> list[Chart]:
     return [stage_maps(maps, pitch_m=plan.grid.pitch, heading="Errors of stage and plate")]
 
 
+def _read_file(
+    file: Path, out: Path, *, plan: str | None = None, settings: Sequence[str] = (), unit: str | None = None, columns: Mapping[str, str] | None = None
+) -> RunDirectory:
+    """A table with the columns view, column, row (from 0), dx, dy, and repeat where there is one, into a new run. DataError, PlanError name what is wrong."""
+    if unit is not None:
+        raise PlanError("--unit: write it in the column names, dx_nm or dx [nm]")
+
+    def units(found: Mapping[str, str]) -> dict[str, Any]:
+        for name, its in found.items():
+            expected = "m" if name in ("dx", "dy") else ""
+            if its != expected:
+                what = f"a length is expected: write it in the name, {name}_nm or {name} [nm]" if expected else "a plain number is expected"
+                raise DataError(f"{file.name}: column {name} is in {its or 'no unit'}; {what}")
+        return {}
+
+    def rows(_: Any, signals: Mapping[str, Any]) -> dict[str, Any]:
+        made: dict[str, Any] = {"repeat": 0, "dx_m": signals["dx"], "dy_m": signals["dy"]}
+        for name in ("view", "repeat", "column", "row"):
+            if name in signals:
+                bad = np.flatnonzero(~(np.rint(signals[name]) == signals[name]) | ~(np.abs(signals[name]) < 1e6))
+                if bad.size:
+                    raise DataError(f"{file.name}: {name} of reading {bad[0] + 1} is {signals[name][bad[0]]:g}; a whole number from 0 is expected")
+                made[name] = signals[name].astype(np.int64)
+        return block(COLUMNS, **made)
+
+    wanted = [Wanted(name=name, needed=name != "repeat") for name in ("view", "repeat", "column", "row", "dx", "dy")]
+    return import_signals(file, out, Recorded, COLUMNS, wanted, units=units, rows=rows, plan=plan, settings=settings, columns=columns, timed=False)
+
+
 PROCEDURE = Procedure(
     name="self-calibration",
     title="errors of an XY stage and of the plate that it is calibrated with",
@@ -167,4 +200,6 @@ PROCEDURE = Procedure(
     check=check,
     acquire=acquire,
     evaluate=judged_by(evaluated, document, result_dict),
+    recorded=Recorded,
+    read_file=_read_file,
 )

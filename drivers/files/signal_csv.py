@@ -49,28 +49,31 @@ class Log:
     header: Mapping[str, str]
 
 
-def read(path: Path, names: Sequence[str], *, needed: Sequence[str], columns: Mapping[str, str] | None = None) -> Log:
+def read(path: Path, names: Sequence[str], *, needed: Sequence[str], columns: Mapping[str, str] | None = None, timed: bool = True) -> Log:
     """Read the signals `names` of a log.
 
     Parameters
     ----------
     needed : those without which the file is refused.  columns : ours -> theirs, with or without the unit; "time" is ours for the time stamps.
+    timed : whether there is a column of time; without one `time_s` counts the rows.
 
     Raises
     ------
     DataError       no such column, a unit that is none, a cell that is no number (with its line), too large a file
     """
     header, titles, separator, skipped = _head(path)
-    chosen = {name: place for name in ("time", *names) if (place := _place(path, titles, name, dict(columns or {}))) is not None}
-    for name in ("time", *needed):
+    own = ("time",) if timed else ()
+    chosen = {name: place for name in (*own, *names) if (place := _place(path, titles, name, dict(columns or {}))) is not None}
+    for name in (*own, *needed):
         if name not in chosen:
             raise DataError(f"{path.name}: no column {name!r}; it has {', '.join(titles)[:300]}; map it with --column {name}=THEIRS")
     read_units = {name: _unit(path, titles[place], name) for name, place in chosen.items()}
-    if read_units["time"][0] not in ("s", ""):
+    if timed and read_units["time"][0] not in ("s", ""):
         raise DataError(f"{path.name}: the time column {titles[chosen['time']]!r} is in {read_units['time'][0]}; a time is expected")
     table = _numbers(path, [chosen[name] for name in chosen], separator, skipped, len(titles))
     values = {name: table[:, k] * read_units[name][1] for k, name in enumerate(chosen)}
-    return Log(time_s=values.pop("time"), signals=values, units={name: read_units[name][0] for name in values}, columns=tuple(titles), header=header)
+    time_s = values.pop("time") if timed else np.arange(table.shape[0], dtype=np.float64)
+    return Log(time_s=time_s, signals=values, units={name: read_units[name][0] for name in values}, columns=tuple(titles), header=header)
 
 
 def begins(text: str) -> bool:

@@ -212,3 +212,53 @@ def test_a_file_that_is_no_text_is_told_in_plain_words(precision: Run, tmp_path:
     (tmp_path / "log.csv").write_bytes(content)
     for procedure in ("scan-quality", "step-settle", "interferometer-linearity"):
         assert words in precision("analyze", "log.csv", "--as", procedure, code=6).stderr
+
+
+def plate_readings(n: int = 7) -> tuple[np.ndarray, np.ndarray]:
+    """(V, n, n, 2) readings of four views and the stage's error (n, n, 2), 50 nm; the plate is as bad."""
+    from precision.standards.self_calibration_views import FOUR_VIEWS, mark_at
+
+    random = np.random.default_rng(3)
+    stage, plate = random.normal(0, 50e-9, (2, n * n, 2))
+    readings = np.full((len(FOUR_VIEWS), n * n, 2), np.nan)
+    for number, view in enumerate(FOUR_VIEWS):
+        mark = mark_at(view, n)
+        turned = np.linalg.matrix_power(np.array([[0, -1], [1, 0]]), view.turns)
+        readings[number] = np.where(mark[:, None] >= 0, stage + plate[mark] @ turned.T, np.nan)
+    return readings.reshape(len(FOUR_VIEWS), n, n, 2), stage.reshape(n, n, 2)
+
+
+def plate_table(readings: np.ndarray) -> dict[str, np.ndarray]:
+    view, row, column = (index.ravel() for index in np.indices(readings.shape[:3]))
+    flat = readings.reshape(-1, 2)
+    there = np.isfinite(flat).all(axis=1)
+    return {"view": view[there], "column": column[there], "row": row[there], "dx_nm": flat[there, 0] * 1e9, "dy [um]": flat[there, 1] * 1e6}
+
+
+def test_readings_of_a_plate_give_the_map_of_the_stage(precision: Run, tmp_path: Path) -> None:
+    readings, stage = plate_readings()
+    written(tmp_path / "plate.csv", plate_table(readings))
+    precision("analyze", "plate.csv", "--as", "self-calibration", "--set", "grid.places=7", "--set", "grid.pitch=1 mm")
+    found = np.array(result_of(tmp_path)["stage_m"])
+    place = np.stack(np.meshgrid(*2 * [np.arange(7) - 3.0]), axis=-1)
+    parts = [np.stack([np.ones((7, 7)), np.zeros((7, 7))], -1), np.stack([np.zeros((7, 7)), np.ones((7, 7))], -1), np.stack([-place[..., 1], place[..., 0]], -1), place]
+    design = np.stack([part.ravel() for part in parts], axis=1)  # what no view can see, or is convention: position, rotation, mean scale
+
+    def free(values: np.ndarray) -> np.ndarray:
+        return values.ravel() - design @ np.linalg.lstsq(design, values.ravel(), rcond=None)[0]
+
+    assert np.abs(free(found) - free(stage)).max() < 1e-15  # readings are written to twelve digits of 100 nm
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda t: t | {"view": t["view"] + 1}, "is of view 4; the plan has 0 to 3: numbers begin with 0"), (lambda t: {name: values for name, values in t.items() if name != "dx_nm"}, "no column 'dx'"),
+        (lambda t: {("dx" if name == "dx_nm" else name): values for name, values in t.items()}, "column dx is in no unit"), (lambda t: t | {"row": t["row"] + 0.5}, "a whole number from 0 is expected"),
+        (lambda t: {name: values[t["view"] != 1] for name, values in t.items()}, "view"), (lambda t: t | {"dx_nm": t["dx_nm"] * 1e6}, "m"),
+    ],
+)  # fmt: skip
+def test_a_plate_that_cannot_be_judged_is_refused(precision: Run, tmp_path: Path, change: Any, words: str) -> None:
+    written(tmp_path / "plate.csv", change(plate_table(plate_readings()[0])))
+    said = precision("analyze", "plate.csv", "--as", "self-calibration", "--set", "grid.places=7", "--set", "grid.pitch=1 mm", code=6).stderr
+    assert words in said and "Traceback" not in said, said
