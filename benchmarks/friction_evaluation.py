@@ -141,7 +141,7 @@ def _runs(plan: Parameters | Recorded, signals: dict[str, Array], force: Array, 
 
 
 def _curve(runs: tuple[Stretch, ...], units: dict[str, Any]) -> friction_curve.Result:
-    return friction_curve.evaluate([one.velocity for one in runs], [one.force for one in runs], **units)
+    return friction_curve.evaluate([one.velocity for one in runs], [one.force for one in runs], force_u=[one.force_u for one in runs], **units)
 
 
 def _fit(

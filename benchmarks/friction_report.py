@@ -25,7 +25,7 @@ _TABLES = (
     ("Hysteresis of force over motor position", ("loop_width", "loop_width_largest", "loop_area")),
     ("Hysteresis of load over motor position", ("lag_width", "lag_width_largest", "lag_width_share")),
 )  # fmt: skip
-_HEADLINE = ("coulomb", "viscous", "backlash", "loop_width")
+_HEADLINE = ("coulomb", "static", "viscous", "lost_motion", "backlash", "windup")
 
 
 def limits(plan: Parameters | Recorded) -> dict[str, float]:
@@ -38,7 +38,7 @@ def document(plan: Parameters | Recorded, analysis: Analysis, manifest: Manifest
     judged, figures = limits(plan), analysis.figures
     tables = [_table(title, [figures[key] for key in keys if key in figures], judged) for title, keys in _TABLES if any(key in figures for key in keys)]
     for number, circle in enumerate(analysis.glitches, 1):
-        tables.append(_table(circle.title, [figures[f"glitch_{number}_{key}"] for key in circle.figures if key != "speed"], judged))
+        tables.append(_table(f"Quadrant glitches at {_speed(plan, circle['speed'] or 0.0)}", [figures[f"glitch_{number}_{key}"] for key in circle.figures if key != "speed"], judged))
     notes = [Note(text=f"{flag[0].upper()}{flag[1:]}.", kind="flag") for flag in analysis.flags]
     lost = sorted(set(judged) - set(figures))
     notes += [Note(text=f"{title}: not evaluated; {why}.", kind="caution" if lost else "statement") for title, why in analysis.lacking.items()]
@@ -114,10 +114,10 @@ def _charts(plan: Parameters | Recorded, analysis: Analysis) -> list[Chart]:
         charts.append(_curve_chart(analysis, unit, force_unit))
     if analysis.fit is not None and analysis.fitted is not None:
         force = np.asarray(analysis.fitted.force, dtype=np.float64)
-        shown = _said(analysis, (("ff_mass", "m"), ("ff_viscous", "F_v"), ("ff_coulomb", "F_c"), ("ff_validated_r2", "R² on another motion")))
+        shown = _said(analysis, (("ff_mass", "mass"), ("ff_viscous", "viscous"), ("ff_coulomb", "Coulomb"), ("ff_validated_r2", "R² on another motion")))
         charts.append(friction_charts.motion_chart(np.arange(force.size) / analysis.fitted.rate_hz, force, analysis.fit.residual, force_unit=force_unit, key_numbers=shown))
     if analysis.lost is not None and analysis.lost.force.size and analysis.lost["backlash"] is not None:
-        shown = _said(analysis, (("lost_motion", "lost motion"), ("backlash", "backlash"), ("windup", "windup"), ("stiffness", "k")))
+        shown = _said(analysis, (("lost_motion", "lost motion"), ("backlash", "backlash"), ("stiffness", "stiffness")))
         charts.append(friction_charts.loop_chart(analysis.lost.deflection, analysis.lost.force, analysis.lost.model, analysis.lost.direction,
                                                  backlash=analysis.lost["backlash"], unit=unit, force_unit=force_unit, key_numbers=shown))  # fmt: skip
     if analysis.loop is not None:
@@ -133,8 +133,8 @@ def _charts(plan: Parameters | Recorded, analysis: Analysis) -> list[Chart]:
 def _curve_chart(analysis: Analysis, unit: str, force_unit: str) -> Chart:
     assert analysis.curve is not None
     curve, runs = analysis.curve, analysis.runs
-    lines = [(label, level) for key, label in (("coulomb", "F_c"), ("static", "F_s")) if (level := curve[key]) is not None and (key == "coulomb" or curve["stribeck_velocity"] is not None)]
-    shown = _said(analysis, (("coulomb", "F_c"), ("static", "F_s"), ("stribeck_velocity", "v_s"), ("viscous", "F_v")))
+    lines = [(label, level) for key, label in (("coulomb", "Coulomb friction"), ("static", "static friction")) if (level := curve[key]) is not None and (key == "coulomb" or curve["stribeck_velocity"] is not None)]
+    shown = _said(analysis, (("coulomb", "Coulomb"), ("static", "static"), ("stribeck_velocity", "Stribeck velocity"), ("viscous", "viscous")))
     velocity, force, force_u = (np.array([getattr(one, name) for one in runs]) for name in ("velocity", "force", "force_u"))
     return friction_charts.curve_chart(
         velocity, force, force_u, curve.model, curve.model_u, offset=curve["offset"] if "offset" in curve.figures and curve["offset"] is not None else 0.0, lines=lines,

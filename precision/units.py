@@ -94,12 +94,13 @@ _SCALES: Final[dict[str, tuple[tuple[float, str], ...]]] = {
     "m·√s": ((1e-9, "pm·√s"), (1e-6, "nm·√s"), (1e-3, "µm·√s"), (1.0, "mm·√s"), (math.inf, "m·√s")),
     **{f"m {time}": ((1e-6, f"nm {time}"), (1e-3, f"µm {time}"), (1.0, f"mm {time}"), (math.inf, f"m {time}")) for time in ("s", "s²")},
     **{f"m² {time}": ((1e-15, f"nm² {time}"), (1e-9, f"µm² {time}"), (1e-3, f"mm² {time}"), (math.inf, f"m² {time}")) for time in ("s", "s²")},
+    "N/m": ((1e3, "N/m"), (1e6, "N/mm"), (math.inf, "N/µm")),
     "1/m": ((math.inf, "nm/cm²"),),
     "1/m²": ((math.inf, "nm/cm³"),),
 }
 _FACTORS: Final[dict[str, float]] = {
     "pm": 1e-12, "nm": 1e-9, "µm": 1e-6, "mm": 1e-3, "m": 1.0, "nrad": 1e-9, "µrad": 1e-6, "mrad": 1e-3, "rad": 1.0, "arcsec": ARCSEC, "deg": math.pi / 180,
-    "ns": 1e-9, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "ppm": 1e-6, "nm/cm²": 1e-5, "nm/cm³": 1e-3,
+    "ns": 1e-9, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "ppm": 1e-6, "N/mm": 1e3, "N/µm": 1e6, "nm/cm²": 1e-5, "nm/cm³": 1e-3,
     **{f"{prefix}m{rate}": factor for prefix, factor in (("p", 1e-12), ("n", 1e-9), ("µ", 1e-6), ("m", 1e-3)) for rate in ("/s", "/√s", "·√s", " s", " s²")},
     **{f"{prefix}m² {time}": factor**2 for prefix, factor in (("n", 1e-9), ("µ", 1e-6), ("m", 1e-3)) for time in ("s", "s²")},
 }

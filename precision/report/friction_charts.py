@@ -38,12 +38,13 @@ def curve_chart(
     with drawing.style():
         figure, axes = drawing.sheet(width=10.6, height=5.4)
         figure.subplots_adjust(left=0.085, right=0.97, top=0.79, bottom=0.125)
-        axes.fill_between(x, (fitted - model_u)[order], (fitted + model_u)[order], color=REST_COLOR, alpha=0.35, linewidth=0)
-        axes.plot(x, fitted[order], color=INK, linewidth=1.3)
-        for positive, color in ((True, UP_COLOR), (False, DOWN_COLOR)):
+        dense, middle, half = _smooth(x, fitted[order], model_u[order])
+        axes.fill_between(dense, middle - half, middle + half, color=REST_COLOR, alpha=0.45, linewidth=0)
+        axes.plot(dense, middle, color=INK, linewidth=1.3)
+        for positive, color, size in ((True, UP_COLOR, 9.5), (False, DOWN_COLOR, 4.5)):  # a small mark within a large one: both are seen where they agree
             own = side > 0 if positive else side < 0
-            axes.errorbar(np.abs(velocity[own]) * scale, y[own], yerr=force_u[own], fmt="o", markersize=5.5, color=color, markerfacecolor="white", markeredgewidth=1.5,
-                          elinewidth=1.2, capsize=2.5, zorder=5)  # fmt: skip
+            axes.errorbar(np.abs(velocity[own]) * scale, y[own], yerr=force_u[own], fmt="o", markersize=size, color=color, markerfacecolor="none" if positive else color,
+                          markeredgewidth=1.5, elinewidth=1.2, capsize=2.5, zorder=5)  # fmt: skip
         for label, level in lines:
             axes.axhline(level, color=SOFT, linewidth=0.9, linestyle=(0, (5, 3)))
             axes.annotate(label, (1.0, level), (-4, 4), xycoords=axes.get_yaxis_transform(), textcoords="offset points", ha="right", fontsize=9.5, color=SOFT, gid="halo")
@@ -108,15 +109,15 @@ def loop_chart(
     scale = 1 / _factor(shown)
     x = deflection * scale
     with drawing.style():
-        figure, axes = drawing.sheet(width=8.2, height=5.4)
-        figure.subplots_adjust(left=0.1, right=0.97, top=0.79, bottom=0.125)
+        figure, axes = drawing.sheet(width=6.4, height=5.2)
+        figure.subplots_adjust(left=0.125, right=0.97, top=0.78, bottom=0.125)
         if backlash > 0:
             axes.axvspan(-backlash / 2 * scale, backlash / 2 * scale, color=REST_COLOR, alpha=0.22, linewidth=0)
         for sign, color in ((1, UP_COLOR), (-1, DOWN_COLOR)):
             own = direction == sign
-            axes.plot(x[own], force[own], linestyle="none", marker=".", markersize=3.5, color=color, alpha=0.7)
+            axes.plot(x[own], force[own], linestyle="none", marker="o", markersize=4.5, color=color, markerfacecolor="none", alpha=0.8)
             order = np.argsort(x[own], kind="stable")
-            axes.plot(x[own][order], model[own][order], color=INK, linewidth=1.2)
+            axes.plot(x[own][order], model[own][order], color=INK, linewidth=0.9)
         if backlash > 0:
             axes.annotate("backlash", (0, 0), (0, 8), xycoords=("data", "axes fraction"), textcoords="offset points", ha="center", fontsize=9.5, color=SOFT, gid="halo")
         axes.set_xlabel(f"Motor − load in {shown}")
@@ -141,8 +142,8 @@ def branches_chart(x: Floats, there: Floats, back: Floats, *, unit: str, force_u
     shown = display_unit(float(np.abs(x).max()), unit)
     scale = 1 / _factor(shown)
     with drawing.style():
-        figure, axes = drawing.sheet(width=8.2, height=4.6)
-        figure.subplots_adjust(left=0.1, right=0.97, top=0.76, bottom=0.14)
+        figure, axes = drawing.sheet(width=6.4, height=5.2)
+        figure.subplots_adjust(left=0.125, right=0.97, top=0.78, bottom=0.125)
         for rows, color in ((there, UP_COLOR), (back, DOWN_COLOR)):
             for row in rows:
                 axes.plot(x * scale, row, color=color, linewidth=0.9, alpha=0.7)
@@ -170,8 +171,8 @@ def glitch_chart(circles: Sequence[tuple[str, Floats, Floats, Floats]], *, unit:
     shown = display_unit(largest, unit)
     scale = 1 / _factor(shown)
     with drawing.style():
-        figure, axes = drawing.sheet(width=8.2, height=4.8)
-        figure.subplots_adjust(left=0.1, right=0.97, top=0.77, bottom=0.135)
+        figure, axes = drawing.sheet(width=6.4, height=5.2)
+        figure.subplots_adjust(left=0.125, right=0.97, top=0.78, bottom=0.125)
         axes.axhline(0, color=SOFT, linewidth=0.8)
         handles = []
         for number, (label, angle, upper, lower) in enumerate(circles[:5]):
@@ -195,6 +196,17 @@ def glitch_chart(circles: Sequence[tuple[str, Floats, Floats, Floats]], *, unit:
         ),
         alt=f"Deviation after the reversals of {len(circles)} circles. {key_numbers}",
     )
+
+
+def _smooth(x: Floats, y: Floats, u: Floats) -> tuple[Floats, Floats, Floats]:
+    """Curve and band between the velocities run, by cubics over the logarithm that keep to their slopes."""
+    from scipy.interpolate import PchipInterpolator
+
+    at, first = np.unique(np.round(np.log(x), 3), return_index=True)
+    if at.size < 2:
+        return x, y, u
+    dense = np.linspace(at[0], at[-1], 200)
+    return np.exp(dense), np.asarray(PchipInterpolator(at, y[first])(dense)), np.asarray(PchipInterpolator(at, u[first])(dense))
 
 
 def _mark(label: str, color: str) -> Any:

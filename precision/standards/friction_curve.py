@@ -37,13 +37,15 @@ class Result(Reported):
     model_u: Array
 
 
-def evaluate(velocity: ArrayLike, force: ArrayLike, *, force_unit: str = "N", unit: str = "m") -> Result:
+def evaluate(velocity: ArrayLike, force: ArrayLike, *, force_u: ArrayLike | None = None, force_unit: str = "N", unit: str = "m") -> Result:
     """Fit a Stribeck curve to mean forces of runs at constant velocity.
 
     Parameters
     ----------
     velocity : (n,) float64, signed, unit per second, none zero, at least 6 different speeds
     force : (n,) float64, mean force of each run, N, A or V
+    force_u : (n,) float64 > 0, its uncertainty: runs count by 1/U², those of less than half the median as of that; how large it is all in all does not matter, as the
+        scatter about the curve decides. Without it all runs count alike
 
     Raises
     ------
@@ -57,13 +59,14 @@ def evaluate(velocity: ArrayLike, force: ArrayLike, *, force_unit: str = "N", un
     both = bool((v > 0).any() and (v < 0).any())
     if speed.size < FEWEST or v.size < 6 + both:
         raise DataError(f"{speed.size} speeds in {v.size} runs; at least {FEWEST} speeds, and more runs than the {5 + both - 1} coefficients and v_s, are needed")
-    v_s = _stribeck_velocity(v, f, speed, both)
+    weight = _weights(force_u, v.size)
+    v_s = _stribeck_velocity(v, f, weight, speed, both)
     columns = _columns(v, v_s, both)
-    theta = np.linalg.lstsq(columns, f, rcond=None)[0]
+    theta = np.linalg.lstsq(columns * weight[:, None], f * weight, rcond=None)[0]
     model: Array = np.asarray(columns @ theta, dtype=np.float64)
     slope = theta[1] * np.sign(v) * np.exp(-((v / v_s) ** 2)) * 2 * v**2 / v_s**3
     design = np.column_stack([columns, slope])
-    covariance = _covariance(design, f - model)
+    covariance = _covariance(design * weight[:, None], (f - model) * weight)
     model_u: Array = np.asarray(2 * np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", design, covariance, design), 0.0)), dtype=np.float64)
     static = np.array([1.0, 1.0, *[0.0] * (theta.size - 1)])
     u = 2 * np.sqrt(np.diag(covariance))
@@ -94,19 +97,30 @@ def evaluate(velocity: ArrayLike, force: ArrayLike, *, force_unit: str = "N", un
     )
 
 
+def _weights(force_u: ArrayLike | None, count: int) -> Array:
+    """Of each run, 1 for the typical one."""
+    if force_u is None:
+        return np.ones(count)
+    u = vector("force_u", force_u, size=count, largest=1e12)
+    typical = float(np.median(u))
+    if not typical > 0:
+        return np.ones(count)
+    return np.asarray(typical / np.maximum(u, typical / 2), dtype=np.float64)
+
+
 def _columns(v: Array, v_s: float, both: bool) -> Array:
     """sgn v, sgn v·e^{−(v/v_s)²}, v and, for both directions, 1."""
     rows = [np.sign(v), np.sign(v) * np.exp(-((v / v_s) ** 2)), v]
     return np.column_stack([*rows, np.ones_like(v)] if both else rows)
 
 
-def _stribeck_velocity(v: Array, f: Array, speed: Array, both: bool) -> float:
+def _stribeck_velocity(v: Array, f: Array, weight: Array, speed: Array, both: bool) -> float:
     """v_s with the smallest sum of squares, between the slowest and the fastest run."""
     from scipy.optimize import minimize_scalar
 
     def left(log_v_s: float) -> float:
-        columns = _columns(v, math.exp(log_v_s), both)
-        rest = f - columns @ np.linalg.lstsq(columns, f, rcond=None)[0]
+        columns, values = _columns(v, math.exp(log_v_s), both) * weight[:, None], f * weight
+        rest = values - columns @ np.linalg.lstsq(columns, values, rcond=None)[0]
         return float(rest @ rest)
 
     grid = np.linspace(math.log(speed[0]), math.log(speed[-1]), _GRID)

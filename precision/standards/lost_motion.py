@@ -165,7 +165,9 @@ def _parts(
     holds = k * windup / 2
     # F_g = k (L − b)/2: k and b hang together in the fit, L is its own.
     gradient = np.array([0.0, 0.0, windup / 2, -k / 2])
-    u_holds = math.hypot(2 * math.sqrt(max(0.0, float(gradient @ covariance @ gradient))), k * u_lost / 2)
+    # Rounded corners move b and k against each other; where b is at its least, they cannot.
+    alone = k * blur / 2 if backlash < 2 * blur else 0.0
+    u_holds = math.hypot(alone, 2 * math.sqrt(max(0.0, float(gradient @ covariance @ gradient))), k * u_lost / 2)
     stiff: float | str = k if k > u_k and windup > u_windup else f"no windup beyond its U: L − b is {windup:.3g} {unit}, its U {u_windup:.3g} {unit}"
     flags = []
     residual = f - model

@@ -79,11 +79,11 @@ def evaluate(set_point: ArrayLike, actual: ArrayLike, *, rate_hz: float, unit: s
         start = phase[begin] - np.mod(phase[begin], math.pi)
         if start + window_rad <= phase[-1] and begin > 0:
             side = "upper" if round(start / math.pi) % 2 == 0 else "lower"
-            windows[side].append(np.interp(start + at, phase, rest))
+            windows[side].append(np.interp(start + at, phase[begin:], rest[begin:]))  # what was before the reversal is another side
     if not windows["upper"] or not windows["lower"]:
         raise DataError(f"{len(windows['upper'])} upper and {len(windows['lower'])} lower reversals; at least one of each is needed: record one and a half periods or more")
     figures = [
-        figure("step", "step of the error between the directions", float(theta[3]), unit, 2 * 2 * spread, symbol="h"),
+        figure("step", "step of the error between the directions, negative where the axis stays behind", float(theta[3]), unit, 2 * 2 * spread, symbol="h"),
         *(one for side in ("upper", "lower") for one in _side(side, windows[side], at / omega, sigma, unit, 1 / rate_hz)),
         figure("lag", "lag of the axis", float(theta[2]) / (amplitude * omega), "s", 2 * math.sqrt(2) * spread / (amplitude * omega), symbol="τ"),
         figure("speed", "largest speed of the set-point", amplitude * omega, f"{unit}/s", symbol="v"),
