@@ -37,7 +37,7 @@ from precision.regular_file import open_regular
 
 Array = NDArray[np.float64]
 MAX_BYTES: Final = 1 << 28
-MAX_STEPS: Final = 200_000_000
+MAX_STEPS: Final = 40_000_000
 _DICTIONARY_BYTES: Final = 4 << 20
 _SHORTEST: Final = 5
 _LONGEST: Final = 64

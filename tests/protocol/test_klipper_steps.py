@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from precision.drivers.files import klipper_steps
 from precision.drivers.files.recognise import recognised
@@ -143,6 +145,19 @@ def test_it_is_recognised_and_a_text_is_not(tmp_path: Path) -> None:
     assert kind is not None and (kind.name, kind.procedure) == ("Klipper step stream", "contour")
     assert not klipper_steps.begins(b"time,x\n1,2\n")
     assert not klipper_steps.begins(b"")
+
+
+@given(data=st.binary(max_size=300), cut=st.integers(0, 200), flip=st.integers(0, 400))
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_bytes_and_any_damage_give_steps_or_a_data_error(tmp_path: Path, data: bytes, cut: int, flip: int) -> None:
+    good = bytearray(SET_UP + block(5, 0, 1, 6, 0, 0, 4, 0, 500, 300, -1) + block(5, 0, 0, 4, 0, 700, 20, 3))
+    good[flip // 8 % len(good)] ^= 1 << flip % 8
+    for stream in (data, bytes(good), bytes(good[: cut % len(good)]), SET_UP + data):
+        try:
+            found = klipper_steps.read(**files(tmp_path, stream))
+        except DataError:
+            continue
+        assert all(np.isfinite(place).all() for place in found.position_m.values())
 
 
 def test_what_is_none_of_it_is_refused(tmp_path: Path) -> None:

@@ -395,6 +395,7 @@ EXAMPLES: dict[str, str | bytes] = {
     "Renishaw ball bar (.b5r)": B5R,
     "ISO 230-2 readings of ecmc (.dat)": DAT,
     "Klipper accelerometer": "#time,accel_x,accel_y,accel_z\n0,0,0,0\n1,0,0,0\n2,0,0,0\n",
+    "Klipper step stream": bytes.fromhex("07100202c1377e1110030000010000030102030000bf407e11100500010600000400837403007dbd7e"),
     "LinuxCNC stops": "run,dir,target_mm,motor_cmd_mm,fb_mm,tool_mm,first_sample,window_samples\n1,+,0,0,0,0.001,5,100\n1,-,0,0,0,-0.001,9,100\n",
     "LinuxCNC servo recording": _servo(),
     "SIOS NMM description (.dsc)": DSC,
