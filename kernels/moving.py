@@ -289,18 +289,17 @@ def _pivot(piece: Array, xp: Any) -> float:
 
 
 def _summed_block(piece: Array, pivot: float, count: int, mean: Array, std: Array, scratch: Array, *, xp: Any) -> bool:
-    """Q/w − (S/w)² about the pivot, S/w and Q/w by doubling; False where it would cost digits (or meets a NaN).
+    """Q/w − (S/w)² about the pivot, sums by doubling; False where it would cost digits (or meets a NaN).
 
-    scratch : (3, 2 L), L ≥ samples: of d/w the sums are formed in the first half of a row, of d²/w in the second. What sums at
-    the end of the first half take from the second is read by none that counts.
+    scratch : (3, 2 L), L ≥ samples: sums of the deviations are formed in the first half of a row, of their squares in the second.
+    What sums at the end of the first half take from the second is read by none that counts.
     """
     length, half = piece.shape[0], scratch.shape[1] // 2
     power, *free = scratch
     found: Array = None
     with xp.errstate(invalid="ignore", over="ignore"):  # infinities; the definition then gives NaN
-        deviation = xp.subtract(piece, pivot, out=free[0][:length])
-        xp.multiply(deviation, 1.0 / count, out=power[:length])
-        xp.multiply(deviation, power[:length], out=power[half : half + length])
+        deviation = xp.subtract(piece, pivot, out=power[:length])
+        xp.multiply(deviation, deviation, out=power[half : half + length])
         have, m = 0, 1
         while True:
             if count & m:
@@ -318,9 +317,10 @@ def _summed_block(piece: Array, pivot: float, count: int, mean: Array, std: Arra
             power, m = doubled, 2 * m
         # a window touches no more than three of the stretches 0 … m − 1, m … 2 m − 1, …, or two and the last m samples
         square = power[half : half + length - m + 1]
-        largest = 3.0 * max(float(square[::m].max()), float(square[-1]))
+        largest = 3.0 / count * max(float(square[::m].max()), float(square[-1]))
         k = length - count + 1
         average, variance = found[:k], found[half : half + k]
+        xp.multiply(found[: half + k], 1.0 / count, out=found[: half + k])
         xp.add(average, pivot, out=mean)
         xp.multiply(average, average, out=average)
         xp.subtract(variance, average, out=variance)
