@@ -161,9 +161,6 @@ def _fit(
     acceleration = np.zeros_like(smooth)
     acceleration[1:-1] = np.diff(smooth, 2) * rate_hz**2
     planned = bool((part == friction.FIT).any())
-    edge = round(rate_hz / own.cutoff)  # the filter's beginning and end
-    half = force.size // 2
-
     # Of what is left below the cutoff, more samples say nothing more: one of so many that neighbours hardly know of each other.
     every = max(1, round(rate_hz / (2.5 * own.cutoff)))
 
@@ -171,10 +168,23 @@ def _fit(
         few = np.flatnonzero(where)[::every]
         return feed_forward_fit.Record(velocity=velocity[few], acceleration=acceleration[few], force=pushed[few], rate_hz=rate_hz / every)
 
-    place = np.arange(force.size)
-    first = taken(part == friction.FIT if planned else (place >= edge) & (place < half))
-    second = taken(part == friction.VALIDATION if planned else (place >= half) & (place < force.size - edge))
+    fitted, kept_back = (part == friction.FIT, part == friction.VALIDATION) if planned else _shared(velocity, own.v_min, round(rate_hz / own.cutoff))
+    first, second = taken(fitted), taken(kept_back)
     return feed_forward_fit.evaluate(first, v_min=own.v_min, validation=second, **units), first
+
+
+def _shared(velocity: Array, v_min: float, edge: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Of a log: every other way there and back to fit, the rest to validate; halves where there are fewer than four ways. Without the filter's beginning and end."""
+    going = np.flatnonzero(np.abs(velocity) >= max(v_min, 1e-3 * float(np.abs(velocity).max())))
+    inner = np.zeros(velocity.size, dtype=bool)
+    inner[edge : velocity.size - edge] = True
+    turns = going[1:][np.diff(np.sign(velocity[going])) != 0]
+    if turns.size < 3:
+        half = np.arange(velocity.size) < velocity.size // 2
+        return inner & half, inner & ~half
+    way = np.searchsorted(turns, np.arange(velocity.size), side="right")
+    own = way // 2 % 2 == 0
+    return inner & own, inner & ~own
 
 
 def _direction(plan: Parameters | Recorded, motor: Array, rate_hz: float) -> Array:
