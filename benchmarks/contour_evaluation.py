@@ -56,7 +56,8 @@ class Analysis:
 
     results : source ("cmd", "fb", "tool") -> its contour error, of those that were recorded. main : the last of them, which the limits are for.
     worst : the largest errors of `main`, one for each motion of the program. positions : source -> (2, n) m, aligned, in the program's coordinates. parts : figures of what servo and mechanics add. following : figures of it.
-    causes : lags, backlash, squareness, or None with `reason`. across : figures of the third axis. known : source -> what its U is from.
+    causes : lags, backlash, squareness, or None with `reason`. across : figures of the third axis. known : source -> what its U is from,
+    before the alignment.
     """
 
     axes: tuple[str, str]
@@ -127,7 +128,7 @@ def analyse(plan: Evaluated, readings: Readings) -> Analysis:
     return Analysis(
         axes=axes, text=text, path=path, commanded=commanded, positions=positions, results=results, main=main,
         segments=_segments(program, path, commanded, results, main, lag), worst=_worst(path, results[main], positions[main]), parts=_parts(results, known), following=_following(lag, results[main], known),
-        across=_across(readings, first, plan, path, results, known), causes=causes, reason=why, alignment=alignment, rate_hz=rate_hz, known=known,
+        across=_across(readings, first, plan, path, results, known), causes=causes, reason=why, alignment=alignment, rate_hz=rate_hz, known=as_read,
         uncertainty_reason=reason, flags=tuple(dict.fromkeys(flags)),
     )  # fmt: skip
 
@@ -238,7 +239,10 @@ def _at_rest(commanded: Commanded) -> slice:
 def _noise(position: Array, rest: slice) -> float:
     """Standard deviation of one reading at standstill, of the axis that has more; 0 where there is no standstill."""
     still = position[:, rest]
-    return float(still.std(axis=1, ddof=1).max()) if still.shape[1] >= _FEWEST_AT_REST else 0.0
+    if still.shape[1] < _FEWEST_AT_REST:
+        return 0.0
+    # about the first: a position that stands still to the last bit has no noise of rounding
+    return float((still - still[:, :1]).std(axis=1, ddof=1).max())
 
 
 def _step(position: Array) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -183,12 +184,19 @@ def _code(text: list[str], line: int) -> str:
     return words if len(words) <= 48 else f"{words[:47]}…"
 
 
+def _rounded(values: Sequence[float | None], largest: float) -> list[Cell]:
+    """To a thousandth of the power of ten of the largest: beside it a rounding of 1e-17 is nothing, and no digits are printed for it."""
+    places = 3 - math.floor(math.log10(largest)) if largest > 0 else 15
+    return [None if value is None else round(value, min(places, 15)) + 0.0 for value in values]
+
+
 def _worst_table(analysis: Analysis, text: list[str]) -> Table:
     others = [source for source in analysis.results if source != analysis.main]
+    largest = analysis.result["e_max"] or 0.0
     rows: list[list[Cell]] = []
     for number, one in enumerate(analysis.worst, 1):
-        beside: list[Cell] = [float(analysis.results[source].deviation_m[one.sample]) for source in others]
-        rows.append([number, one.line, _code(text, one.line), one.at_m[0], one.at_m[1], one.deviation_m, *beside])
+        beside = [float(analysis.results[source].deviation_m[one.sample]) for source in others]
+        rows.append([number, one.line, _code(text, one.line), *_rounded([*one.at_m], 0.01), *_rounded([one.deviation_m, *beside], largest)])
     first, second = analysis.axes
     return Table(
         title=f"Worst places of the {WORDS[analysis.main]}",
@@ -203,8 +211,10 @@ def _worst_table(analysis: Analysis, text: list[str]) -> Table:
 
 def _corner_table(analysis: Analysis) -> Table:
     result = analysis.result
+    largest = max([1e-12, *(max(one.overshoot_m, one.undershoot_m) for one in result.corners)])
     rows: list[list[Cell]] = [
-        [f"{one.line} → {one.next_line}", f"{math.degrees(one.turn_rad):+.1f}°", one.at_m[0], one.at_m[1], one.overshoot_m, one.undershoot_m] for one in result.corners[:_MOST_LINES]
+        [f"{one.line} → {one.next_line}", f"{math.degrees(one.turn_rad):+.1f}°".replace("-", "−"), *_rounded([*one.at_m], 0.01), *_rounded([one.overshoot_m, one.undershoot_m], largest)]
+        for one in result.corners[:_MOST_LINES]
     ]
     first, second = analysis.axes
     return Table(
@@ -222,11 +232,12 @@ def _corner_table(analysis: Analysis) -> Table:
 def _line_table(analysis: Analysis, text: list[str]) -> Table:
     others = [source for source in analysis.results if source != analysis.main]
     lags = any(one.following_m is not None for one in analysis.segments)
+    largest, behind = analysis.result["e_max"] or 0.0, max([0.0, *(one.following_m or 0.0 for one in analysis.segments)])
     rows: list[list[Cell]] = []
     for one in analysis.segments[:_MOST_LINES]:
         feed = "—" if one.feed_m_per_s is None else f"{one.feed_m_per_s * 60e3:g}"
-        rows.append([one.line, _code(text, one.line), one.kind, feed, one.samples, one.mean_m, one.rms_m, one.peak_m, *(one.peaks[source] for source in others),
-                     *([one.following_m, one.following_rms_m] if lags else [])])  # fmt: skip
+        errors = _rounded([one.mean_m, one.rms_m, one.peak_m, *(one.peaks[source] for source in others)], largest)
+        rows.append([one.line, _code(text, one.line), one.kind, feed, one.samples, *errors, *(_rounded([one.following_m, one.following_rms_m], behind) if lags else [])])
     return Table(
         title="Lines of the program",
         columns=[
@@ -278,7 +289,9 @@ def _statements(plan: Evaluated, analysis: Analysis) -> list[str]:
                 parts.insert(0, f"calibration{' and timing' if plan.uncertainty.skew else ''} {units.text(known.device, 'm', digits=2)}")
             if known.drift_range:
                 parts.append(f"drift {units.text(known.drift_range, 'm', digits=2)}")
-            covered.append(f"{WORDS[source]}: {', '.join(parts)}" + (", of each axis, with what the alignment does with them" if source == "tool" and analysis.alignment is not None else ", of each axis"))
+            moved = analysis.alignment is not None and source == "tool"
+            more = f" (the alignment moves with all but the noise, by at most {analysis.alignment.gain:.2g} times as much)" if moved and analysis.alignment is not None else ""
+            covered.append(f"{WORDS[source]}: {', '.join(parts)}, of each axis{more}")
     sentences = [f"{'; '.join(main.stated)}."]
     if covered:
         sentences.append(
