@@ -42,6 +42,7 @@ def analyse(plan: Parameters | Recorded, readings: Readings) -> Analysis:
     resample = isinstance(plan, Recorded) and plan.evaluation.resample
     record = sampling.even_record(time, np.stack([readings[name] for name in names]), resample_to_even=resample)
     signals = dict(zip(names, record.values, strict=True))
+    said = [*record.flags, *(_saturated(signals["input"]) if "input" in signals else ()), *_cut_off(signals["output"])]
     set_point = signals["set"]
     if any("resampled" in flag for flag in record.flags):  # a cubic through a jump is no jump: the value before it holds up to the next sample
         there = np.isfinite(np.stack([readings[name] for name in names])).all(axis=0)
@@ -54,8 +55,7 @@ def analyse(plan: Parameters | Recorded, readings: Readings) -> Analysis:
         band=own.band, band_share=own.band_share, dwell_s=own.dwell, window_s=own.window, std_share=own.std_share, end_s=own.integrals
     )
     found = step_responses.evaluate(even_s, set_point, signals["output"], options, unit=plan.units.output)
-    said = [*record.flags, *(_saturated(signals["input"]) if "input" in signals else ()), *_frozen(signals["output"]), *found.flags]
-    return Analysis(found=found, rate_hz=record.rate_hz, flags=tuple(dict.fromkeys(said)))
+    return Analysis(found=found, rate_hz=record.rate_hz, flags=tuple(dict.fromkeys([*said, *found.flags])))
 
 
 def _saturated(values: np.ndarray) -> list[str]:
@@ -66,7 +66,7 @@ def _saturated(values: np.ndarray) -> list[str]:
     ]  # fmt: skip
 
 
-def _frozen(values: np.ndarray) -> list[str]:
+def _cut_off(values: np.ndarray) -> list[str]:
     if np.ptp(values) == 0:
         raise DataError(f"the output stays at {values[0]:g} in the whole record: the axis did not move, or the sensor is not connected")
     return [

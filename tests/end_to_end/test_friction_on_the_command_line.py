@@ -104,25 +104,6 @@ def test_a_log_of_a_circle_gives_the_quadrant_glitches(precision, tmp_path: Path
     assert figures["glitch_1_width_upper"]["value"] == pytest.approx(0.02, abs=0.003)
 
 
-def test_what_is_wrong_with_a_log_is_named(precision, tmp_path: Path) -> None:
-    t, x, f = _ladder()
-    analyze = ("analyze", "log.csv", "--as", "friction", "--set", "evaluation.cutoff=50 Hz")
-    _written(tmp_path / "log.csv", "t_s,output_m", t, x)
-    assert "no column 'input'" in precision(*analyze, code=6).stderr
-    _written(tmp_path / "log.csv", "t_s,input_N,output_m", t + np.where(np.arange(t.size) % 2, 6e-4, 0), f, x)
-    assert "not evenly spaced" in precision(*analyze, code=6).stderr
-    assert "Resampled by cubics" in precision(*analyze, "--resample").stdout
-    _written(tmp_path / "log.csv", "t_s,input_N,output_m", np.delete(t, slice(900, 950)), np.delete(f, slice(900, 950)), np.delete(x, slice(900, 950)))
-    assert "50 samples missing" in precision(*analyze, code=6).stderr
-    _written(tmp_path / "log.csv", "t_s,input_N,output_m", t, np.clip(f, -8, 8), x)
-    assert "the drive is at its limit" in " ".join(precision(*analyze).stdout.split())
-    _written(tmp_path / "log.csv", "t_s,input_N,output_m", t, f, 0 * x)
-    assert "nothing moved" in precision(*analyze, code=6).stderr
-    _written(tmp_path / "log.csv", "t_s,input_N,output_m", t, f, 0.01 * np.sin(12 * t))
-    said = precision(*analyze, "--set", "evaluation.v_min=1.0", code=6).stderr
-    assert "nothing can be evaluated" in said and "no stretch of constant velocity" in said
-
-
 def test_a_dry_run_says_what_would_be_done_and_moves_nothing(precision, tmp_path: Path) -> None:
     out = " ".join(precision("run", "friction", "--dry-run").stdout.split())
     assert "12, 0.001 … 0.12 m/s, there and back" in out and "35.15 N/V" in out and "travel is asked for" in out
