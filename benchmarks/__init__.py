@@ -11,6 +11,7 @@ from typing import Final
 ALL: Final = {
     "friction": "precision.benchmarks.friction_procedure",
     "frf": "precision.benchmarks.frf_procedure",
+    "frf-mimo": "precision.benchmarks.frf_mimo_procedure",
     "ilc": "precision.benchmarks.ilc_procedure",
     "overlay": "precision.benchmarks.overlay_procedure",
     "positioning": "precision.benchmarks.positioning_procedure",

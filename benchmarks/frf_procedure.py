@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from precision.drivers.files import signal_csv
 from precision.drivers.frames.driver import FrameStream
 from precision.errors import PlanError
 from precision.runs.directory import RunDirectory
 
+from . import frf_mimo_procedure
 from .comparing_figures import Compared, compare
 from .frf import CHANNELS, COLUMNS, Rig, acquire, check, preview
 from .frf_evaluation import analyse
@@ -37,9 +39,12 @@ def _connect(plan: Parameters) -> Iterator[Connected[Rig]]:
 def _read_file(
     file: Path, out: Path, *, plan: str | None = None, settings: Sequence[str] = (), unit: str | None = None, columns: Mapping[str, str] | None = None
 ) -> RunDirectory:
-    """A log with columns time, input, output, and excitation if there was one, into a new run. DataError, PlanError name what is wrong."""
+    """A log with columns time, input, output, and excitation if there was one, into a new run; one with input_1 … and output_1 … into a run of frf-mimo. DataError, PlanError name
+    what is wrong."""
     if unit is not None:
         raise PlanError("--unit: a log has several; write them in the column names, input [N]")
+    if not {"input", "output"} & set(columns or {}) and all(signal_csv.numbered(file, name, columns) for name in ("input", "output")):
+        return frf_mimo_procedure.read_file(file, out, plan=plan, settings=settings, unit=unit, columns=columns)
     wanted = [Wanted(name="excitation", needed=False), Wanted(name="input"), Wanted(name="output")]
 
     def units(found: Mapping[str, str]) -> dict[str, Any]:

@@ -76,6 +76,15 @@ def read(path: Path, names: Sequence[str], *, needed: Sequence[str], columns: Ma
     return Log(time_s=time_s, signals=values, units={name: read_units[name][0] for name in values}, columns=tuple(titles), header=header)
 
 
+def numbered(path: Path, name: str, columns: Mapping[str, str] | None = None) -> int:
+    """How many columns a log has for `name`_1, `name`_2 … without a hole, mapped ones included. DataError as `read`."""
+    titles, mapped = _head(path)[1], dict(columns or {})
+    count = 0
+    while count < MAX_COLUMNS and _place(path, titles, f"{name}_{count + 1}", mapped) is not None:
+        count += 1
+    return count
+
+
 def begins(text: str) -> bool:
     """Whether a file begins like a log: a column of time first, and no columns of a positioning test."""
     line = next((line for line in text.splitlines() if line.strip() and not line.startswith("#")), "")

@@ -298,8 +298,8 @@ def singular_values_chart(
     return Chart(
         svg=svg, title=title, wide=True,
         how_to_read=(
-            "The largest and the smallest answer that the plant can give to an input of one unit, in whatever direction it comes. Where they are far apart, the plant is hard "
-            "to control in one direction. Below, how far the inputs of the test differed: noise grows by that number."
+            "The largest and the smallest answer that can come to an input of one unit, in whatever direction it comes. Where they are far apart, one direction is hard to control."
+            + (" Below, how far the inputs of the test differed: noise grows by that number." if condition is not None else "")
         ),
         alt=f"{values.shape[1]} singular values from {frequency_hz[0]:.4g} to {frequency_hz[-1]:.4g} Hz.",
     )  # fmt: skip

@@ -32,12 +32,14 @@ class Response(Reported):
     """Figures: "condition_max", "condition_median", "averages", "multiple_coherence_min".
 
     frequency_hz : (m,).  response : (m, outputs, inputs) complex128.  sd : the same shape, standard deviation of the complex entries.
+    covariance : (m, outputs, inputs, outputs, inputs) E[δP_ik δP_jl*]: entries go together where the inputs are badly conditioned.
     condition : (m,) condition number of the inputs.  multiple_coherence : (m, outputs).  partial_coherence : (m, outputs, inputs), NaN for periodic experiments.
     """
 
     frequency_hz: Array
     response: Complex
     sd: Array
+    covariance: Complex
     condition: Array
     multiple_coherence: Array
     partial_coherence: Array
@@ -47,6 +49,18 @@ class Response(Reported):
     def singular_values(self) -> Array:
         """(m, min(outputs, inputs)), largest first."""
         return np.asarray(np.linalg.svd(self.response, compute_uv=False))
+
+    @property
+    def singular_values_u(self) -> Array:
+        """(m, min(outputs, inputs)) standard uncertainty of the singular values: δσ = Re(uᴴ δP v)."""
+        left, _, right = np.linalg.svd(self.response, full_matrices=False)
+        weight = np.conj(left)[:, :, None, :] * np.conj(np.swapaxes(right, 1, 2))[:, None, :, :]  # (m, output, input, value)
+        return self.component_u(weight)
+
+    def component_u(self, weight: Complex) -> Array:
+        """(m, k) standard uncertainty of the real part of Σ w_ik δP_ik, for weights (m, outputs, inputs, k)."""
+        variance = np.einsum("miks,mikjl,mjls->ms", weight, self.covariance, np.conj(weight)).real / 2
+        return np.asarray(np.sqrt(np.clip(variance, 0, None)))
 
 
 def from_experiments(
@@ -85,14 +99,14 @@ def from_experiments(
     inverse = np.linalg.pinv(mean_a)  # (line, experiment, input)
     response = mean_b @ inverse
     left = (b - mean_b[:, None]) - response[:, None] @ (a - mean_a[:, None])
-    scatter = np.sum(np.abs(left) ** 2, axis=1) / (count - 1) / count  # (line, output, experiment)
-    sd = np.sqrt(scatter @ np.abs(inverse) ** 2)
+    scatter = np.einsum("lpie,lpje->leij", left, np.conj(left)) / (count - 1) / count  # (line, experiment, output, output)
+    covariance = np.einsum("leij,lek,lem->likjm", scatter, inverse, np.conj(inverse))
     power = np.sum(np.abs(b) ** 2, axis=(1, 3))
     unexplained = np.sum(np.abs(b - response[:, None] @ a) ** 2, axis=(1, 3))
     multiple = np.clip(1 - unexplained / np.where(power > 0, power, 1), 0, 1)
     flags = [f"{rest} samples at the end are no whole period and were left out"] if rest else []
     how = f"{experiments} experiments, {count} periods of {period} samples each, {drop} dropped"
-    return _result(used * rate / period, response, sd, condition, multiple, np.full(response.shape, np.nan), count, how, flags)
+    return _result(used * rate / period, response, covariance, condition, multiple, np.full(response.shape, np.nan), count, how, flags)
 
 
 def from_signals(
@@ -147,13 +161,14 @@ def from_signals(
     # Leaving an input out raises what is unexplained by |P|²/(S_uu⁻¹)_jj.
     gain = np.abs(response) ** 2 / np.real(np.einsum("fii->fi", inverse))[:, None, :]
     partial = gain / (gain + unexplained[:, :, None])
-    sd = np.sqrt(unexplained[:, :, None] * np.real(np.einsum("fii->fi", inverse))[:, None, :] / (effective - n_u + 1))
+    left = matrix[:, n_u:, n_u:] - response @ np.conj(np.swapaxes(s_yu, 1, 2))
+    covariance = np.einsum("fij,fkl->filjk", left, inverse) / (effective - n_u + 1)
     how = f"segments of {segment} overlapping by {shared}, window {window}, {averages} averages (effective {effective:.4g})"
-    return _result(frequency[keep], response, sd, condition, multiple, partial, averages, how, [])
+    return _result(frequency[keep], response, covariance, condition, multiple, partial, averages, how, [])
 
 
 def _result(
-    f: Array, response: Complex, sd: Array, condition: Array, multiple: Array, partial: Array, averages: int, how: str, flags: list[str]
+    f: Array, response: Complex, covariance: Complex, condition: Array, multiple: Array, partial: Array, averages: int, how: str, flags: list[str]
 ) -> Response:
     worst = int(np.argmax(condition))
     if condition[worst] > ILL:
@@ -161,7 +176,8 @@ def _result(
             *flags,
             f"the inputs hardly differ at {np.count_nonzero(condition > ILL)} lines: condition {condition[worst]:.3g} at {f[worst]:.5g} Hz, by which noise grows",
         ]
-    response.flags.writeable = False
+    response.flags.writeable = covariance.flags.writeable = False
+    sd = np.sqrt(np.clip(np.einsum("mikik->mik", covariance).real, 0, None))
     count = "a count"
     return Response(
         title=f"Frequency response, {response.shape[1]} outputs over {response.shape[2]} inputs: {f.size} lines, {f[0]:.5g} … {f[-1]:.5g} Hz",
@@ -176,6 +192,7 @@ def _result(
         frequency_hz=frozen(np.asarray(f, dtype=np.float64)),
         response=response,
         sd=frozen(sd),
+        covariance=covariance,
         condition=frozen(condition),
         multiple_coherence=frozen(multiple),
         partial_coherence=frozen(partial),

@@ -70,6 +70,47 @@ def test_a_short_log_that_still_rings_is_evaluated_by_local_polynomials(precisio
     assert "leave period and segment out" in said
 
 
+def test_a_log_of_two_inputs_gives_the_matrix_and_its_singular_values(precision, tmp_path: Path) -> None:
+    """Two delays that cross over, driven by two multisines in two experiments; `--as frf` sees by the columns that there are several."""
+    from precision.standards import excitation
+
+    one = excitation.multisine(np.arange(5, 180, 5), period=500, rate_hz=1000.0, peak=1.0, phases="random", seed=1)
+    matrix = np.array([[1.0, 0.3], [-0.2, 0.5]])
+    parts = []
+    rng = np.random.default_rng(0)
+    for number, waves in enumerate(excitation.orthogonal(one, 2), start=1):
+        u = np.tile(waves, (1, 6))
+        y = matrix @ np.roll(u, 1, axis=1) + 1e-4 * rng.normal(size=u.shape)
+        parts.append(np.stack([np.full(u.shape[1], float(number)), np.arange(u.shape[1]) / 1000.0, *u, *y]))
+    experiment, t, *columns = np.concatenate(parts, axis=1)
+    header = "t_s,experiment,input_1 [V],input_2 [V],output_1 [mm],output_2 [mm]"
+    _written(tmp_path / "two.csv", header, t, experiment, columns[0], columns[1], 1e3 * columns[2], 1e3 * columns[3])
+    settings = ("--set", 'evaluation.period="0.5 s"', "--set", "evaluation.loop=open", "--set", "title=Two")
+    out = precision("analyze", "two.csv", "--as", "frf", *settings).stdout
+    assert "largest singular value of the plant over" in " ".join(out.split())
+    result = _result(tmp_path, "frf-mimo-imported")
+    f = np.array(result["response"]["frequency_hz"])
+    found = np.array(result["response"]["real"]) + 1j * np.array(result["response"]["imaginary"])
+    np.testing.assert_allclose(found, matrix * np.exp(-2j * math.pi * f / 1000)[:, None, None], atol=2e-3)
+    np.testing.assert_allclose(np.array(result["response"]["singular_values"]), np.tile(np.linalg.svd(matrix, compute_uv=False), (f.size, 1)), atol=2e-3)
+    (run,) = (tmp_path / "runs").glob("*frf-mimo-imported*")
+    assert "Singular values of the plant" in (run / "report.html").read_text(encoding="utf-8")
+    one_unit = _written(tmp_path / "units.csv", header.replace("input_2 [V]", "input_2 [N]"), t, experiment, *columns)
+    assert "one unit is expected" in precision("analyze", one_unit.name, "--as", "frf", *settings, code=2).stderr
+    same = _written(tmp_path / "same.csv", header, t, experiment, columns[0], columns[0], *columns[2:])
+    assert "one cannot be told from the other" in precision("analyze", same.name, "--as", "frf-mimo", *settings, code=6).stderr
+
+
+def test_the_ready_frf_mimo_runs(precision, tmp_path: Path) -> None:
+    short = ("--set", "excitation.periods=3", "--set", "excitation.settle=2", "--set", 'excitation.resolution="1 Hz"', "--set", "excitation.lines=50")
+    out = precision("run", "frf-mimo", *short, timeout_s=240).stdout
+    assert "Ms within the limit" in " ".join(out.split())
+    figures = _result(tmp_path, "frf-mimo-gantry")["figures"]
+    assert figures["Ms"]["value"] == pytest.approx(1.312, abs=0.02) and figures["condition_max"]["value"] > 1
+    (run,) = (tmp_path / "runs").glob("*frf-mimo-gantry*")
+    assert (run / "truth.json").exists() and "Singular values of the sensitivity" in (run / "report.html").read_text(encoding="utf-8")
+
+
 def test_an_odd_odd_log_shows_its_distortion(precision, tmp_path: Path) -> None:
     """A cubic of 1 % behind a delay, driven at lines 1, 5, 9 …: seen as odd, and nothing as even."""
     rng = np.random.default_rng(2)
@@ -153,10 +194,10 @@ def test_a_cell_that_is_no_number_is_named_with_its_line(precision, tmp_path: Pa
     assert "line 3: 3 cells" in precision("analyze", "log.csv", "--as", "stability", code=6).stderr
 
 
-@pytest.mark.parametrize("name", ["frf", "stability", "ilc"])
+@pytest.mark.parametrize("name", ["frf", "stability", "ilc", "frf-mimo"])
 def test_a_dry_run_says_what_would_be_done_and_nothing_is_connected(precision, tmp_path: Path, name: str) -> None:
     out = precision("run", name, "--dry-run").stdout
-    assert ("5 % of the peak" in out or "5% of the peak" in out) if name == "frf" else ("tried at 10% first" in out if name == "ilc" else "nothing is moved" in out)
+    assert ("5 % of the peak" in out or "5% of the peak" in out) if name.startswith("frf") else ("tried at 10% first" in out if name == "ilc" else "nothing is moved" in out)
     assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").iterdir())
 
 
