@@ -393,9 +393,10 @@ class LinuxCnc:
             external = self._beside.external_m()
             if all(abs(commands[axis] - external.get(axis, 0.0) - value) <= 2e-9 for axis, value in position_m.items()):
                 return
+            # First what took the machine out of its motion, then what the controller says of orders it could not obey because of that.
+            self._refuse_unless_on()
             if errors := self._shell.errors():
                 raise self._latched("; ".join(errors))
-            self._refuse_unless_on()
             if commands != last:
                 last, changed = commands, self._clock()
             elif self._clock() - changed > _STALLED_S:
