@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from precision.drivers.roles import Block, MotionController, Stream
+from precision.drivers.roles import Block, MotionController, ProgramController, Stream
 from precision.errors import DataError, DeviceFault, PlanError, SafetyStop
 from precision.models.part_program import Motion as ProgramMotion
 from precision.models.part_program import motions
@@ -207,8 +207,10 @@ def check(plan: Parameters, rig: Rig) -> None:
     SafetyStop      no such axis, an end outside the soft limits, a feed above the maximum
     PlanError       a stream without command or feedback of an axis, in another unit, or too slow; a controller that runs no programs
     """
+    offset = _origin(plan, rig.controller)
     limits, fastest = rig.controller.soft_limits(), rig.controller.max_feed()
-    for axis, (low, high) in envelope(plan).items():
+    for axis, way in envelope(plan).items():
+        low, high = (place + offset.get(axis, 0.0) for place in way)
         if axis not in limits:
             raise SafetyStop(f"the controller has no axis {axis}; it reports soft limits for {', '.join(sorted(limits)) or 'none'}. Nothing was moved.")
         lowest, highest = limits[axis]
@@ -220,8 +222,6 @@ def check(plan: Parameters, rig: Rig) -> None:
             )
         if not plan.program.given and max(plan.motion.feeds) > fastest.get(axis, math.inf) * (1 + 1e-9):
             raise SafetyStop(f"motion.feeds go up to {max(plan.motion.feeds) * 60e3:.0f} mm/min; the controller allows {fastest[axis] * 60e3:.0f} mm/min on {axis}. Nothing was moved.")
-    if plan.program.given and not callable(getattr(rig.controller, "run_program", None)):
-        raise PlanError("devices.controller: this one runs no part programs; take one that reads G-code (linuxcnc), or drive to and fro ([motion], without [program])")
     channels = {channel.name: channel.unit for channel in rig.servo.channels}
     for axis in envelope(plan):
         for source in ("cmd", "fb"):
@@ -233,6 +233,20 @@ def check(plan: Parameters, rig: Rig) -> None:
     for one in records(plan):
         if one.feed_m_per_s is not None and (one.high_m - one.low_m) / one.feed_m_per_s * rig.servo.rate_hz < FEWEST:
             raise PlanError(f"{one.name}: a traverse gives {(one.high_m - one.low_m) / one.feed_m_per_s * rig.servo.rate_hz:.0f} samples; {FEWEST} at least are expected: lower motion.feeds")
+
+
+def _origin(plan: Parameters, controller: MotionController) -> Mapping[str, float]:
+    """What is added to the plan's positions to make those of the soft limits; PlanError where the program selects another coordinate system, or cannot be run."""
+    if not plan.program.given:
+        return {}
+    if not isinstance(controller, ProgramController):
+        raise PlanError("devices.controller: this one runs no part programs; take one that reads G-code (linuxcnc), or drive to and fro ([motion], without [program])")
+    from .contour_program import system_of
+
+    active, offset = controller.program_origin()
+    if (named := system_of(plan.program.text or "")) not in (None, active):
+        raise PlanError(f"the program selects {named}, but {active} is active, whose origin the limits are looked at with: select {named} at the controller, or take the word out")
+    return offset
 
 
 def acquire(plan: Parameters, rig: Rig, sink: Sink, *, log: Callable[..., None], progress: Callable[[int, int], None]) -> None:
@@ -281,8 +295,8 @@ def acquire(plan: Parameters, rig: Rig, sink: Sink, *, log: Callable[..., None],
 def _run_program(plan: Parameters, rig: Rig) -> None:
     from .contour_program import prepared
 
-    run: Callable[..., None] = rig.controller.run_program  # type: ignore[attr-defined]  # `check` has looked
-    run(prepared(plan.program.text or "", plan.program.units), name="tracking")
+    assert isinstance(rig.controller, ProgramController)  # `check` has looked
+    rig.controller.run_program(prepared(plan.program.text or "", plan.program.units), name="tracking")
 
 
 def _commands(rig: Rig, planned: Sequence[Record]) -> list[int]:

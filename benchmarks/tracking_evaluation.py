@@ -428,7 +428,7 @@ def _times(result: following_error.Result, loop: position_loop.Result, traverses
         found.append(_with_u(lag, REASON if u is None else u))
         if gain.value is None or lag.value <= 0 or (u is not None and lag.value <= u):
             leads = f"the feedback leads the command by {-lag.value:.3g} s at constant velocity: feed-forward above 100 %, or the command is recorded late (evaluation.command_ahead)"
-            reason = leads if lag.value <= 0 else f"the lag of {lag.value:.3g} s is not larger than its U of {u:.2g} s"
+            reason = leads if lag.value <= 0 else gain.reason or f"the lag of {lag.value:.3g} s is not larger than its U of {u or 0.0:.2g} s"
             found.append(replace(gain, value=None, reason=reason, uncertainty=None, uncertainty_reason="the figure is not evaluated"))
         else:
             found.append(_with_u(gain, REASON if u is None else u / lag.value**2))

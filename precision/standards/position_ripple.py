@@ -70,10 +70,13 @@ def wave(place: Sequence[Array], error: Sequence[Array], period: float) -> Wave:
     columns, (a, b, c) = _fit(x - centre, e, k)
     rest = e - columns @ np.array([a, b, c])
     jacobian = np.column_stack([columns, (x - centre) * (a * columns[:, 1] - b * columns[:, 0])])
-    correlated = correlated_covariance(jacobian, rest, sizes)
-    independent = np.linalg.inv(jacobian.T @ jacobian) * float(rest @ rest) / (x.size - 4)
     amplitude = math.hypot(a, b)
-    direction = np.array([a, b]) / max(amplitude, 1e-300)
+    if amplitude <= 1e-14 * travel:  # rounding of the positions
+        return Wave(period=2 * math.pi / k, period_u=math.inf, amplitude=amplitude, amplitude_u=0.0, stands_out=False)
+    correlated = correlated_covariance(jacobian, rest, sizes)
+    scale = np.linalg.norm(jacobian, axis=0)
+    independent = np.linalg.inv((jacobian / scale).T @ (jacobian / scale)) / np.outer(scale, scale) * float(rest @ rest) / (x.size - 4)
+    direction = np.array([a, b]) / amplitude
     # The correlation is estimated from one record: where it comes out as a gain, it is not taken as one.
     u_amplitude = 2 * math.sqrt(max(float(direction @ covariance[:2, :2] @ direction) for covariance in (correlated, independent)))
     u_k = 2 * math.sqrt(max(float(covariance[3, 3]) for covariance in (correlated, independent)))

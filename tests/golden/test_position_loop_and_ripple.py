@@ -86,6 +86,12 @@ def test_the_strongest_line_of_noise_does_not_stand_out() -> None:
     assert told <= 4  # one in a hundred; 5 of 60 would be one in 2500
 
 
+def test_an_error_of_nothing_has_no_wave() -> None:
+    x = np.linspace(0, 0.2, 2000)
+    found = position_ripple.wave([x], [np.zeros_like(x)], 0.01)
+    assert not found.stands_out and found.amplitude == 0
+
+
 def test_waves_that_are_too_long_are_refused() -> None:
     x = np.linspace(0, 0.2, 2000)
     with pytest.raises(DataError, match="3 periods"):
