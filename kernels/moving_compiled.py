@@ -6,7 +6,9 @@ Windows are merged (`rectangle`), or, where it provably costs no digits in the p
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
+from typing import Any
 
 from precision.kernels import compiled
 
@@ -22,21 +24,37 @@ _TRUSTED = 1e4
 
 @functools.cache
 def body(parallel: bool) -> Callable[..., None]:
-    import math
-
-    import numpy as np
+    """body(x (rows, n), count, weights (w,) or (0,), results in a piece, mean, std (rows, n − w + 1), scratch (workers, 6, samples))."""
     from numba import prange
 
-    shortest, step, trusted = _SHORTEST, _STEP, _TRUSTED
+    shortest = _SHORTEST
+    rectangle, slide, weighted = _merging(), _sliding(), _weighting()
 
-    @compiled.inline
-    def pivot_of(piece):  # type: ignore[no-untyped-def]
-        n = piece.shape[0]
-        for i in range(n):
-            value = piece[(n // 2 + i) % n]
-            if math.isfinite(value):
-                return value
-        return 0.0
+    def moving(x, count, weights, size, mean, std, scratch):  # type: ignore[no-untyped-def]
+        rows, n = mean.shape
+        pieces = (n + size - 1) // size
+        workers = scratch.shape[0]
+        for worker in prange(workers):
+            for unit in range(rows * pieces * worker // workers, rows * pieces * (worker + 1) // workers):
+                row, start = unit // pieces, unit % pieces * size
+                stop = min(start + size, n)
+                piece = x[row, start : stop + count - 1]
+                if weights.shape[0] > 0:
+                    weighted(piece, weights, mean[row, start:stop], std[row, start:stop], scratch[worker])
+                elif count < shortest or not slide(
+                    piece, count, mean[row, start:stop], std[row, start:stop], scratch[worker]
+                ):
+                    rectangle(piece, count, mean[row, start:stop], std[row, start:stop], scratch[worker])
+
+    frozen, writable, integer = compiled.frozen, compiled.writable, compiled.scalar("int64")
+    return compiled.jit(
+        moving, (frozen(2), integer, frozen(1), integer, writable(2), writable(2), writable(3)), parallel=parallel
+    )
+
+
+def _merging() -> Callable[..., None]:
+    """Windows of twice as many samples from neighbours, and the window asked for from those."""
+    pivot_of = compiled.inline(_pivot_of)
 
     @compiled.inline
     def double(s, q, sb, qb, m, s_out, q_out):  # type: ignore[no-untyped-def]
@@ -101,28 +119,14 @@ def body(parallel: bool) -> Callable[..., None]:
             append(scratch[4, :n], scratch[5, :n], have, s[have : have + n], q[have : have + n], m)
         finish(scratch[4, :n], scratch[5, :n], 1.0 / count, pivot, mean, std)
 
-    @compiled.inline
-    def sums_of_four(d0, d1, d2, d3, s, q):  # type: ignore[no-untyped-def]
-        for k in range(s.shape[0]):
-            a, b, c, d = d0[k], d1[k], d2[k], d3[k]
-            s[k] = (a + b) + (c + d)
-            q[k] = (a * a + b * b) + (c * c + d * d)
+    return rectangle
 
-    @compiled.inline
-    def sum_of_eight(x0, x1, x2, x3, x4, x5, x6, x7, out):  # type: ignore[no-untyped-def]
-        for k in range(out.shape[0]):
-            out[k] = ((x0[k] + x1[k]) + (x2[k] + x3[k])) + ((x4[k] + x5[k]) + (x6[k] + x7[k]))
 
-    @compiled.inline
-    def sums_of_a_step(d, s4, q4, s, q):  # type: ignore[no-untyped-def]
-        """Of each `step` samples, and of their squares."""
-        n, k = s4.shape[0], s.shape[0]
-        sums_of_four(d[:n], d[1 : 1 + n], d[2 : 2 + n], d[3 : 3 + n], s4, q4)
-        for four, out in ((s4, s), (q4, q)):
-            sum_of_eight(
-                four[:k], four[4 : 4 + k], four[8 : 8 + k], four[12 : 12 + k],
-                four[16 : 16 + k], four[20 : 20 + k], four[24 : 24 + k], four[28 : 28 + k], out,
-            )  # fmt: skip
+def _sliding() -> Callable[..., bool]:
+    """Sums of windows from those of the windows a step before."""
+    import numpy as np
+
+    step, trusted, sums_of_a_step = _STEP, _TRUSTED, _stepping()
 
     @compiled.inline
     def slide(piece, count, mean, std, scratch):  # type: ignore[no-untyped-def]
@@ -181,6 +185,41 @@ def body(parallel: bool) -> Callable[..., None]:
             there = there and math.isfinite(square[j])  # a NaN or an infinity stays in the sums
         return there and low * trusted > high
 
+    return slide
+
+
+def _stepping() -> Callable[..., None]:
+    """Sums of each `_STEP` samples, and of their squares."""
+
+    @compiled.inline
+    def sums_of_four(d0, d1, d2, d3, s, q):  # type: ignore[no-untyped-def]
+        for k in range(s.shape[0]):
+            a, b, c, d = d0[k], d1[k], d2[k], d3[k]
+            s[k] = (a + b) + (c + d)
+            q[k] = (a * a + b * b) + (c * c + d * d)
+
+    @compiled.inline
+    def sum_of_eight(x0, x1, x2, x3, x4, x5, x6, x7, out):  # type: ignore[no-untyped-def]
+        for k in range(out.shape[0]):
+            out[k] = ((x0[k] + x1[k]) + (x2[k] + x3[k])) + ((x4[k] + x5[k]) + (x6[k] + x7[k]))
+
+    @compiled.inline
+    def sums_of_a_step(d, s4, q4, s, q):  # type: ignore[no-untyped-def]
+        n, k = s4.shape[0], s.shape[0]
+        sums_of_four(d[:n], d[1 : 1 + n], d[2 : 2 + n], d[3 : 3 + n], s4, q4)
+        for four, out in ((s4, s), (q4, q)):
+            sum_of_eight(
+                four[:k], four[4 : 4 + k], four[8 : 8 + k], four[12 : 12 + k],
+                four[16 : 16 + k], four[20 : 20 + k], four[24 : 24 + k], four[28 : 28 + k], out,
+            )  # fmt: skip
+
+    return sums_of_a_step
+
+
+def _weighting() -> Callable[..., None]:
+    """Weighted windows: a pass for the mean, and one for the squares about it."""
+    pivot_of = compiled.inline(_pivot_of)
+
     @compiled.inline
     def weighted(piece, weights, mean, std, scratch):  # type: ignore[no-untyped-def]
         n = mean.shape[0]
@@ -204,23 +243,14 @@ def body(parallel: bool) -> Callable[..., None]:
             mean[k] = average[k] + pivot
             std[k] = math.sqrt(square[k])
 
-    def moving(x, count, weights, size, mean, std, scratch):  # type: ignore[no-untyped-def]
-        rows, n = mean.shape
-        pieces = (n + size - 1) // size
-        workers = scratch.shape[0]
-        for worker in prange(workers):
-            for unit in range(rows * pieces * worker // workers, rows * pieces * (worker + 1) // workers):
-                row, start = unit // pieces, unit % pieces * size
-                stop = min(start + size, n)
-                piece = x[row, start : stop + count - 1]
-                if weights.shape[0] > 0:
-                    weighted(piece, weights, mean[row, start:stop], std[row, start:stop], scratch[worker])
-                elif count < shortest or not slide(
-                    piece, count, mean[row, start:stop], std[row, start:stop], scratch[worker]
-                ):
-                    rectangle(piece, count, mean[row, start:stop], std[row, start:stop], scratch[worker])
+    return weighted
 
-    frozen, writable, integer = compiled.frozen, compiled.writable, compiled.scalar("int64")
-    return compiled.jit(
-        moving, (frozen(2), integer, frozen(1), integer, writable(2), writable(2), writable(3)), parallel=parallel
-    )
+
+def _pivot_of(piece: Any) -> Any:
+    """A finite sample, of those as near to the middle as any that follow; 0 where none is."""
+    n = piece.shape[0]
+    for i in range(n):
+        value = piece[(n // 2 + i) % n]
+        if math.isfinite(value):
+            return value
+    return 0.0

@@ -187,7 +187,7 @@ def _blocked(
     """
     out = xp.empty(s.shape[0])
     size = min(s.shape[0], AT_A_TIME)
-    scratch = xp.empty((2, size))
+    scratch = _blocks.scratch((2, size), xp=xp)
     now = state
     if state is not None and math.isnan(state.angle_rad):
         out[:] = xp.nan
