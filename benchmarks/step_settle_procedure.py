@@ -38,6 +38,8 @@ Array = NDArray[np.float64]
 
 COLUMNS: Final = (Column("t_s", "f8", "s"), Column("set_m", "f8", "m"), Column("position_m", "f8", "m"), Column("cross_m", "f8", "m"))
 CHANNELS: Final = {"set": "set_m", "position": "position_m"}
+LONGEST_SIMULATED_S: Final = 200.0
+MOST_DRAWN: Final = 24
 HEADLINES: Final = ("t_exit_max", "t_entry_max", "t_moving_max", "t_exit_mean")
 
 
@@ -66,6 +68,8 @@ def _outlook(plan: Parameters) -> Outlook:
     wanted, duration = plan.staircase, (2 * plan.staircase.steps + 1) * plan.staircase.hold
     if plan.devices.simulated and abs(wanted.step) * wanted.steps > TRAVEL_M * (1 + 1e-12):
         raise PlanError(f"staircase: {wanted.steps} steps of {wanted.step * 1e6:g} µm; the virtual stage travels {TRAVEL_M * 1e6:g} µm: take fewer or smaller steps")
+    if plan.devices.simulated and duration > LONGEST_SIMULATED_S:
+        raise PlanError(f"staircase: lasts {duration:.4g} s; the virtual stage is simulated for at most {LONGEST_SIMULATED_S:g} s: take fewer steps, or hold them for less")
     remarks = [] if plan.devices.simulated else ["start the staircase of set-points when the recording begins; this program does not drive it"]
     return Outlook(
         lines=(
@@ -190,15 +194,18 @@ def _document(plan: Parameters | Recorded, found: Analysis, manifest: Manifest, 
     time, set_m = np.asarray(found.readings["t_s"]), np.asarray(found.readings["set_m"])
     error = np.asarray(found.readings["position_m"]) - set_m
     pieces, errors, rising = [], [], []
-    for k, end in enumerate(found.ends_s):
+    drawn = _drawn(found)
+    for k in drawn:
+        end = found.ends_s[k]
         until = found.ends_s[k + 1] if k + 1 < found.ends_s.size else time[-1] + 1
-        part = (time >= end) & (time < until)
+        part = slice(*np.searchsorted(time, [end, until]))
         pieces.append(time[part] - end)
         errors.append(error[part])
-        first = int(np.flatnonzero(part)[0])
+        first = int(part.start)
         rising.append(bool(set_m[first] > set_m[max(0, first - 2)]))
     slowest = figures["t_exit_max"]
     key = f"slowest step: {text(slowest.value, 's', digits=3)} to ±{text(plan.evaluation.band, 'm', digits=2)} (last exit)" if slowest.value is not None else str(slowest.reason)
+    key += "" if len(drawn) == found.ends_s.size else f"; {len(drawn)} of {found.ends_s.size} steps, the slowest among them"
     tables = [FigureTable.of("Settling time", figures.values(), limits=present, headline=[k for k in HEADLINES if k in figures])]
     notes = [Note(text=flag, kind="flag") for flag in found.settled.flags]
     if found.cross is not None:
@@ -226,6 +233,14 @@ def _document(plan: Parameters | Recorded, found: Analysis, manifest: Manifest, 
         not_for_acceptance=f"the run was stopped before its end: {stopped.splitlines()[0]}" if stopped else "",
         limits_given=bool(judged),
     )  # fmt: skip
+
+
+def _drawn(found: Analysis) -> list[int]:
+    """Steps that the picture shows: all, or of many `MOST_DRAWN`, evenly chosen, and the slowest."""
+    count = int(found.ends_s.size)
+    times = [one.time_s for one in found.settled.settled["last exit"]]
+    slowest = max(range(count), key=lambda k: float("inf") if times[k] is None else float(times[k] or 0.0))
+    return sorted({*np.unique(np.rint(np.linspace(0, count - 1, min(count, MOST_DRAWN))).astype(int)).tolist(), slowest})
 
 
 def _staircase(plan: Parameters | Recorded) -> tuple[tuple[str, str], ...]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from precision.drivers import open_stream
 from precision.drivers.frames.driver import FrameStream
 from precision.drivers.lab import bench
 from precision.drivers.roles import Stream
 from precision.runs.manifest import Instrument
+
+SIMULATED_WITHIN_S: Final = 60.0
+"""A bench answers a control line once it has simulated the test; on a busy computer that takes its time."""
 
 
 @contextmanager
@@ -37,7 +40,7 @@ def opened(plan: Any, role: str, module: str, *arguments: str, controls: Sequenc
         try:
             if isinstance(stream, FrameStream):
                 for line in controls:
-                    stream.ask(line)
+                    stream.ask(line, timeout_s=SIMULATED_WITHIN_S)
             yield stream, {role: Instrument(driver=device.driver, address=simulated.address, identity=stream.identity)}, simulated
         finally:
             stream.close()

@@ -134,3 +134,26 @@ def test_a_sweep_too_fast_to_count_is_refused_before_it_begins() -> None:
 def test_a_sweep_too_short_is_refused_in_the_dry_run() -> None:
     with pytest.raises(PlanError, match="at least 10 are needed"):
         linearity_procedure._outlook(plan("interferometer-linearity", LinearityPlan, 1, sweep={"duration": "0.1 s"}))
+
+
+def test_many_steps_are_drawn_by_some_and_the_slowest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(step_settle_procedure, "MOST_DRAWN", 2)
+    wanted = plan("step-settle", StepPlan, 1, staircase={"steps": 3, "hold": "0.25 s"})
+    columns, _ = measured(step_settle_procedure.PROCEDURE, wanted)
+    found = step_settle_procedure.analyse(wanted, columns)
+    times = [one.time_s or 0.0 for one in found.settled.settled["last exit"]]
+    drawn = step_settle_procedure._drawn(found)
+    assert {0, 5, int(np.argmax(times))} == set(drawn)
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "section", "words"),
+    [
+        ("step-settle", StepPlan, {"staircase": {"steps": 101}}, "travels 100 µm"), ("step-settle", StepPlan, {"staircase": {"hold": "20 s"}}, "at most 200 s"),
+        ("interferometer-linearity", LinearityPlan, {"sweep": {"speed": "100 mm/s"}}, "turns of the virtual interferometer can be counted up to 0.791 mm/s"),
+    ],
+)  # fmt: skip
+def test_a_test_that_the_virtual_bench_cannot_make_is_refused_in_the_plans_words(name: str, model: Any, section: dict[str, Any], words: str) -> None:
+    procedure = step_settle_procedure.PROCEDURE if name == "step-settle" else linearity_procedure.PROCEDURE
+    with pytest.raises(PlanError, match=words):
+        procedure.preview(plan(name, model, 1, **section))  # type: ignore[misc]
