@@ -167,7 +167,7 @@ class Sampler:
         self.index = -1
 
     def _kinds(self, channels):
-        pins = {pin["NAME"]: pin["TYPE"] for pin in self._hal.get_info_pins()}
+        pins = self.pins = {pin["NAME"]: pin["TYPE"] for pin in self._hal.get_info_pins()}
         signals = {one["NAME"]: one["TYPE"] for one in self._hal.get_info_signals()}
         kinds = ""
         for _, pin, _, _ in channels:
@@ -481,9 +481,9 @@ class Server:
         return {"value": self.sampler.value(pin)}
 
     def state(self, client):
-        # External offsets move the joints beside the commands of programs.
-        unit_m = self.machine.unit_m
-        external = {letter: self.sampler.value(f"axis.{letter.lower()}.eoffset") * unit_m for letter in self.machine.joint if letter not in "ABC"}
+        # External offsets (LinuxCNC 2.8 and later) move the joints beside the commands of programs.
+        pins = {letter: f"axis.{letter.lower()}.eoffset" for letter in self.machine.joint if letter not in "ABC"}
+        external = {letter: self.sampler.value(pin) * self.machine.unit_m for letter, pin in pins.items() if pin in self.sampler.pins}
         return dict(self.machine.state(), external_m=external)
 
     def limits(self, client):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -204,6 +206,21 @@ def test_the_correction_is_the_opposite_and_fades_before_a_soft_limit(program: M
     assert near[0] == pytest.approx(-0.002)
     assert program.wanted(one, (210.0, 0.0, 0.0), None, limits)[0][0] == 0.0
     assert program.wanted(one, (215.0, 0.0, 0.0), None, limits)[0][0] == 0.0
+
+
+def test_a_second_correction_is_refused_and_one_that_was_killed_leaves_its_name(program: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = "   162  User  precision-correction                            {} ready\n     7  RT    motmod                                            ready\n"
+    with subprocess.Popen([sys.executable, "-c", "print(flush=True); input()", "correction.py"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as running:
+        try:
+            assert running.stdout is not None and running.stdout.readline()  # it is up
+            monkeypatch.setattr(program.subprocess, "run", lambda *words, **options: subprocess.CompletedProcess(words, 0, said.format(running.pid), ""))
+            with pytest.raises(program.Refused, match="corrects this machine already"):
+                program.free_name()
+        finally:
+            running.kill()
+    assert program.free_name() == "precision-correction-2"
+    said = ""
+    assert program.free_name() == "precision-correction"
 
 
 class _Controller:

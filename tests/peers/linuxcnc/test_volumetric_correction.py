@@ -22,7 +22,7 @@ Array = NDArray[np.float64]
 VOLUME = mechanics.VOLUMES["volumetric"]
 LOST_M = mechanics.RIGS["volumetric"]["X"].lost_m[0]
 UNIT = dict(zip(AXES, np.eye(3), strict=True))
-SPREAD = 16
+SPREAD = 14
 """Places, of which none was measured when the errors were looked for."""
 
 
