@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help='Change a value, for example --set limits.A="20 µm".')
 @click.option("--fix", "fixes", multiple=True, metavar="ERROR", help="Also say what would remain without this error (circular: backlash_x, squareness ...).")
 @click.option("--as", "procedure", metavar="PROCEDURE", help="Read FILE for this procedure (precision plan procedures); by default the one of --plan, or what the file holds.")
-@click.option("--resample", is_flag=True, help="Bring the uneven samples of a log to even steps (frf, stability); the same as --set evaluation.resample=true.")
+@click.option("--resample", is_flag=True, help="Bring the uneven samples of a log to even steps; the same as --set evaluation.resample=true.")
 @DEVICE
 @click.option("--out", type=click.Path(file_okay=False), default="runs", show_default=True, help="Folder of the runs.")
 def analyze(
