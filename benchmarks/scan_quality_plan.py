@@ -80,6 +80,7 @@ class Limits(Strict):
     MA_y_max: Length | None = Field(None, gt=0, le=1)
     MSD_x_max: Length | None = Field(None, gt=0, le=1)
     MSD_y_max: Length | None = Field(None, gt=0, le=1)
+    MA_z_max: Length | None = Field(None, gt=0, le=1)
     MSD_z_max: Length | None = Field(None, gt=0, le=1)
 
 

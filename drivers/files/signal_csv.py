@@ -100,11 +100,11 @@ def _head(path: Path) -> tuple[dict[str, str], list[str], str, int]:
             line = raw.readline(LONGEST_LINE + 1)
             if not line:
                 break
+            if len(line) > LONGEST_LINE:
+                raise DataError(f"{path.name}, line {number}: longer than {LONGEST_LINE} bytes; a line of column names is expected")
             if line.startswith(b"\x1f\x8b") or b"\0" in line:
                 what = "is packed (gzip); unpack it" if line.startswith(b"\x1f\x8b") else "holds NUL bytes and is no text; export it as CSV"
                 raise DataError(f"{path.name}: {what}, then analyze that file")
-            if len(line) > LONGEST_LINE:
-                raise DataError(f"{path.name}, line {number}: longer than {LONGEST_LINE} bytes; a line of column names is expected")
             text = line.decode("utf-8-sig", "replace").strip()
             if not text:
                 continue
