@@ -115,6 +115,12 @@ def check(plan: Parameters, rig: Rig) -> None:
         active, named = rig.controller.program_origin()[0], system_of(program_text(plan.program))
         if named not in (None, active):
             raise PlanError(f"the program selects {named}, but {active} is active, whose origin the limits are looked at with: select {named} at the controller, or take the word out")
+        rapid = next((motion.line for motion in program if motion.rapid), None)
+        if rapid is not None and "max_feed_m_per_s" in plan.devices.controller.options:
+            raise SafetyStop(
+                f"G-code line {rapid}: a rapid (G0) goes as fast as the controller lets it, and devices.controller.options.max_feed_m_per_s asks for less. "
+                "Nothing was moved; write G1 with a feed in its place"
+            )
     else:
         if not isinstance(rig.controller, PathController):
             raise PlanError(f"devices.controller: driver {plan.devices.controller.driver!r} drives neither programs nor arcs; a contour test needs one that does")

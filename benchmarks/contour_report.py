@@ -16,6 +16,7 @@ from precision.models.gcode_path import GcodePath
 from precision.report.contour_charts import Errors, Marked, along_chart, path_chart
 from precision.report.document import Cell, Chart, Column, Document, FigureTable, Note, Table
 from precision.report.symbols import plain
+from precision.report.visible_text import visible
 from precision.runs.manifest import Manifest
 
 from .contour_alignment import path_normals
@@ -156,15 +157,12 @@ def _marked(analysis: Analysis) -> list[Marked]:
 def _outline(path: GcodePath) -> Floats:
     """(2, k) of the path without its rapids, arcs as chords of 2° at most, NaN between parts."""
     ends = np.concatenate([[0.0], np.cumsum(path.length_m)])
-    parts = []
-    for k in range(path.line.size):
-        if path.rapid[k]:
-            parts.append(np.full((2, 1), np.nan))
-            continue
-        count = 2 + math.ceil(abs(float(path.sweep_rad[k])) / math.radians(2))
-        inside = ends[k] + np.linspace(1e-9, 1 - 1e-9, count) * (ends[k + 1] - ends[k])
-        parts.append(path_normals(path, inside)[0])
-    return np.concatenate(parts, axis=1)
+    count = 2 + np.ceil(np.abs(path.sweep_rad) / math.radians(2)).astype(np.int64)
+    owner = np.repeat(np.arange(count.size), count)
+    number = np.arange(owner.size) - np.repeat(np.cumsum(count) - count, count)
+    share = np.clip(number / (count[owner] - 1), 1e-9, 1 - 1e-9)
+    places, _ = path_normals(path, ends[owner] + share * (ends[owner + 1] - ends[owner]))
+    return np.asarray(np.where(path.rapid[owner], np.nan, places))
 
 
 # ---- tables ----------------------------------------------------------------------------------------------------------------------------
@@ -180,8 +178,7 @@ def _tables(analysis: Analysis) -> list[Table]:
 
 
 def _code(text: list[str], line: int) -> str:
-    words = " ".join(text[line - 1].split()) if 0 < line <= len(text) else ""
-    return words if len(words) <= 48 else f"{words[:47]}…"
+    return visible(" ".join(text[line - 1].split()), longest=48) if 0 < line <= len(text) else ""
 
 
 def _rounded(values: Sequence[float | None], largest: float) -> list[Cell]:

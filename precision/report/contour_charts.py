@@ -157,6 +157,7 @@ def _line_ruler(plot: Any, starts_m: Sequence[float], lines: Sequence[int], rapi
     """Shaded motions and, where they have room, the numbers of their lines."""
     whole = starts_m[-1] - starts_m[0]
     for k, (line, begin, end) in enumerate(zip(lines, starts_m, starts_m[1:], strict=False)):
+        # of very many motions none has room for shading
         if len(lines) <= 400 and (k % 2 or rapid[k]):
             plot.axvspan(begin * 1e3, end * 1e3, color=FAINT, alpha=0.9 if rapid[k] else 0.45, linewidth=0, zorder=0)
         if end - begin > 0.017 * whole * (0.6 + 0.4 * len(str(line))):

@@ -120,7 +120,7 @@ def _mechanics(
         "squareness": (f"squareness of {x} and {y}, positive: beyond 90°", "rad", "C"), "scale_mismatch": (f"scale mismatch, {x} less {y}", "", f"k_{x} − k_{y}"),
     }  # fmt: skip
     if fb is None or added is None or normal is None:
-        why = "the tool's position was not recorded" if added is None else "the feedback was not recorded"
+        why = "the feedback was not recorded" if fb is None else "the tool's position was not recorded"
         return [figure(key, name, why, unit, symbol=symbol) for key, (name, unit, symbol) in named.items()]
     senses = [_sense(fb[k])[chosen] for k in (0, 1)]
     middle = 0.5 * (fb[:, chosen].max(axis=1) + fb[:, chosen].min(axis=1))
