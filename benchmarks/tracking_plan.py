@@ -6,7 +6,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from precision.plan import Device, DeviceSet, Length, Machine, Note, Speed, Strict, Test, Time
 
@@ -62,6 +62,11 @@ class Program(Strict):
     def given(self) -> bool:
         """Whether there is a program."""
         return self.file is not None or self.text is not None
+
+
+def _named(value: object) -> object:
+    """`--set program=part.ngc` names the file."""
+    return {"file": value} if isinstance(value, str) else value
 
 
 class Evaluation(Strict):
@@ -126,5 +131,5 @@ class Parameters(Runnable, Evaluated):
     procedure: Literal["tracking"] = "tracking"
     title: Note = "Tracking test"
     motion: Motion = Motion()
-    program: Program = Program()
+    program: Annotated[Program, BeforeValidator(_named)] = Program()
     devices: Devices = Devices()

@@ -92,7 +92,7 @@ RECORDINGS: Final[tuple[Recording, ...]] = (
               about=_about_overlay, instead="`precision analyze FILE --as overlay` evaluates it; precision.drivers.files.overlay_csv.read gives the rows"),
     Recording(name="log of signals (CSV)", begins=lambda suffix, text: signal_csv.begins(text), about=signal_csv.about,
               instead="`precision analyze FILE --as frf` evaluates a frequency response (columns input, output, perhaps excitation), --as stability noise and drift (column reading), "
-              "--as step-response jumps of a set-point (set, output), --as friction runs at constant velocity and reversals (input, output), "
+              "--as step-response jumps of a set-point (set, output), --as friction runs at constant velocity and reversals (input, output), --as tracking following errors (command, feedback), "
               "--as scan-quality MA and MSD (scanning, y_set, w_y or e_y), --as step-settle settling (set, position), --as interferometer-linearity periodic error (cosine, sine)"),
     Recording(name="SIOS NMM description (.dsc)", begins=lambda suffix, text: any(words in text for words in nmm.PROCEDURES),
               about=_about_nmm, instead="precision.drivers.files.nmm reads it and the .pos beside it; the scan itself is not evaluated"),
