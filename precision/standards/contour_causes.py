@@ -42,7 +42,8 @@ _CONFOUNDED: Final = 0.05
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Result(Reported):
-    """Figures "lag_X", "lag_Y", "servo_mismatch" (s), "backlash_X", "backlash_Y" (m), "squareness" (rad), "scale_mismatch", named after the axes."""
+    """Figures "lag_X", "lag_Y", "servo_mismatch" (s), "structure_mismatch" (s), "backlash_X", "backlash_Y" (m), "squareness" (rad), "scale_mismatch",
+    named after the axes."""
 
 
 def evaluate(
@@ -117,6 +118,7 @@ def _mechanics(
     x, y = axes
     named = {
         f"backlash_{x}": (f"backlash of {x}", "m", f"b_{x}"), f"backlash_{y}": (f"backlash of {y}", "m", f"b_{y}"),
+        "structure_mismatch": (f"lag of {x} behind {y} between motor and tool", "s", f"τ'_{x} − τ'_{y}"),
         "squareness": (f"squareness of {x} and {y}, positive: beyond 90°", "rad", "C"), "scale_mismatch": (f"scale mismatch, {x} less {y}", "", f"k_{x} − k_{y}"),
     }  # fmt: skip
     if fb is None or added is None or normal is None:
@@ -135,7 +137,9 @@ def _mechanics(
     reach = float(min(np.ptp(u), np.ptp(v)))
     bound = None if tool is None or encoder is None else tool.device + tool.drift_range + tool.resolution / 2 + encoder.resolution / 2 + encoder.device
     figures = []
+    fastest = float(np.abs(fast * n_x).max())
     for key, weights, bounded in (
+        ("structure_mismatch", {8: 1.0}, 3.0 / fastest if fastest else 0.0),
         (f"backlash_{x}", {6: 1.0}, 1.0), (f"backlash_{y}", {7: 1.0}, 1.0), ("squareness", {4: -1.0}, 3.0 / reach if reach else 0.0),
         ("scale_mismatch", {2: 1.0, 3: -1.0}, 3.0 / reach if reach else 0.0),
     ):  # fmt: skip

@@ -57,7 +57,7 @@ def test_servo_mismatch_backlash_and_squareness_come_back_within_u(runs: dict[in
     found = []
     for seed, (outcome, truth) in runs.items():
         parameters = truth["parameters"]
-        planted = {"servo_mismatch": parameters["x"]["servo_lag_s"] - parameters["y"]["servo_lag_s"], "squareness": ring(seed)}
+        planted = {"servo_mismatch": parameters["x"]["servo_lag_s"] - parameters["y"]["servo_lag_s"], "squareness": ring(seed), "structure_mismatch": 0.0}
         for axis, centre in (("X", CENTRE_M[0]), ("Y", CENTRE_M[1])):
             waves = truth["axes"][axis]["backlash_variation"]
             planted[f"backlash_{axis}"] = parameters[axis.lower()]["backlash_m"] * (1 + sum(a * math.sin(2 * math.pi * centre / p + phase) for a, p, phase in waves))
@@ -68,7 +68,7 @@ def test_servo_mismatch_backlash_and_squareness_come_back_within_u(runs: dict[in
             assert value is not None and u is not None
             found.append((seed, key, value, true, u))
     outside = [one for one in found if abs(one[2] - one[3]) > one[4]]
-    # 30 values with U of k = 2: of independent ones more than four are outside once in 5000
+    # 35 values with U of k = 2: of independent ones more than four are outside in 2 % of such tests
     assert len(outside) <= 4, outside
     assert all(abs(value - true) <= 1.5 * u for _, _, value, true, u in found), outside
     # and U says something: the planted errors stand out of it

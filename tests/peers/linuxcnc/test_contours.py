@@ -54,6 +54,9 @@ def test_what_was_planted_comes_back_from_the_test_piece(fast_cell: launch.Cell,
     # what velocity feed-forward leaves of 1/K_v
     mismatch = (1 - axes["X"].feed_forward) / axes["X"].gain_per_s - (1 - axes["Y"].feed_forward) / axes["Y"].gain_per_s
     assert abs(causes["servo_mismatch"]["value"] - mismatch) < causes["servo_mismatch"]["uncertainty"] < 20e-6
+    # a mode of ω and Q lags by 1/(Q ω) behind what moves it
+    structure = sum(sign / (axes[axis].mode_q * 2 * math.pi * axes[axis].mode_hz) for axis, sign in (("X", 1), ("Y", -1)))
+    assert abs(causes["structure_mismatch"]["value"] - structure) < causes["structure_mismatch"]["uncertainty"] < 0.1 * abs(structure)
     assert abs(causes["squareness"]["value"]) < causes["squareness"]["uncertainty"]  # none is planted
     largest = {source: one["figures"]["e_max"]["value"] for source, one in result["sources"].items()}
     # corners are exact stops (G61); between two points of its planner, 1 ms apart, the controller's interpolation is off by a T²/8 at most
