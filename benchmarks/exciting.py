@@ -1,4 +1,5 @@
-"""What every procedure does that hands a signal to a controller: ask for its limits, upload, look at each block of rows, and take the signal away whatever happens."""
+"""What every procedure does that hands a signal to a controller: ask for its limits, upload, look at each block of rows, and take the signal
+away whatever happens."""
 
 from __future__ import annotations
 
@@ -31,7 +32,9 @@ def limits(stream: FrameStream) -> tuple[float, float]:
     said = stream.ask("limits")
     found = [said.get(name) for name in ("peak", "travel")]
     if not all(isinstance(value, int | float) and not isinstance(value, bool) and value > 0 for value in found):
-        raise PlanError(f"the device says {str(said)[:120]} to `limits`; a positive peak and travel are expected. Without its limits nothing is excited")
+        raise PlanError(
+            f"the device says {str(said)[:120]} to `limits`; a positive peak and travel are expected. Without its limits nothing is excited"
+        )
     return float(found[0] or 0), float(found[1] or 0)
 
 
@@ -72,7 +75,7 @@ def streamed(stream: FrameStream, total: int) -> Iterator[tuple[int, Array, str,
 def let_go(stream: FrameStream, because: BaseException | None, *, lines: Sequence[str] = ("wave clear",)) -> None:
     """End the stream and take the signal away. What hinders one does not keep from trying the other, nor hide why it is done."""
     hindered: DeviceError | None = None
-    steps: list[Callable[[], object]] = [stream.stop, *[(lambda line=line: stream.ask(line)) for line in lines]] 
+    steps: list[Callable[[], object]] = [stream.stop, *[(lambda line=line: stream.ask(line)) for line in lines]]
     for step in steps:
         try:
             step()
@@ -90,7 +93,9 @@ class Watch:
     travel : of each of the channels `outputs`, either side of 0, in `unit`.  advice : what the person should lower.
     """
 
-    def __init__(self, names: Sequence[str], *, travel: float, unit: str, outputs: Sequence[str] = ("output",), advice: str = "Lower excitation.peak") -> None:
+    def __init__(
+        self, names: Sequence[str], *, travel: float, unit: str, outputs: Sequence[str] = ("output",), advice: str = "Lower excitation.peak"
+    ) -> None:
         self._travel, self._unit, self._advice = travel, unit, advice
         self._outputs = [list(names).index(name) for name in outputs]
         self._state = list(names).index("state") if "state" in names else None

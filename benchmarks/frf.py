@@ -32,7 +32,8 @@ _PROBE_PERIODS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Rig:
-    """The plant, as a stream with channels excitation, input, output and perhaps state (not 0: switched off), that takes `limits` and `wave` as control lines."""
+    """The plant, as a stream with channels excitation, input, output and perhaps state (not 0: switched off), that takes `limits` and `wave` as
+    control lines."""
 
     plant: FrameStream
 
@@ -54,7 +55,9 @@ def stepped(plan: Parameters, rate_hz: float) -> tuple[signals.Excitation, tuple
     own = plan.excitation
     try:
         frequencies = np.geomspace(own.low, own.high, own.lines)
-        return signals.stepped_sine(frequencies.tolist(), rate_hz=rate_hz, peak=own.peak, periods=max(4, own.settle + own.periods), shortest_s=own.dwell)
+        return signals.stepped_sine(
+            frequencies.tolist(), rate_hz=rate_hz, peak=own.peak, periods=max(4, own.settle + own.periods), shortest_s=own.dwell
+        )
     except DataError as error:
         raise PlanError(f"excitation: {error}") from error
 
@@ -101,7 +104,10 @@ def preview(plan: Parameters) -> Outlook:
     sweep = own.kind == "stepped-sine"
     if sweep:
         once_s = sum(max(own.dwell, (own.settle + own.periods) / f) for f in np.geomspace(own.low, own.high, own.lines).tolist())
-        total_s, measured = 2 * once_s, f"{own.lines} frequencies, at each {own.periods} periods after {own.settle} to settle, at least {own.dwell:g} s"
+        total_s, measured = (
+            2 * once_s,
+            f"{own.lines} frequencies, at each {own.periods} periods after {own.settle} to settle, at least {own.dwell:g} s",
+        )
     else:
         total_s = (own.periods + own.settle + _PROBE_PERIODS) / own.resolution
         measured = f"{own.periods} periods after {own.settle} to settle"

@@ -31,7 +31,8 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Analysis:
-    """plant : its response.  loop, margin : None in open loop, or where no excitation was recorded; then `no_margins` says why.  extremes : resonances and
+    """plant : its response.  loop, margin : None in open loop, or where no excitation was recorded; then `no_margins` says why.  extremes :
+    resonances and
     anti-resonances.  modes, distortion : where asked for, or an odd-odd multisine was used.  flags : sentences."""
 
     plant: frequency_response.Response
@@ -123,20 +124,37 @@ def _dwells(plan: Parameters | Recorded, signals: dict[str, Array], rate_hz: flo
 
 
 def _stepped(
-    plan: Parameters | Recorded, dwells: list[tuple[excitation.Step, dict[str, Array]]], rate_hz: float, *, closed: bool, input_unit: str, output_unit: str
+    plan: Parameters | Recorded,
+    dwells: list[tuple[excitation.Step, dict[str, Array]]],
+    rate_hz: float,
+    *,
+    closed: bool,
+    input_unit: str,
+    output_unit: str,
 ) -> tuple[frequency_response.Response, frequency_response.Response | None]:
     """Plant and loop from a stepped sine. The plant is the ratio of two answers to the same sine, so a loop does not bias it."""
     assert isinstance(plan, Parameters)
     settle: dict[str, Any] = {"rate_hz": rate_hz, "settle_periods": plan.excitation.settle, "settle_s": plan.excitation.dwell / 2}
-    plant = frequency_response.from_steps([(step.frequency_hz, part["input"], part["output"]) for step, part in dwells], input_unit=input_unit, output_unit=output_unit, **settle)
+    plant = frequency_response.from_steps(
+        [(step.frequency_hz, part["input"], part["output"]) for step, part in dwells], input_unit=input_unit, output_unit=output_unit, **settle
+    )
     if not closed:
         return plant, None
-    s = frequency_response.from_steps([(step.frequency_hz, part["excitation"], part["input"]) for step, part in dwells], input_unit=input_unit, output_unit=input_unit, **settle)
+    s = frequency_response.from_steps(
+        [(step.frequency_hz, part["excitation"], part["input"]) for step, part in dwells], input_unit=input_unit, output_unit=input_unit, **settle
+    )
     return plant, closed_loop.loop_of_sensitivity(s)
 
 
 def _local(
-    plan: Parameters | Recorded, signals: dict[str, Array], rate_hz: float, band: tuple[float, float] | None, *, closed: bool, input_unit: str, output_unit: str
+    plan: Parameters | Recorded,
+    signals: dict[str, Array],
+    rate_hz: float,
+    band: tuple[float, float] | None,
+    *,
+    closed: bool,
+    input_unit: str,
+    output_unit: str,
 ) -> tuple[frequency_response.Response, frequency_response.Response | None]:
     """Plant and loop by local polynomials from one record."""
     settings: dict[str, Any] = {"rate_hz": rate_hz, "band_hz": band, "input_unit": input_unit, "output_unit": output_unit}

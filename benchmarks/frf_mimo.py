@@ -29,7 +29,8 @@ _PROBE_PERIODS: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Rig:
-    """The plant, as a stream with channels excitation_1 …, input_1 …, output_1 … and perhaps state (not 0: switched off), that takes `limits` and `wave_1` … as control lines."""
+    """The plant, as a stream with channels excitation_1 …, input_1 …, output_1 … and perhaps state (not 0: switched off), that takes `limits`
+    and `wave_1` … as control lines."""
 
     plant: FrameStream
 
@@ -50,7 +51,9 @@ def signal(plan: Parameters, rate_hz: float) -> signals.Excitation:
     """One period of the multisine that the experiments are made of. Pure; PlanError for a band or a period that the rate does not carry."""
     own = plan.excitation
     if own.high >= rate_hz / 2:
-        raise PlanError(f"excitation.high is {own.high:g} Hz; the plant is sampled {rate_hz:g} times a second, so less than {rate_hz / 2:g} Hz is expected")
+        raise PlanError(
+            f"excitation.high is {own.high:g} Hz; the plant is sampled {rate_hz:g} times a second, so less than {rate_hz / 2:g} Hz is expected"
+        )
     period = round(rate_hz / own.resolution)
     step = rate_hz / max(period, 1)
     first, last = math.ceil(own.low / step - 1e-6), math.floor(own.high / step + 1e-6)
@@ -83,7 +86,8 @@ def preview(plan: Parameters) -> Outlook:
 
 
 def check(plan: Parameters, rig: Rig) -> None:
-    """Refuse what the device cannot do, before anything is excited. PlanError: channels that lack, other units, a peak or a travel beyond the device's own limits."""
+    """Refuse what the device cannot do, before anything is excited. PlanError: channels that lack, other units, a peak or a travel beyond the
+    device's own limits."""
     one, other = plan.units.input, plan.units.output
     check_channels(rig.plant, [(name, other if name.startswith("output") else one) for name in channels(plan.size)])
     signal(plan, rig.plant.rate_hz)

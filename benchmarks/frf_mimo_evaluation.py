@@ -24,8 +24,10 @@ LARGE_U: Final = 0.5
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Analysis:
-    """plant : outputs over inputs.  sensitivity : inputs over excitations, None in open loop or without excitation; then `no_sensitivity` says why.  singular, singular_u :
-    (m, k) of the plant, largest first, and their standard uncertainty; sensitivity_singular : of the sensitivity.  extremes : (output, input) -> of that entry.
+    """plant : outputs over inputs.  sensitivity : inputs over excitations, None in open loop or without excitation; then `no_sensitivity` says
+    why.  singular, singular_u :
+    (m, k) of the plant, largest first, and their standard uncertainty; sensitivity_singular : of the sensitivity.  extremes : (output, input) ->
+    of that entry.
     figures : by key.  flags : sentences."""
 
     plant: mimo_response.Response
@@ -55,7 +57,9 @@ def analyse(plan: Parameters | Recorded, readings: Readings) -> Analysis:
     if isinstance(plan, Recorded) and plan.evaluation.period is None:
         plant = _of_noise(plan, u, y, rate)
         if closed:
-            flags.append("direct estimate in a closed loop from one record: drawn towards −1/C where noise is not small beside the excitation; periodic experiments are not")
+            flags.append(
+                "direct estimate in a closed loop from one record: drawn towards −1/C where noise is not small beside the excitation; periodic experiments are not"
+            )
             why = "one record of noise: the sensitivity is found from periodic experiments"
     else:
         period, drop, lines = _periods(plan, rate, np.concatenate([w, u], axis=1) if have_w else u)
@@ -135,9 +139,13 @@ def _periods(plan: Parameters | Recorded, rate: float, drives: Array) -> tuple[i
 def _of_noise(plan: Recorded, u: Array, y: Array, rate: float) -> mimo_response.Response:
     own = plan.evaluation
     if own.segment is None:
-        raise DataError('evaluation: the log says nothing about its excitation; set evaluation.period (periodic experiments) or evaluation.segment (noise), for example "1 s"')
+        raise DataError(
+            'evaluation: the log says nothing about its excitation; set evaluation.period (periodic experiments) or evaluation.segment (noise), for example "1 s"'
+        )
     if u.shape[0] > 1:
-        raise DataError(f"the log has {u.shape[0]} experiments; evaluation.segment is for one record in which all inputs move independently. Set evaluation.period, or cut the log")
+        raise DataError(
+            f"the log has {u.shape[0]} experiments; evaluation.segment is for one record in which all inputs move independently. Set evaluation.period, or cut the log"
+        )
     band = (own.low, own.high) if own.low is not None and own.high is not None else None
     return mimo_response.from_signals(u[0], y[0], rate_hz=rate, segment=max(8, round(own.segment * rate)), band_hz=band)
 
@@ -153,7 +161,15 @@ def _plant_figures(plan: Parameters | Recorded, plant: mimo_response.Response, s
         if not np.isfinite(ratio[k]):
             made.append(figure("plant_condition", name, "the plant has a singular value of 0", ""))
         else:
-            made.append(figure("plant_condition", name, float(ratio[k]), "", 2 * float(ratio[k]) * relative if relative < LARGE_U else "the smallest is not known against its own noise"))
+            made.append(
+                figure(
+                    "plant_condition",
+                    name,
+                    float(ratio[k]),
+                    "",
+                    2 * float(ratio[k]) * relative if relative < LARGE_U else "the smallest is not known against its own noise",
+                )
+            )
     if plant.response.shape[1:] == (2, 2):
         p, f = plant.response, plant.frequency_hz
         for at, key, words in ((0, "rga_low", "lowest"), (-1, "rga_high", "highest")):
@@ -164,7 +180,16 @@ def _plant_figures(plan: Parameters | Recorded, plant: mimo_response.Response, s
             weight = np.zeros((*p.shape, 1), dtype=np.complex128)
             weight[at, :, :, 0] = (1 - gain) * np.array([[1, -1], [-1, 1]]) / g
             relative = float(plant.component_u(weight)[at, 0])
-            made.append(figure(key, f"relative gain of the first input to the first output at the {words} line, {f[at]:.4g} Hz, magnitude", abs(gain), "", 2 * abs(gain) * relative, symbol="λ_11"))
+            made.append(
+                figure(
+                    key,
+                    f"relative gain of the first input to the first output at the {words} line, {f[at]:.4g} Hz, magnitude",
+                    abs(gain),
+                    "",
+                    2 * abs(gain) * relative,
+                    symbol="λ_11",
+                )
+            )
     return made
 
 
@@ -177,7 +202,14 @@ def _loop_figures(found: mimo_response.Response, singular: Array) -> list[Figure
     singular_u, u_t = found.singular_values_u, 2 * float(complementary.singular_values_u[j, 0])
     band = f"of {f.size} lines; between them it may be larger"
     return [
-        figure("Ms", f"peak of the largest singular value of the sensitivity, {band}", float(singular[k, 0]), "", 2 * float(singular_u[k, 0]), symbol="Ms"),
+        figure(
+            "Ms",
+            f"peak of the largest singular value of the sensitivity, {band}",
+            float(singular[k, 0]),
+            "",
+            2 * float(singular_u[k, 0]),
+            symbol="Ms",
+        ),
         figure("f_Ms", "where it peaks", float(f[k]), "Hz", "the line of the peak", symbol="f(Ms)"),
         figure("Mt", f"peak of the largest singular value of the complementary sensitivity, {band}", float(t[j, 0]), "", u_t, symbol="Mt"),
         figure("f_Mt", "where it peaks", float(f[j]), "Hz", "the line of the peak", symbol="f(Mt)"),

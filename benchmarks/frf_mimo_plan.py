@@ -23,14 +23,16 @@ class Bench(Strict):
 
 
 class Size(Strict):
-    """How many inputs and outputs the plant has. The stream's channels are excitation_1 …, input_1 …, output_1 …, all inputs in one unit, and all outputs."""
+    """How many inputs and outputs the plant has. The stream's channels are excitation_1 …, input_1 …, output_1 …, all inputs in one unit, and
+    all outputs."""
 
     inputs: int = Field(2, ge=1, le=MOST)
     outputs: int = Field(2, ge=1, le=MOST)
 
 
 class Excitation(Strict):
-    """Orthogonal multisines of random phases: as many experiments as inputs, all inputs at once, their phases from experiment to experiment those of a DFT matrix."""
+    """Orthogonal multisines of random phases: as many experiments as inputs, all inputs at once, their phases from experiment to experiment
+    those of a DFT matrix."""
 
     low: Frequency = Field("1 Hz", gt=0, le=1e6)
     high: Frequency = Field("200 Hz", gt=0, le=1e6)

@@ -1,4 +1,5 @@
-"""The frequency response of several inputs and outputs as a procedure: how the plant is opened, how a log becomes a run, and which functions do the rest."""
+"""The frequency response of several inputs and outputs as a procedure: how the plant is opened, how a log becomes a run, and which functions do
+the rest."""
 
 from __future__ import annotations
 
@@ -38,7 +39,8 @@ def _connect(plan: Parameters) -> Iterator[Connected[Rig]]:
 def read_file(
     file: Path, out: Path, *, plan: str | None = None, settings: Sequence[str] = (), unit: str | None = None, columns: Mapping[str, str] | None = None
 ) -> RunDirectory:
-    """A log with columns time, input_1 …, output_1 …, perhaps excitation_1 … and experiment, into a new run. DataError, PlanError name what is wrong."""
+    """A log with columns time, input_1 …, output_1 …, perhaps excitation_1 … and experiment, into a new run. DataError, PlanError name what is
+    wrong."""
     if unit is not None:
         raise PlanError("--unit: a log has several; write them in the column names, input_1 [N]")
     inputs, outputs = (signal_csv.numbered(file, name, columns) for name in ("input", "output"))
@@ -72,7 +74,11 @@ def _columns_of(size: Size) -> Any:
 
 
 def _compare(before: Outcome, after: Outcome) -> Compared:
-    return compare(before, after, neither=("f_Ms", "f_Mt", "averages", "condition_max", "condition_median", "multiple_coherence_min", "plant_condition", "rga_low", "rga_high"))
+    return compare(
+        before,
+        after,
+        neither=("f_Ms", "f_Mt", "averages", "condition_max", "condition_median", "multiple_coherence_min", "plant_condition", "rga_low", "rga_high"),
+    )
 
 
 PROCEDURE = Procedure(

@@ -47,7 +47,8 @@ def document(plan: Parameters | Recorded, analysis: Analysis, manifest: Manifest
     )  # fmt: skip
     return Document(
         title=plan.title,
-        subtitle=f"{outputs} × {inputs}, {plant.frequency_hz[0]:.4g} … {plant.frequency_hz[-1]:.4g} Hz" + (", virtual bench" if manifest.simulated else ""),
+        subtitle=f"{outputs} × {inputs}, {plant.frequency_hz[0]:.4g} … {plant.frequency_hz[-1]:.4g} Hz"
+        + (", virtual bench" if manifest.simulated else ""),
         header=head(plan, manifest, test=test),
         figures=tables,
         charts=_charts(plan, analysis),
@@ -91,7 +92,9 @@ def _charts(plan: Parameters | Recorded, analysis: Analysis) -> list[Chart]:
         return []
     f, worst = plant.frequency_hz, analysis.figures["condition_max"].value
     numbers = f"{f.size} lines   ·   {plant.averages} averages   ·   condition of the inputs up to {worst:.3g}"
-    charts = [frf_charts.singular_values_chart(f, analysis.singular, plant.condition, unit=unit, title="Singular values of the plant", key_numbers=numbers)]
+    charts = [
+        frf_charts.singular_values_chart(f, analysis.singular, plant.condition, unit=unit, title="Singular values of the plant", key_numbers=numbers)
+    ]
     if analysis.sensitivity is not None and analysis.sensitivity_singular is not None:
         ms = analysis.figures["Ms"]
         charts.append(frf_charts.singular_values_chart(
@@ -107,7 +110,14 @@ def _charts(plan: Parameters | Recorded, analysis: Analysis) -> list[Chart]:
                 )
                 for k in range(start, min(start + CURVES, plant.response.shape[2]))
             ]  # fmt: skip
-            charts.append(frf_charts.bode_chart(curves, unit=unit, title=f"Output {i + 1} over the inputs", key_numbers=f"median multiple coherence {np.median(plant.multiple_coherence[:, i]):.4g}"))
+            charts.append(
+                frf_charts.bode_chart(
+                    curves,
+                    unit=unit,
+                    title=f"Output {i + 1} over the inputs",
+                    key_numbers=f"median multiple coherence {np.median(plant.multiple_coherence[:, i]):.4g}",
+                )
+            )
     return charts
 
 
@@ -118,7 +128,15 @@ def _coherences(analysis: Analysis) -> Table:
         coherence = plant.multiple_coherence[:, i]
         worst = int(np.argmin(coherence))
         relative = np.median(2 * plant.sd[:, i] / math.sqrt(2) / np.abs(plant.response[:, i]), axis=0)
-        rows.append((f"{i + 1}", f"{np.median(coherence):.6f}", f"{coherence[worst]:.4f}", f"{plant.frequency_hz[worst]:.5g}", ", ".join(f"{value:.2%}" for value in relative)))
+        rows.append(
+            (
+                f"{i + 1}",
+                f"{np.median(coherence):.6f}",
+                f"{coherence[worst]:.4f}",
+                f"{plant.frequency_hz[worst]:.5g}",
+                ", ".join(f"{value:.2%}" for value in relative),
+            )
+        )
     names = ("Output", "Multiple coherence, median", "lowest", "at (Hz)", "Median U/|P| from each input (k = 2)")
     return Table(title="What the inputs explain of each output", columns=[Column(name=name) for name in names], rows=rows)
 

@@ -115,8 +115,13 @@ def _distortion(found: nonlinear_distortion.Result) -> Chart:
             ("odd lines left out", found.odd_hz, found.odd, found.odd_noise),
         )
     ]  # fmt: skip
-    parts = [f"{name} {found[f'{name}_ratio']:.2%} of the linear answer" if found[f"{name}_ratio"] is not None else f"{name}: not seen above the noise" for name in ("even", "odd")]
-    return frf_charts.distortion_chart(levels, unit=found.unit, title="Distortion: what comes out where nothing was put in", key_numbers="   ·   ".join(parts))
+    parts = [
+        f"{name} {found[f'{name}_ratio']:.2%} of the linear answer" if found[f"{name}_ratio"] is not None else f"{name}: not seen above the noise"
+        for name in ("even", "odd")
+    ]
+    return frf_charts.distortion_chart(
+        levels, unit=found.unit, title="Distortion: what comes out where nothing was put in", key_numbers="   ·   ".join(parts)
+    )
 
 
 def _marks(found: margins.Result) -> list[frf_charts.Mark]:

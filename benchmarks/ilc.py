@@ -1,6 +1,8 @@
-"""Iterative learning: the response to the feed-forward is measured, then a motion is repeated while its error is turned into a signal, trial by trial.
+"""Iterative learning: the response to the feed-forward is measured, then a motion is repeated while its error is turned into a signal, trial by
+trial.
 
-`acquire` is the only code here that touches a device; `ilc_evaluation.analyse` judges what it left behind, with the law that is designed here from the same rows.
+`acquire` is the only code here that touches a device; `ilc_evaluation.analyse` judges what it left behind, with the law that is designed here
+from the same rows.
 """
 
 from __future__ import annotations
@@ -42,14 +44,16 @@ _CLEAR: Final = ("feed_forward clear", "reference clear")
 
 @dataclass(frozen=True, slots=True)
 class Rig:
-    """The plant, as a stream with channels reference, feed_forward, input, output and perhaps state (not 0: switched off), that takes `limits`, `repeat`, `reference` and
+    """The plant, as a stream with channels reference, feed_forward, input, output and perhaps state (not 0: switched off), that takes `limits`,
+    `repeat`, `reference` and
     `feed_forward` as control lines; a trial from rest at each start."""
 
     plant: FrameStream
 
 
 def motion(plan: Parameters, rate_hz: float) -> Array:
-    """(n,) reference of a trial: at rest, there, at rest, back, at rest. An even number of samples. PlanError for one that is too short or too long."""
+    """(n,) reference of a trial: at rest, there, at rest, back, at rest. An even number of samples. PlanError for one that is too short or too
+    long."""
     own = plan.trajectory
     bounds = trajectory.Limits(velocity=own.velocity, acceleration=own.acceleration, jerk=own.jerk, snap=own.snap)
     try:
@@ -66,7 +70,8 @@ def motion(plan: Parameters, rate_hz: float) -> Array:
 
 
 def signal(plan: Parameters, rate_hz: float) -> excitation.Excitation:
-    """One period, two trials long, of the multisine that measures the response: all its lines up to response.high. PlanError for a band that the rate does not carry."""
+    """One period, two trials long, of the multisine that measures the response: all its lines up to response.high. PlanError for a band that the
+    rate does not carry."""
     period = 2 * motion(plan, rate_hz).size
     last = math.floor(plan.response.high * period / rate_hz + 1e-9)
     if plan.response.high >= rate_hz / 2 or last < 4:
@@ -81,7 +86,14 @@ def law(plan: Parameters, feed_forward: Array, output: Array, rate_hz: float) ->
     """The law, from the rows of the response. Pure; DataError as `learning_law.design`."""
     one, own = signal(plan, rate_hz), plan.learning
     found = frequency_response.from_periods(
-        feed_forward, output, rate_hz=rate_hz, period=one.period, drop=plan.response.settle, lines=one.lines, input_unit=plan.units.input, output_unit=plan.units.output
+        feed_forward,
+        output,
+        rate_hz=rate_hz,
+        period=one.period,
+        drop=plan.response.settle,
+        lines=one.lines,
+        input_unit=plan.units.input,
+        output_unit=plan.units.output,
     )
     chosen = {"gain": own.gain} if own.law == "inverse" else {"pd": (own.kp, own.kd, own.ahead)}
     return learning_law.design(found, samples=one.period // 2, rate_hz=rate_hz, cutoff_hz=own.cutoff, order=own.order, **chosen)
@@ -138,7 +150,8 @@ def acquire(plan: Parameters, rig: Rig, sink: Sink, *, log: Callable[..., None],
 
     Raises
     ------
-    SafetyStop      the output left its travel, the signal would pass its peak, the law would not converge, or learning diverges: the signal is taken away
+    SafetyStop      the output left its travel, the signal would pass its peak, the law would not converge, or learning diverges: the signal is
+    taken away
     DataError       the stream ended early
     DeviceError     as the driver says
     """

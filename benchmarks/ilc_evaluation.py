@@ -25,7 +25,8 @@ SEEN: Final = 30.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """One trial. phase : ilc.BEFORE, LEARNING or AFTER.  rms, rms_u, peak, peak_u : of the error and their U (k = 2).  signal_peak : of the feed-forward.  foretold : rms error, or None."""
+    """One trial. phase : ilc.BEFORE, LEARNING or AFTER.  rms, rms_u, peak, peak_u : of the error and their U (k = 2).  signal_peak : of the
+    feed-forward.  foretold : rms error, or None."""
 
     number: int
     phase: int
@@ -39,8 +40,10 @@ class Trial:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Analysis:
-    """law : as it was designed.  trials : all of them.  time_s : (n,) of the judged samples.  error, signal : (trials, n) and the feed-forward.  learned : of the trials with
-    learning, after the last without; None where fewer than two were made.  before, after : of the trials without learning; after is None where there are none.
+    """law : as it was designed.  trials : all of them.  time_s : (n,) of the judged samples.  error, signal : (trials, n) and the feed-forward. 
+    learned : of the trials with
+    learning, after the last without; None where fewer than two were made.  before, after : of the trials without learning; after is None where
+    there are none.
     figures : all by key.  flags, remarks : sentences."""
 
     law: learning_law.Law
@@ -95,7 +98,11 @@ def analyse(plan: Parameters, readings: Readings) -> Analysis:
     free = sum(part.shape[0] - 1 for part in apart)
     noise = np.concatenate(apart)
     trials = tuple(_trial(judged[k], signal[k], whole[k], phases[k], noise, free, foretold, of) for k in range(len(whole)))
-    remarks = ("the last trials with learning still change: more of them would learn more",) if learned and any("still change" in flag for flag in learned.flags) else ()
+    remarks = (
+        ("the last trials with learning still change: more of them would learn more",)
+        if learned and any("still change" in flag for flag in learned.flags)
+        else ()
+    )
     figures, flags = _figures(plan, law, judged, of, trials, before, after, learned, foretold, noise, free)
     return Analysis(
         law=law, trials=trials, time_s=np.arange(law.judged) / rate, reference=reference[: law.judged], error=judged, signal=signal[:, : law.judged],
@@ -114,7 +121,16 @@ def _rms(values: Array) -> float:
     return math.sqrt(float(np.mean(values**2)))
 
 
-def _trial(error: Array, signal: Array, number: int, phase: int, noise: Array, free: int, foretold: learning_law.Forecast | None, of: dict[int, NDArray[np.int64]]) -> Trial:
+def _trial(
+    error: Array,
+    signal: Array,
+    number: int,
+    phase: int,
+    noise: Array,
+    free: int,
+    foretold: learning_law.Forecast | None,
+    of: dict[int, NDArray[np.int64]],
+) -> Trial:
     """rms and peak of a trial; U from what the repeated trials differ by, in its real correlation: d rms = ⟨e n⟩/rms, and ⟨n n⟩/(2 rms) beside it."""
     rms, at = _rms(error), int(np.argmax(np.abs(error)))
     along = np.sum((noise @ error / error.size) ** 2) / free / max(rms, 1e-300) ** 2
@@ -156,7 +172,12 @@ def _figures(
             continue
         found += _of_repeats(prefix, words, [trial for trial in trials if trial.phase == which], result, unit, noise, free)
     if after is not None and before["first"] and after["floor"]:
-        u = math.hypot(*(found_u / value for found_u, value in ((_u(found, "before_rms"), float(before["floor"] or 1)), (_u(found, "after_rms"), float(after["floor"])))))
+        u = math.hypot(
+            *(
+                found_u / value
+                for found_u, value in ((_u(found, "before_rms"), float(before["floor"] or 1)), (_u(found, "after_rms"), float(after["floor"])))
+            )
+        )
         ratio = float(before["floor"] or 0) / float(after["floor"])
         found.append(figure("improvement", "rms error without signal over that with it", ratio, "", ratio * u, symbol="e_0/e"))
     if learned is not None:
@@ -181,7 +202,14 @@ def _of_repeats(prefix: str, words: str, trials: list[Trial], result: learning.R
     repeatable = result.figures["repeatable"]
     made = [
         figure(f"{prefix}_rms", f"rms error {words}", float(result["floor"] or 0.0), unit, u_rms, symbol=sign.rstrip("_")),
-        figure(f"{prefix}_peak", f"largest error {words}, mean over the trials", float(np.mean([trial.peak for trial in trials])), unit, u_peak, symbol=f"{sign}max"),
+        figure(
+            f"{prefix}_peak",
+            f"largest error {words}, mean over the trials",
+            float(np.mean([trial.peak for trial in trials])),
+            unit,
+            u_peak,
+            symbol=f"{sign}max",
+        ),
         figure(f"{prefix}_non_repeatable", f"non-repeatable part {words}, rms", scatter, unit, u_scatter, symbol=f"{sign}nr"),
     ]
     if repeatable.value is None:
@@ -237,7 +265,8 @@ def _rates(
 
 
 def _per_trial(shrunk: float, last: int, trials: int) -> float:
-    """γ of a geometric course: what is left to the error after all `trials` falls to `shrunk` in `last` of them, (γ^last − γ^trials)/(1 − γ^trials)."""
+    """γ of a geometric course: what is left to the error after all `trials` falls to `shrunk` in `last` of them, (γ^last − γ^trials)/(1 −
+    γ^trials)."""
     from scipy.optimize import brentq
 
     def left(rate: float) -> float:

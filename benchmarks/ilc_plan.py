@@ -49,7 +49,9 @@ class Response(Strict):
 class Learning(Strict):
     """u_{j+1} = Q (u_j + L e_j)."""
 
-    law: Literal["inverse", "PD"] = Field("inverse", description="inverse: L = gain/J, J the measured response; PD: L = (kp + kd d/dt), ahead in time by `ahead`")
+    law: Literal["inverse", "PD"] = Field(
+        "inverse", description="inverse: L = gain/J, J the measured response; PD: L = (kp + kd d/dt), ahead in time by `ahead`"
+    )
     gain: float = Field(0.5, gt=0, le=10, description="of the inverse; 1 learns all at once, less learns less noise")
     kp: float = Field(0.0, ge=-1e12, le=1e12, description="of the PD law, unit of the input per unit of the output")
     kd: float = Field(0.0, ge=-1e12, le=1e12, description="of the PD law, s times that")
@@ -80,7 +82,9 @@ class Limits(Strict):
 class Evaluation(Strict):
     """How trials are judged."""
 
-    converged: int | None = Field(None, ge=2, le=1000, description="last trials with learning that are taken as its floor; by default a quarter, at least 3")
+    converged: int | None = Field(
+        None, ge=2, le=1000, description="last trials with learning that are taken as its floor; by default a quarter, at least 3"
+    )
 
 
 class Parameters(Runnable):
@@ -102,7 +106,9 @@ class Parameters(Runnable):
     def _fits(self) -> Self:
         own = self.learning
         if own.cutoff > self.response.high:
-            raise ValueError(f"learning.cutoff is {own.cutoff:g} Hz; at most response.high, {self.response.high:g} Hz, is expected: above it the response is not known")
+            raise ValueError(
+                f"learning.cutoff is {own.cutoff:g} Hz; at most response.high, {self.response.high:g} Hz, is expected: above it the response is not known"
+            )
         if own.law == "PD" and own.kp == 0 and own.kd == 0:
             raise ValueError("learning: the PD law has kp = 0 and kd = 0, and would learn nothing; give one of them")
         if self.trajectory.distance > self.safety.travel:

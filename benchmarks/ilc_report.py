@@ -35,8 +35,16 @@ def document(plan: Parameters, analysis: Analysis, manifest: Manifest, *, stoppe
     notes = [Note(text=flag, kind="flag") for flag in analysis.flags]
     notes += [Note(text=f"{remark[0].upper()}{remark[1:]}.") for remark in analysis.remarks]
     notes.append(Note(text=f"Law: {law.stated}."))
-    notes.append(Note(text=f"The last {law.samples - law.judged} of {law.samples} samples of a trial are not judged: there learning fades out, so that the end of the trial is no step."))
-    notes.append(Note(text="U holds what differs from trial to trial, in its real correlation; not the error of the sensor, by which reference and output are compared."))
+    notes.append(
+        Note(
+            text=f"The last {law.samples - law.judged} of {law.samples} samples of a trial are not judged: there learning fades out, so that the end of the trial is no step."
+        )
+    )
+    notes.append(
+        Note(
+            text="U holds what differs from trial to trial, in its real correlation; not the error of the sensor, by which reference and output are compared."
+        )
+    )
     if plan.test.remarks:
         notes.append(Note(text=plan.test.remarks))
     count = {phase: sum(trial.phase == phase for trial in analysis.trials) for phase in PHASES}
@@ -51,7 +59,12 @@ def document(plan: Parameters, analysis: Analysis, manifest: Manifest, *, stoppe
         header=head(plan, manifest, test=test),
         figures=[
             FigureTable.of("Error without signal", errors["before_"], headline=heads[:1]),
-            FigureTable.of("Error with the learned signal", errors["after_"], limits={key: value for key, value in judged.items() if key in figures}, headline=heads[1:]),
+            FigureTable.of(
+                "Error with the learned signal",
+                errors["after_"],
+                limits={key: value for key, value in judged.items() if key in figures},
+                headline=heads[1:],
+            ),
             FigureTable.of("Learning", learned),
         ],
         charts=_charts(plan, analysis),
@@ -95,7 +108,11 @@ def _charts(plan: Parameters, analysis: Analysis) -> list[Chart]:
     shown = _few(taught)
     charts = []
     first = next(k for k, trial in enumerate(trials) if trial.phase == ilc.BEFORE)
-    ends = "   ·   ".join(f"{words} {units.text(float(noted[key].value or 0), unit)} rms" for key, words in (("before_rms", "without signal"), ("after_rms", "learned")) if noted[key].value)
+    ends = "   ·   ".join(
+        f"{words} {units.text(float(noted[key].value or 0), unit)} rms"
+        for key, words in (("before_rms", "without signal"), ("after_rms", "learned"))
+        if noted[key].value
+    )
     courses = [learning_charts.Course(name="without signal", values=analysis.error[first])]
     courses += [learning_charts.Course(name=f"trial {trials[k].number}", values=analysis.error[k]) for k in shown]
     charts.append(learning_charts.course_chart(
@@ -115,7 +132,10 @@ def _charts(plan: Parameters, analysis: Analysis) -> list[Chart]:
     late = [k for k in ([*shown, *after[:1]] if after else shown)]
     if late:
         peak = max(trials[k].signal_peak for k in late)
-        signals = [learning_charts.Course(name="without", values=analysis.signal[first]), *[learning_charts.Course(name=f"trial {trials[k].number}", values=analysis.signal[k]) for k in shown]]
+        signals = [
+            learning_charts.Course(name="without", values=analysis.signal[first]),
+            *[learning_charts.Course(name=f"trial {trials[k].number}", values=analysis.signal[k]) for k in shown],
+        ]
         charts.append(learning_charts.course_chart(
             analysis.time_s, signals, unit=plan.units.input, what="Feed-forward", title="Learned signal", key_numbers=f"peak {units.text(peak, plan.units.input)} of {plan.safety.peak:g} allowed",
             how_to_read="What was added to the controller's output in these trials. A signal that settles in shape while the error falls is the force that the motion needs.",
@@ -126,9 +146,15 @@ def _charts(plan: Parameters, analysis: Analysis) -> list[Chart]:
         law.frequency_hz[known], np.abs(law.contraction[known]), law.contraction_u[known], law.filter[known], title="What a trial leaves of the error, by frequency",
         key_numbers=f"largest {worst:.3g} ± {u:.2g} at {at:.4g} Hz",
     ))  # fmt: skip
-    response = frf_charts.Curve(name="output over feed-forward", frequency_hz=law.frequency_hz[known], response=law.plant[known], u=law.plant_u[known])
+    response = frf_charts.Curve(
+        name="output over feed-forward", frequency_hz=law.frequency_hz[known], response=law.plant[known], u=law.plant_u[known]
+    )
     pair = f"{unit}/{plan.units.input}" if unit != plan.units.input else ""
-    charts.append(frf_charts.bode_chart([response], unit=pair, title="Response J: output over feed-forward, in the closed loop", key_numbers=f"{int(known.sum())} lines"))
+    charts.append(
+        frf_charts.bode_chart(
+            [response], unit=pair, title="Response J: output over feed-forward, in the closed loop", key_numbers=f"{int(known.sum())} lines"
+        )
+    )
     return charts
 
 
@@ -150,7 +176,12 @@ def _table(plan: Parameters, analysis: Analysis) -> Table:
         Column(name="Trial"), Column(name="Kind"), Column(name="rms error", unit=unit, family="rms"), Column(name="U", unit=unit, family="rms"), Column(name="Foretold", unit=unit, family="rms"),
         Column(name="Largest error", unit=unit, family="peak"), Column(name="U", unit=unit, family="peak"), Column(name="Ratio"), Column(name="Peak of the signal", unit=plan.units.input, family="signal"),
     ]  # fmt: skip
-    return Table(title="Trials" + more, columns=columns, rows=rows, note="Ratio: rms error over that of the trial before. U: k = 2. Foretold: from the measured response and the error without signal.")
+    return Table(
+        title="Trials" + more,
+        columns=columns,
+        rows=rows,
+        note="Ratio: rms error over that of the trial before. U: k = 2. Foretold: from the measured response and the error without signal.",
+    )
 
 
 def _numbers(trial: Trial) -> tuple[float | None, ...]:

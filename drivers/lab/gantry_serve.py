@@ -1,13 +1,15 @@
 """`python -m precision.drivers.lab.gantry_serve PLANT`: a plant of two inputs and two outputs under its controllers, as frames on 127.0.0.1.
 
-Channels: excitation_1, excitation_2 (added to the forces), input_1, input_2, output_1, output_2, and state (0; 1: the device has switched the excitation off at its travel
+Channels: excitation_1, excitation_2 (added to the forces), input_1, input_2, output_1, output_2, and state (0; 1: the device has switched the
+excitation off at its travel
 limit). Control lines, before `start`:
 
     limits                              answers peak (of the excitation) and travel (of the outputs, either side of 0) that the device allows
     wave_1 clear | add BASE64           float64, little endian: one period of the first excitation; wave_2 of the second; the same length, or none
     hold                                answers how many samples the longer period has, and the larger peak
 
-The periods are repeated from `start` on; each start begins at rest. Time is the plant's own: by default it waits for nothing. The first line on standard output is
+The periods are repeated from `start` on; each start begins at rest. Time is the plant's own: by default it waits for nothing. The first line on
+standard output is
 JSON, {"stream": address, "truth": {...}}; the process leaves when its standard input ends.
 """
 

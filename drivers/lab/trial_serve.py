@@ -1,6 +1,7 @@
 """`python -m precision.drivers.lab.trial_serve PLANT`: a plant under its controller that repeats a motion, trial after trial, as frames on 127.0.0.1.
 
-Channels: reference, feed_forward (added to the controller's output), input (what the plant gets), output, and state (0; 1: the device has taken the feed-forward away and
+Channels: reference, feed_forward (added to the controller's output), input (what the plant gets), output, and state (0; 1: the device has taken
+the feed-forward away and
 holds the reference, because the output left its travel). Control lines, before `start`:
 
     limits                          answers peak (of the feed-forward), travel (of reference and output, either side of 0) and samples (of a table)
@@ -9,7 +10,8 @@ holds the reference, because the output left its travel). Control lines, before 
     repeat COUNT                    so many passes of the tables in one trial, without a rest between them
     hold                            answers samples and peak of the feed-forward
 
-Each `start` is a trial of its own: it begins at rest at 0, has noise of its own, and ends with the tables. Time is the plant's own: by default it waits for nothing. The
+Each `start` is a trial of its own: it begins at rest at 0, has noise of its own, and ends with the tables. Time is the plant's own: by default
+it waits for nothing. The
 first line on standard output is JSON, {"stream": address, "truth": {...}}; the process leaves when its standard input ends.
 """
 
@@ -44,7 +46,8 @@ _TRIALS: Final = 1_000_003
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
-    """identity : what it says it is.  input_unit, output_unit : SI.  rate_hz.  peak : of the feed-forward that it allows.  travel : of reference and output.
+    """identity : what it says it is.  input_unit, output_unit : SI.  rate_hz.  peak : of the feed-forward that it allows.  travel : of reference
+    and output.
     begin : number of the trial -> a function of reference and feed-forward (n,) that gives input and output (n,), from rest.  truth : published."""
 
     identity: str
@@ -85,7 +88,11 @@ def device(plant: str, seed: int) -> Device:
         raise ValueError(f"plant is {plant!r}; expected {', '.join(PLANTS)}")
     linear = bench(plant, seed)
     published = eighth_order.truth() if plant == "eighth-order" else {**nano_stage.NanoStage().truth(), "controller": {"kp": 3e3}}
-    words, peak, travel = ("virtual drive of eighth order, PID", 200.0, 5.0) if plant == "eighth-order" else ("virtual nano stage (University of Tokyo), P control 3000 N/m", 60.0, 10e-3)
+    words, peak, travel = (
+        ("virtual drive of eighth order, PID", 200.0, 5.0)
+        if plant == "eighth-order"
+        else ("virtual nano stage (University of Tokyo), P control 3000 N/m", 60.0, 10e-3)
+    )
     return Device(
         identity=f"{words}, that repeats a motion", input_unit="N", output_unit="m", rate_hz=1 / linear.step_s, peak=peak, travel=travel, begin=_linear(linear),
         truth={**published, "noise": {"input_n": linear.noise.input, "output_m": linear.noise.output}},

@@ -1,4 +1,5 @@
-"""A table of samples that a simulated controller is handed by control lines: `clear`, `add BASE64` (float64, little endian). Refused beyond its limit or its memory."""
+"""A table of samples that a simulated controller is handed by control lines: `clear`, `add BASE64` (float64, little endian). Refused beyond its
+limit or its memory."""
 
 from __future__ import annotations
 

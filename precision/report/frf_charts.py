@@ -1,4 +1,5 @@
-"""Charts of frequency responses: Bode with coherence, Nyquist with the circle of Ms, Nichols, singular values. U (k = 2) is drawn, crossings are marked."""
+"""Charts of frequency responses: Bode with coherence, Nyquist with the circle of Ms, Nichols, singular values. U (k = 2) is drawn, crossings are
+marked."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ DEGREES: Final = 180 / math.pi
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Curve:
-    """A response to draw. name : in the legend.  frequency_hz : (m,).  response : (m,) complex.  u : (m,) standard uncertainty of |response|, or None.
+    """A response to draw. name : in the legend.  frequency_hz : (m,).  response : (m,) complex.  u : (m,) standard uncertainty of |response|, or
+    None.
     coherence : (m,) or None."""
 
     name: str
@@ -316,7 +318,8 @@ class Levels:
 
 
 def distortion_chart(levels: Sequence[Levels], *, unit: str, title: str, key_numbers: str) -> Chart:
-    """Output at the excited, the even and the odd lines that were left out, in dB, each with the noise of its mean. ValueError for none, or more than three."""
+    """Output at the excited, the even and the odd lines that were left out, in dB, each with the noise of its mean. ValueError for none, or more
+    than three."""
     if not 1 <= len(levels) <= 3:
         raise ValueError(f"{len(levels)} kinds of lines; 1 to 3 are expected")
     colors = (UP_COLOR, DOWN_COLOR, ACCENTS[0])
@@ -330,7 +333,13 @@ def distortion_chart(levels: Sequence[Levels], *, unit: str, title: str, key_num
         axes.set_xlabel("Frequency (Hz)")
         axes.set_ylabel(f"Output, rms (dB of 1 {unit})" if unit else "Output, rms (dB)")
         drawing.title(axes, visible(title, longest=90), visible(key_numbers, longest=160))
-        drawing.legend(axes, [*[_dots(visible(one.name, longest=40), color) for one, color in zip(levels, colors, strict=False)], _line("lines: noise of the mean", REST_COLOR)])
+        drawing.legend(
+            axes,
+            [
+                *[_dots(visible(one.name, longest=40), color) for one, color in zip(levels, colors, strict=False)],
+                _line("lines: noise of the mean", REST_COLOR),
+            ],
+        )
         figure.subplots_adjust(left=0.085, right=0.985, top=0.79, bottom=0.12)
         svg = drawing.svg(figure, salt="distortion")
     return Chart(

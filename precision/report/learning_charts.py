@@ -1,4 +1,5 @@
-"""Charts of learning: the error of some trials over time, its norm over the trials, the learned signal, and by what the law shortens the error at each frequency."""
+"""Charts of learning: the error of some trials over time, its norm over the trials, the learned signal, and by what the law shortens the error
+at each frequency."""
 
 from __future__ import annotations
 
@@ -29,7 +30,17 @@ class Course:
     values: Floats
 
 
-def course_chart(time_s: Floats, courses: Sequence[Course], *, unit: str, what: str, title: str, key_numbers: str, how_to_read: str, reference: Floats | None = None) -> Chart:
+def course_chart(
+    time_s: Floats,
+    courses: Sequence[Course],
+    *,
+    unit: str,
+    what: str,
+    title: str,
+    key_numbers: str,
+    how_to_read: str,
+    reference: Floats | None = None,
+) -> Chart:
     """Curves of several trials over the time of a trial, from pale (early) to dark (late); `reference` (n,) as a narrow drawing below.
 
     Raises
@@ -37,7 +48,9 @@ def course_chart(time_s: Floats, courses: Sequence[Course], *, unit: str, what: 
     ValueError      no curve, or lengths that differ
     """
     if not courses or any(one.values.shape != time_s.shape for one in courses) or (reference is not None and reference.shape != time_s.shape):
-        raise ValueError(f"{len(courses)} curves of {[one.values.shape for one in courses][:4]} over a time of {time_s.shape}; at least one, all of the same (n,), is expected")
+        raise ValueError(
+            f"{len(courses)} curves of {[one.values.shape for one in courses][:4]} over a time of {time_s.shape}; at least one, all of the same (n,), is expected"
+        )
     largest = max(float(np.abs(one.values).max()) for one in courses)
     shown, factor = _scale(largest, unit)
     with drawing.style():
@@ -63,7 +76,13 @@ def course_chart(time_s: Floats, courses: Sequence[Course], *, unit: str, what: 
         drawing.legend(upper, handles)
         figure.subplots_adjust(left=0.085, right=0.985, top=0.81, bottom=0.1 if reference is not None else 0.13, hspace=0.12)
         svg = drawing.svg(figure, salt=f"course {what}")
-    return Chart(svg=svg, title=title, wide=True, how_to_read=how_to_read, alt=f"{what} of {len(courses)} trials over {time_s[-1] - time_s[0]:.4g} s. {key_numbers}")
+    return Chart(
+        svg=svg,
+        title=title,
+        wide=True,
+        how_to_read=how_to_read,
+        alt=f"{what} of {len(courses)} trials over {time_s[-1] - time_s[0]:.4g} s. {key_numbers}",
+    )
 
 
 def norm_chart(
@@ -74,7 +93,8 @@ def norm_chart(
 
     Parameters
     ----------
-    number, rms, rms_u, peak : of each trial, U (k = 2).  foretold : (trial, rms).  first, last : the trials with learning.  noise : rms of the non-repeatable part
+    number, rms, rms_u, peak : of each trial, U (k = 2).  foretold : (trial, rms).  first, last : the trials with learning.  noise : rms of the
+    non-repeatable part
     """
     trials = np.asarray(number, dtype=np.float64)
     if not (trials.shape == rms.shape == rms_u.shape == peak.shape and trials.size >= 2):
@@ -86,10 +106,29 @@ def norm_chart(
             axes.axvspan(first - 0.5, last + 0.5, color=FAINT, alpha=0.55, linewidth=0)
         axes.plot(trials, peak * factor, color=DOWN_COLOR, linewidth=1.0, marker="^", markersize=4.5)
         low = np.minimum(rms_u, 0.95 * rms)
-        axes.errorbar(trials, rms * factor, yerr=np.stack([low, rms_u]) * factor, color=UP_COLOR, linewidth=1.4, marker="o", markersize=5, elinewidth=1.1, capsize=2.5)
+        axes.errorbar(
+            trials,
+            rms * factor,
+            yerr=np.stack([low, rms_u]) * factor,
+            color=UP_COLOR,
+            linewidth=1.4,
+            marker="o",
+            markersize=5,
+            elinewidth=1.1,
+            capsize=2.5,
+        )
         handles = [_line("rms, with U (k = 2)", UP_COLOR, "o"), _line("largest", DOWN_COLOR, "^")]
         if foretold:
-            axes.plot([at for at, _ in foretold], [value * factor for _, value in foretold], color=INK, linewidth=0, marker="x", markersize=7, markeredgewidth=1.4, zorder=5)
+            axes.plot(
+                [at for at, _ in foretold],
+                [value * factor for _, value in foretold],
+                color=INK,
+                linewidth=0,
+                marker="x",
+                markersize=7,
+                markeredgewidth=1.4,
+                zorder=5,
+            )
             handles.append(_line("rms foretold from the response", INK, "x", line=False))
         if noise > 0:
             axes.axhline(noise * factor, color=REST_COLOR, linewidth=1.2, linestyle=(0, (5, 3)))
@@ -123,11 +162,23 @@ def contraction_chart(frequency_hz: Floats, contraction: Floats, u: Floats, filt
         figure, axes = drawing.sheet(width=10.6, height=4.2)
         # Below the drawn range the values say nothing more.
         lowest = 1e-3
-        axes.fill_between(frequency_hz, np.maximum(contraction - 2 * u, lowest), np.maximum(contraction + 2 * u, lowest), color=UP_COLOR, alpha=0.18, linewidth=0)
+        axes.fill_between(
+            frequency_hz, np.maximum(contraction - 2 * u, lowest), np.maximum(contraction + 2 * u, lowest), color=UP_COLOR, alpha=0.18, linewidth=0
+        )
         axes.plot(frequency_hz, np.maximum(contraction, lowest), color=UP_COLOR, linewidth=1.5)
         axes.plot(frequency_hz, np.maximum(filter, lowest), color=SOFT, linewidth=1.2, linestyle=(0, (4, 3)))
         axes.axhline(1.0, color=DOWN_COLOR, linewidth=1.3)
-        axes.annotate("1: above it trials become worse", (1, 1.0), (-4, 4), xycoords=axes.get_yaxis_transform(), textcoords="offset points", ha="right", fontsize=9.5, color=DOWN_COLOR, gid="halo")
+        axes.annotate(
+            "1: above it trials become worse",
+            (1, 1.0),
+            (-4, 4),
+            xycoords=axes.get_yaxis_transform(),
+            textcoords="offset points",
+            ha="right",
+            fontsize=9.5,
+            color=DOWN_COLOR,
+            gid="halo",
+        )
         axes.set_xlim(float(frequency_hz[0]), float(frequency_hz[-1]))
         axes.set_ylim(max(lowest, 0.5 * float(np.clip(contraction, lowest, None).min())), 2.0 * max(1.0, float((contraction + 2 * u).max())))
         logarithmic(axes, "x")

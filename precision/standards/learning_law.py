@@ -3,15 +3,20 @@
     e_j = e_0 − J u_j        e_0: error without the signal, J: output over signal, measured in the closed loop
     u_{j+1} = Q (u_j + L e_j)
 
-A trial of n samples is set in 2n of which the second half is 0, so that what a filter reaches beyond the ends of the trial is cut off and does not come in again at its
-other end; J is measured at the lines of 2n samples. In the last twentieth of a trial learning fades out, and the error there is not judged. Line by line the error shrinks by M = Q (1 − L J) towards (1 − Q) e_0/(1 − M); where |M| < 1 at all lines no trial is
-worse than the one before, and cutting off can only lower that (it is a projection, of norm 1). What the trials themselves do is forecast by repeating the law with J.
-What differs from trial to trial, n of variance s², is learned too, one trial late, and adds |Q L J|² s² (1 + |M|² + … + |M|^(2j−2)) to trial j at each line.
+A trial of n samples is set in 2n of which the second half is 0, so that what a filter reaches beyond the ends of the trial is cut off and does
+not come in again at its
+other end; J is measured at the lines of 2n samples. In the last twentieth of a trial learning fades out, and the error there is not judged. Line
+by line the error shrinks by M = Q (1 − L J) towards (1 − Q) e_0/(1 − M); where |M| < 1 at all lines no trial is
+worse than the one before, and cutting off can only lower that (it is a projection, of norm 1). What the trials themselves do is forecast by
+repeating the law with J.
+What differs from trial to trial, n of variance s², is learned too, one trial late, and adds |Q L J|² s² (1 + |M|² + … + |M|^(2j−2)) to trial j
+at each line.
 
     inverse    L = g/J, 0 < g ≤ 1: M = Q (1 − g)
     PD         L = (k_p + k_d 2πif) exp(2πif·lead)
 
-Q = 1/(1 + (f/f_c)^(2n)) has no phase (a Butterworth filter of order n run forwards and backwards); above the measured lines Q = 0; the line 0 is not measured and not learned.
+Q = 1/(1 + (f/f_c)^(2n)) has no phase (a Butterworth filter of order n run forwards and backwards); above the measured lines Q = 0; the line 0 is
+not measured and not learned.
 Source: D. Bristow, M. Tharayil, A. Alleyne, IEEE Control Systems Magazine 26 (2006) 96, from memory; the sums over trials are our own derivation.
 """
 
@@ -38,7 +43,8 @@ FADE: Final = 20
 class Law:
     """A law for trials of `samples` samples.
 
-    frequency_hz : (samples + 1,) lines of 2·samples samples, 0 … half the rate.  plant : (samples + 1,) J, 0 where it was not measured.  plant_u : standard uncertainty of a
+    frequency_hz : (samples + 1,) lines of 2·samples samples, 0 … half the rate.  plant : (samples + 1,) J, 0 where it was not measured.  plant_u
+    : standard uncertainty of a
     component of J.  learning : L.  filter : Q.  measured : where J is known.  stated : the law in words.
     """
 
@@ -80,7 +86,8 @@ class Law:
 
     @property
     def fade(self) -> Array:
-        """(samples,) 1, and behind the judged ones half a cosine down to 0: an error that is cut off there would look like a step, which an inverse answers with a blow."""
+        """(samples,) 1, and behind the judged ones half a cosine down to 0: an error that is cut off there would look like a step, which an
+        inverse answers with a blow."""
         faded = self.samples - self.judged
         return np.concatenate([np.ones(self.judged), 0.5 + 0.5 * np.cos(np.pi * (np.arange(faded) + 1) / faded)])
 
@@ -110,7 +117,14 @@ class Forecast:
 
 
 def design(
-    response: Response, *, samples: int, rate_hz: float, cutoff_hz: float, order: int = 2, gain: float | None = None, pd: tuple[float, float, float] | None = None
+    response: Response,
+    *,
+    samples: int,
+    rate_hz: float,
+    cutoff_hz: float,
+    order: int = 2,
+    gain: float | None = None,
+    pd: tuple[float, float, float] | None = None,
 ) -> Law:
     """The law for trials of `samples` samples from a response measured at lines of the trial.
 
@@ -128,7 +142,11 @@ def design(
     frequency = np.fft.rfftfreq(2 * samples, 1 / rate)
     step = rate / (2 * samples)
     lines = np.rint(response.frequency_hz / step).astype(np.int64)
-    if not np.array_equal(lines, np.arange(1, lines.size + 1)) or not np.allclose(lines * step, response.frequency_hz, rtol=1e-6) or lines[-1] >= frequency.size:
+    if (
+        not np.array_equal(lines, np.arange(1, lines.size + 1))
+        or not np.allclose(lines * step, response.frequency_hz, rtol=1e-6)
+        or lines[-1] >= frequency.size
+    ):
         raise DataError(
             f"the response has {lines.size} lines, {response.frequency_hz[0]:.5g} … {response.frequency_hz[-1]:.5g} Hz; every multiple of {step:.5g} Hz from the first on is expected: "
             "excite with a period of two trials"
@@ -195,7 +213,8 @@ def forecast(law: Law, error: ArrayLike, noise: ArrayLike, *, trials: int) -> Fo
 
 
 def noise_by_line(errors: ArrayLike) -> Array:
-    """(n + 1,) mean square, by lines of 2n samples, of what differs between repeated trials (r, n), r ≥ 2: its sum is the variance over trials, divisor r − 1."""
+    """(n + 1,) mean square, by lines of 2n samples, of what differs between repeated trials (r, n), r ≥ 2: its sum is the variance over trials,
+    divisor r − 1."""
     e = np.asarray(errors, dtype=np.float64)
     if e.ndim != 2 or e.shape[0] < 2:
         raise DataError(f"errors has shape {e.shape}; expected (trials, samples), 2 trials or more")

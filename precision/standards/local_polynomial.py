@@ -1,11 +1,14 @@
-"""Responses from one record of any signal, short ones too: the local polynomial method. Nothing is windowed, nothing averaged, and the beginning need not have died away.
+"""Responses from one record of any signal, short ones too: the local polynomial method. Nothing is windowed, nothing averaged, and the beginning
+need not have died away.
 
 Over a few lines around k the response and the transient (what the record's beginning and end add) are smooth, so polynomials of order R hold them:
 
     Y(k + r) = [G + g_1 r + … + g_R r^R] U(k + r) + T + t_1 r + … + t_R r^R + noise,      r = −n … n
 
-by least squares, 2 (R + 1) unknowns from 2n + 1 lines; what is left gives the noise with 2n + 1 − 2 (R + 1) degrees of freedom. At the ends of the band the lines lie to
-one side. With a window, leakage of lightly damped resonances lies 40 to 80 dB higher. In a closed loop the responses to the excitation are found so, and P = G_yw/G_uw.
+by least squares, 2 (R + 1) unknowns from 2n + 1 lines; what is left gives the noise with 2n + 1 − 2 (R + 1) degrees of freedom. At the ends of
+the band the lines lie to
+one side. With a window, leakage of lightly damped resonances lies 40 to 80 dB higher. In a closed loop the responses to the excitation are found
+so, and P = G_yw/G_uw.
 Source: R. Pintelon, J. Schoukens, G. Vandersteen, K. Barbé, Mechanical Systems and Signal Processing 24 (2010) 573, from memory.
 """
 
@@ -65,7 +68,18 @@ def from_signals(
     notes = [*warnings_of("input", u), *warnings_of("output", y)]
     if feedback:
         notes.append("direct estimate in a closed loop: drawn towards −1/C where noise is not small beside the excitation")
-    return _made(f, fitted.response[0], fitted.sd(fitted.noise[0, 0].real), fitted.explained(0), used, (input_unit, output_unit), rate_hz, "local polynomials", how, notes)
+    return _made(
+        f,
+        fitted.response[0],
+        fitted.sd(fitted.noise[0, 0].real),
+        fitted.explained(0),
+        used,
+        (input_unit, output_unit),
+        rate_hz,
+        "local polynomials",
+        how,
+        notes,
+    )
 
 
 def indirect(
@@ -84,15 +98,20 @@ def indirect(
     # Of Y − P U, which the plant does not explain.
     left = covariance[1, 1].real - 2 * (np.conj(p) * covariance[1, 0]).real + np.abs(p) ** 2 * covariance[0, 0].real
     units = (input_unit, output_unit)
-    sensitivity = _made(f, s, fitted.sd(covariance[0, 0].real), fitted.explained(0), used, (input_unit, input_unit), rate_hz, "S, local polynomials", how, notes)
-    plant = _made(f, p, fitted.sd(np.clip(left, 0, None)) / np.abs(s), fitted.explained(1), used, units, rate_hz, "P = G_yw/G_uw, local polynomials", how, notes)
+    sensitivity = _made(
+        f, s, fitted.sd(covariance[0, 0].real), fitted.explained(0), used, (input_unit, input_unit), rate_hz, "S, local polynomials", how, notes
+    )
+    plant = _made(
+        f, p, fitted.sd(np.clip(left, 0, None)) / np.abs(s), fitted.explained(1), used, units, rate_hz, "P = G_yw/G_uw, local polynomials", how, notes
+    )
     direct = from_signals(u, y, rate_hz=rate_hz, band_hz=band_hz, width=width, input_unit=input_unit, output_unit=output_unit, feedback=True)
     return ClosedLoop(plant=plant, sensitivity=sensitivity, loop=loop_of_sensitivity(sensitivity), direct=direct)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Fit:
-    """response : (outputs, m).  noise : (outputs, outputs, m) covariance of what is left at a line.  gain : (m,) variance of G per unit of noise.  power : (m,) mean |U|² of the
+    """response : (outputs, m).  noise : (outputs, outputs, m) covariance of what is left at a line.  gain : (m,) variance of G per unit of
+    noise.  power : (m,) mean |U|² of the
     window."""
 
     response: Complex
@@ -115,10 +134,14 @@ def _fitted(u: Array, y: Array, rate_hz: float, band_hz: tuple[float, float] | N
     if np.ptp(u) == 0:
         raise DataError(f"input never changes ({u[0]:g} in {n} samples): the plant was not excited, or the channel is not connected")
     if not 0 <= width.order <= 6 or width.freedom < 1:
-        raise DataError(f"order {width.order} and {width.half_width} lines either side leave {width.freedom} degrees of freedom; expected an order of 0 … 6 and at least one left")
+        raise DataError(
+            f"order {width.order} and {width.half_width} lines either side leave {width.freedom} degrees of freedom; expected an order of 0 … 6 and at least one left"
+        )
     frequency: Array = np.asarray(np.fft.rfftfreq(n, 1 / rate), dtype=np.float64)
     if frequency.size < 2 * width.half_width + 3:
-        raise DataError(f"the record has {frequency.size} lines; at least {2 * width.half_width + 3} are needed for polynomials over {2 * width.half_width + 1}")
+        raise DataError(
+            f"the record has {frequency.size} lines; at least {2 * width.half_width + 3} are needed for polynomials over {2 * width.half_width + 1}"
+        )
     spectrum_u, spectrum_y = np.fft.rfft(u) / n * 2, np.fft.rfft(y, axis=1) / n * 2
     places, lines = _windows(np.flatnonzero(in_band(frequency, rate, band_hz)), frequency.size, width.half_width)
     # A line counts where its neighbours are excited; the largest is sought without the mean.
@@ -155,10 +178,33 @@ def _solve(u: Complex, y: Complex, places: NDArray[np.int64], lines: NDArray[np.
     noise = np.einsum("mli,mlj->ijm", left, np.conj(left)) / width.freedom
     inverse = np.linalg.inv(triangle)
     gain = np.sum(np.abs(inverse[:, 0, :]) ** 2, axis=1) / local**2
-    return _Fit(response=np.asarray((solution[:, 0, :] / local[:, None]).T), noise=np.asarray(noise), gain=np.asarray(gain), power=np.asarray(local**2))
+    return _Fit(
+        response=np.asarray((solution[:, 0, :] / local[:, None]).T), noise=np.asarray(noise), gain=np.asarray(gain), power=np.asarray(local**2)
+    )
 
 
 def _made(
-    f: Array, response: Complex, sd: Array, coherence: Array, freedom: int, units: tuple[str, str], rate_hz: float, estimator: str, how: str, notes: list[str]
+    f: Array,
+    response: Complex,
+    sd: Array,
+    coherence: Array,
+    freedom: int,
+    units: tuple[str, str],
+    rate_hz: float,
+    estimator: str,
+    how: str,
+    notes: list[str],
 ) -> Response:
-    return respond(f, response, sd, coherence, averages=freedom, effective=float(freedom), units=units, rate_hz=rate_hz, estimator=estimator, how=how, flags=notes)
+    return respond(
+        f,
+        response,
+        sd,
+        coherence,
+        averages=freedom,
+        effective=float(freedom),
+        units=units,
+        rate_hz=rate_hz,
+        estimator=estimator,
+        how=how,
+        flags=notes,
+    )

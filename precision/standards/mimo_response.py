@@ -1,9 +1,11 @@
 """Frequency responses of plants with several inputs and outputs.
 
-    P = Y U⁻¹       from n_u experiments or more whose inputs differ, line by line (least squares with more), uncertainty from the scatter of the periods
+    P = Y U⁻¹       from n_u experiments or more whose inputs differ, line by line (least squares with more), uncertainty from the scatter of the
+    periods
     P = S_yu S_uu⁻¹ from one record in which all inputs are moved independently
 
-The condition number of U (or S_uu) says by how much noise grows in the inversion: 1 for orthogonal multisines. The multiple coherence of an output is the share of
+The condition number of U (or S_uu) says by how much noise grows in the inversion: 1 for orthogonal multisines. The multiple coherence of an
+output is the share of
 its power that all inputs together explain; the partial coherence of a pair, what the input explains of what the others leave.
 """
 
@@ -33,7 +35,8 @@ class Response(Reported):
 
     frequency_hz : (m,).  response : (m, outputs, inputs) complex128.  sd : the same shape, standard deviation of the complex entries.
     covariance : (m, outputs, inputs, outputs, inputs) E[δP_ik δP_jl*]: entries go together where the inputs are badly conditioned.
-    condition : (m,) condition number of the inputs.  multiple_coherence : (m, outputs).  partial_coherence : (m, outputs, inputs), NaN for periodic experiments.
+    condition : (m,) condition number of the inputs.  multiple_coherence : (m, outputs).  partial_coherence : (m, outputs, inputs), NaN for
+    periodic experiments.
     """
 
     frequency_hz: Array

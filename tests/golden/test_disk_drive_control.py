@@ -1,4 +1,5 @@
-"""The disk drive under its published controllers (5.3, 6.4): all nine cases of the benchmark are stable, the loop is the one that python-control builds of the same
+"""The disk drive under its published controllers (5.3, 6.4): all nine cases of the benchmark are stable, the loop is the one that python-control
+builds of the same
 numbers, and its crossings and margins come back from the excitation of the running loop."""
 
 from __future__ import annotations
@@ -42,7 +43,10 @@ def test_python_control_builds_the_same_loop_and_finds_the_same_margins() -> Non
     control = pytest.importorskip("control")
     fast, slow = 1 / (2 * RATE_HZ), 1 / RATE_HZ
     total = None
-    for law, chain, plant in ((drive.coil_controller(), drive.coil_filter(), DiskDrive().voice_coil), (drive.piezo_controller(), drive.piezo_filter(), DiskDrive().piezo)):
+    for law, chain, plant in (
+        (drive.coil_controller(), drive.coil_filter(), DiskDrive().voice_coil),
+        (drive.piezo_controller(), drive.piezo_filter(), DiskDrive().piezo),
+    ):
         sampled = control.sample_system(control.ss(plant.a, plant.b, plant.c, plant.d), fast, method="zoh")
         both = sampled * control.ss(chain.a, chain.b, chain.c, chain.d, fast)
         held = control.ss(both.A @ both.A, both.B + both.A @ both.B, both.C, both.D, slow)

@@ -1,4 +1,5 @@
-"""A learning law from a measured response: its contraction by closed forms, its forecast against a plant that is simulated sample by sample, and the noise that it learns (5.8)."""
+"""A learning law from a measured response: its contraction by closed forms, its forecast against a plant that is simulated sample by sample, and
+the noise that it learns (5.8)."""
 
 from __future__ import annotations
 
@@ -21,7 +22,17 @@ def measured(scale: complex = 1.0, *, sd: float = 0.0, lines: int = 2 * N // 2 -
     f = k * RATE / (2 * N)
     g = scale * 0.1 / (1 - POLE * np.exp(-2j * math.pi * f / RATE))
     return respond(
-        f, g, np.full(f.size, sd), np.ones(f.size), averages=10, effective=10.0, units=("N", "m"), rate_hz=None, estimator="exact", how="closed form", flags=[]
+        f,
+        g,
+        np.full(f.size, sd),
+        np.ones(f.size),
+        averages=10,
+        effective=10.0,
+        units=("N", "m"),
+        rate_hz=None,
+        estimator="exact",
+        how="closed form",
+        flags=[],
     )
 
 
@@ -56,7 +67,8 @@ def test_the_worst_line_counts_its_uncertainty() -> None:
 
 
 def test_the_forecast_is_what_the_plant_does_sample_by_sample() -> None:
-    """The first-order plant of 5.8 under the law: simulated by its difference equation, forecast from its response alone. The two differ by the line 0, which was not measured."""
+    """The first-order plant of 5.8 under the law: simulated by its difference equation, forecast from its response alone. The two differ by the
+    line 0, which was not measured."""
     n = np.arange(N)
     error = np.where((n > 60) & (n < 300), np.sin(2 * math.pi * (n - 60) / 120) * (1 - np.cos(2 * math.pi * (n - 60) / 240)), 0.0)
     law = learning_law.design(measured(), samples=N, rate_hz=RATE, cutoff_hz=120.0, order=3, gain=0.5)
@@ -74,7 +86,8 @@ def test_the_forecast_is_what_the_plant_does_sample_by_sample() -> None:
 
 
 def test_lifted_and_line_by_line_agree_on_what_converges() -> None:
-    """ρ and σ_max of the lifted law with L = 2 I (0.8 and 0.974035, 5.8) against |1 − L J| of the response: the largest over the lines bounds what a trial can do."""
+    """ρ and σ_max of the lifted law with L = 2 I (0.8 and 0.974035, 5.8) against |1 − L J| of the response: the largest over the lines bounds
+    what a trial can do."""
     h = 0.1 * POLE ** np.arange(50)
     lifted = learning.convergence(learning.lifted(h, 50), 2 * np.eye(50))
     assert (lifted.spectral_radius, lifted.error_gain) == pytest.approx((0.8, 0.974035), abs=5e-7)
@@ -88,7 +101,8 @@ def test_lifted_and_line_by_line_agree_on_what_converges() -> None:
 
 
 def test_the_noise_that_is_learned_is_as_large_as_foretold() -> None:
-    """White noise of 1: trials of an inverse of gain 0.8 without Q gather 1 + 0.64 (1 + 0.04 + …) → 1.667 of its variance; here with a filter of a quarter of the band."""
+    """White noise of 1: trials of an inverse of gain 0.8 without Q gather 1 + 0.64 (1 + 0.04 + …) → 1.667 of its variance; here with a filter of
+    a quarter of the band."""
     rng = np.random.default_rng(5)
     law = learning_law.design(measured(), samples=N, rate_hz=RATE, cutoff_hz=125.0, order=10, gain=0.8)
     told = learning_law.forecast(law, np.zeros(N), learning_law.noise_by_line(rng.normal(size=(200, N))), trials=5)

@@ -1,4 +1,5 @@
-"""Local polynomials on short records (5.1): a lightly damped plant that is still ringing, against its closed form and against windows; its uncertainty, and a closed loop."""
+"""Local polynomials on short records (5.1): a lightly damped plant that is still ringing, against its closed form and against windows; its
+uncertainty, and a closed loop."""
 
 from __future__ import annotations
 
@@ -83,7 +84,8 @@ def test_in_a_loop_the_plant_comes_back_by_way_of_the_excitation() -> None:
     z = np.exp(2j * math.pi * found.plant.frequency_hz)
     p = 0.5 / (z - 0.8)
     for name, got, truth in (("plant", found.plant, p), ("sensitivity", found.sensitivity, 1 / (1 + 0.6 * p)), ("loop", found.loop, 0.6 * p)):
-        # neighbouring lines share their windows: 2580 lines are some 100 independent ones; a ratio has long tails, so the median of |δ|²/sd², ln 2 for a complex normal one
+        # neighbouring lines share their windows: 2580 lines are some 100 independent ones; a ratio has long tails, so the median of |δ|²/sd², ln
+        # 2 for a complex normal one
         assert np.median(np.abs(got.response - truth) ** 2 / got.sd**2) == pytest.approx(math.log(2), rel=0.3), name
     assert abs(np.mean(found.plant.response - p)) < 0.25 * abs(np.mean(found.direct.response - p))
     averaged = closed_loop.indirect(w, u, y, rate_hz=1.0, segment=600, band_hz=(0.02, 0.45))

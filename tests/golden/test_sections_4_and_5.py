@@ -1,4 +1,5 @@
-"""Check values of sections 4.1 to 5.4 that stand beside a formula rather than in a table, by their section, and two more comparisons with python-control.
+"""Check values of sections 4.1 to 5.4 that stand beside a formula rather than in a table, by their section, and two more comparisons with
+python-control.
 
 4.4: P. D. Welch 1967, averages of overlapping segments; 4.7: SP 1065 (raw and corrected totals); 5.3: University of Tokyo's stage.
 """
@@ -26,7 +27,8 @@ def rates() -> np.ndarray:
 
 
 def test_4_1_an_encoder_of_512_nm_at_10_mm_per_s_ripples_at_19531_hz() -> None:
-    """f = v/L = 19 531.25 Hz; 2 nm of amplitude are 1.4142 nm rms and 245.44 µm/s. Sampled at 200 f, where the slope of three samples is that of the sine to 2e-4."""
+    """f = v/L = 19 531.25 Hz; 2 nm of amplitude are 1.4142 nm rms and 245.44 µm/s. Sampled at 200 f, where the slope of three samples is that of
+    the sine to 2e-4."""
     f = 10e-3 / 512e-9
     assert f == 19531.25
     rate = 200 * f
@@ -39,9 +41,12 @@ def test_4_1_an_encoder_of_512_nm_at_10_mm_per_s_ripples_at_19531_hz() -> None:
     assert np.sqrt(np.mean(found.residual**2)) == pytest.approx(1.4142e-9, rel=1e-3)
 
 
-@pytest.mark.parametrize(("segments", "overlap", "share", "digit"), [(20_000, 0.5, 0.9474, 1e-4), (100, 0.5, 0.9479, 1e-4), (200, 0.75, 0.5209, 1e-4)])
+@pytest.mark.parametrize(
+    ("segments", "overlap", "share", "digit"), [(20_000, 0.5, 0.9474, 1e-4), (100, 0.5, 0.9479, 1e-4), (200, 0.75, 0.5209, 1e-4)]
+)
 def test_4_4_overlapping_hann_segments_count_for_the_printed_share(segments: int, overlap: float, share: float, digit: float) -> None:
-    """K_eff/K: 1/(1 + 2/36) = 0.9474 at half overlap, 0.9479 for K = 100; 0.5209 at three quarters for K = 200 (0.5196 for very many). The sampled window has its correlation to 1/N²."""
+    """K_eff/K: 1/(1 + 2/36) = 0.9474 at half overlap, 0.9479 for K = 100; 0.5209 at three quarters for K = 200 (0.5196 for very many). The
+    sampled window has its correlation to 1/N²."""
     length = 256
     hop = round(length * (1 - overlap))
     found = power_spectrum(np.zeros(length + (segments - 1) * hop), rate_hz=1.0, segment=length, overlap=length - hop)
@@ -53,12 +58,15 @@ def test_4_4_overlapping_hann_segments_count_for_the_printed_share(segments: int
 def test_4_7_the_older_closed_form_of_the_degrees_of_freedom(m: int, simple: float) -> None:
     """[3(N − 1)/2m − 2(N − 2)/N]·4m²/(4m² + 5), N = 1001 phases, as printed; ours, exact, lie within 2 % of it."""
     n = 1001
-    assert (3 * (n - 1) / (2 * m) - 2 * (n - 2) / n) * 4 * m**2 / (4 * m**2 + 5) == pytest.approx(simple, abs=0.6 * 10.0 ** -(1 if simple > 10 else 2))
+    assert (3 * (n - 1) / (2 * m) - 2 * (n - 2) / n) * 4 * m**2 / (4 * m**2 + 5) == pytest.approx(
+        simple, abs=0.6 * 10.0 ** -(1 if simple > 10 else 2)
+    )
     assert degrees_of_freedom(0, phases=n, samples=m) == pytest.approx(simple, rel=0.02)
 
 
 def test_4_7_raw_and_corrected_totals_of_the_thousand_points() -> None:
-    """Raw, as Stable32 and allantools print them: the published ones are larger by 1/√0.73, those of the Hadamard total by 1/√0.995 (white rate noise)."""
+    """Raw, as Stable32 and allantools print them: the published ones are larger by 1/√0.73, those of the Hadamard total by 1/√0.995 (white rate
+    noise)."""
     options = {"interval_s": 1.0, "data_type": "rate"}
     for m, mtot, ttot in ((1, 2.0664e-1, 1.1930e-1), (10, 5.5529e-2, 3.2060e-1), (100, 1.9547e-2, 1.1285)):
         assert total_deviation.modified_total_deviation(rates(), samples_averaged=m, **options) == pytest.approx(mtot, rel=3e-5)  # type: ignore[arg-type]
@@ -76,7 +84,8 @@ def test_5_3_the_nano_stage_has_the_printed_poles() -> None:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_5_4_steps_of_random_systems_agree_with_python_control(seed: int) -> None:
-    """Overshoot, peak time, rise and settling of stable systems of second to fourth order; its step_info reads them off its grid, so to a step of that."""
+    """Overshoot, peak time, rise and settling of stable systems of second to fourth order; its step_info reads them off its grid, so to a step
+    of that."""
     control = pytest.importorskip("control")
     rng = np.random.default_rng(seed)
     order = 2 + seed % 3

@@ -1,4 +1,5 @@
-"""A motion is learned through the stream that a real controller would send: response, convergence, what repeats and what does not are those of the plant; what goes wrong stops."""
+"""A motion is learned through the stream that a real controller would send: response, convergence, what repeats and what does not are those of
+the plant; what goes wrong stops."""
 
 from __future__ import annotations
 
@@ -54,7 +55,13 @@ class Kept:
         return {name: np.concatenate([block[name] for block in self.blocks]) for name in self.blocks[0]}
 
 
-def learned(plan: Parameters, *, seed: int = 1, wrap: Callable[[trial_serve.TrialSession], trial_serve.TrialSession] = lambda session: session, kept: Kept | None = None) -> Kept:
+def learned(
+    plan: Parameters,
+    *,
+    seed: int = 1,
+    wrap: Callable[[trial_serve.TrialSession], trial_serve.TrialSession] = lambda session: session,
+    kept: Kept | None = None,
+) -> Kept:
     """A run through the real driver against the simulated device; whatever happens, no signal is left in it."""
 
     def client() -> trial_serve.TrialSimulator:
@@ -120,7 +127,9 @@ def test_learning_takes_away_what_repeats_and_leaves_what_does_not(run: tuple[Pa
     for key in ("before_non_repeatable", "after_non_repeatable"):
         one = found.figures[key]
         assert one.value is not None and one.uncertainty is not None
-        assert abs(one.value - noise) <= 1.5 * one.uncertainty + 0.15 * noise, key  # the 20 know it to some 10 % themselves: slow noise has few degrees of freedom
+        assert abs(one.value - noise) <= 1.5 * one.uncertainty + 0.15 * noise, (
+            key
+        )  # the 20 know it to some 10 % themselves: slow noise has few degrees of freedom
 
 
 def test_the_uncertainty_of_a_trials_rms_is_what_trials_differ_by() -> None:
@@ -137,7 +146,9 @@ def test_the_uncertainty_of_a_trials_rms_is_what_trials_differ_by() -> None:
 
 
 def test_a_pd_law_learns_at_the_rate_of_its_own() -> None:
-    chosen = plan(learning={"law": "PD", "kp": 10.0, "kd": 2.0, "cutoff": "4 Hz", "demand_convergence": True}, response={"high": "40 Hz", "peak": 10.0})
+    chosen = plan(
+        learning={"law": "PD", "kp": 10.0, "kd": 2.0, "cutoff": "4 Hz", "demand_convergence": True}, response={"high": "40 Hz", "peak": 10.0}
+    )
     found = analyse(chosen, learned(chosen).readings)
     rate, expected = found.figures["rate"], found.figures["rate_foretold"]
     assert rate.value is not None and expected.value is not None and 0.55 < expected.value < 0.95

@@ -1,4 +1,5 @@
-"""Two inputs and two outputs through the stream that a real controller would send: matrix, singular values and sensitivity of the gantry come back within their uncertainty."""
+"""Two inputs and two outputs through the stream that a real controller would send: matrix, singular values and sensitivity of the gantry come
+back within their uncertainty."""
 
 from __future__ import annotations
 
@@ -120,7 +121,8 @@ def test_the_sensitivity_and_its_peak_come_back(found: Analysis) -> None:
 
 
 def test_the_modes_show_in_the_entries(found: Analysis) -> None:
-    """23.4 Hz, the yaw, in every entry; 52.4 Hz, the head on its mount, where the head is near: from the second drive to the second side. To the next line, 5 % away."""
+    """23.4 Hz, the yaw, in every entry; 52.4 Hz, the head on its mount, where the head is near: from the second drive to the second side. To the
+    next line, 5 % away."""
     yaw, head = Gantry().truth()["modes_hz"]
     for entry, extremes in found.extremes.items():
         resonances = [one.frequency_hz for one in extremes if one.kind == "resonance"]
@@ -165,7 +167,9 @@ def test_its_covariance_is_that_of_repeated_measurements() -> None:
         pairs: list[tuple[np.ndarray, np.ndarray]] = []
         for waves in excitation.orthogonal(one, 2):
             pairs.append(GantryLoop(Gantry(), noise=Noise(input=0.05, output=2e-7), seed=1000 * seed + len(pairs)).advance(np.tile(waves, (1, 6))))
-        runs.append(mimo_response.from_experiments([u for u, _ in pairs], [y for _, y in pairs], rate_hz=1 / STEP_S, period=2000, drop=3, lines=one.lines))
+        runs.append(
+            mimo_response.from_experiments([u for u, _ in pairs], [y for _, y in pairs], rate_hz=1 / STEP_S, period=2000, drop=3, lines=one.lines)
+        )
     claimed = np.sqrt(np.mean([run.sd**2 for run in runs], axis=0))
     scatter = np.sqrt(np.var([run.response for run in runs], axis=0, ddof=1))
     # 24 complex values know a standard deviation to 10 %, four entries of six lines go together in part

@@ -1,10 +1,12 @@
-"""A gantry: a beam on two guides, each with a drive and an encoder of its own, that carries a head on a compliant mount away from its middle. Two inputs, two outputs.
+"""A gantry: a beam on two guides, each with a drive and an encoder of its own, that carries a head on a compliant mount away from its middle.
+Two inputs, two outputs.
 
     M ẍ = F_1 + F_2 − c ẋ + f            x: middle of the beam, θ: its yaw, q: the head
     J θ̈ = (b/2)(F_2 − F_1) − k_θ θ − c_θ θ̇ + a f
     m q̈ = −f,     f = k (q − x − a θ) + d (q̇ − ẋ − a θ̇),     y_1 = x − b θ/2,   y_2 = x + b θ/2
 
-Each drive moves both encoders: through the yaw, and through the head that swings. The numbers are ours, of the size of a small machine; the state space is exact.
+Each drive moves both encoders: through the yaw, and through the head that swings. The numbers are ours, of the size of a small machine; the
+state space is exact.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ KP, KI, KD, TAU_S = 20_000.0, 60_000.0, 1_200.0, 2e-3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gantry:
-    """mass_kg, inertia_kg_m2: M and J of the beam.  width_m: b.  friction_n_s_per_m: c.  yaw_n_m_per_rad, yaw_n_m_s_per_rad: k_θ and c_θ.  head_kg: m.  offset_m: a.
+    """mass_kg, inertia_kg_m2: M and J of the beam.  width_m: b.  friction_n_s_per_m: c.  yaw_n_m_per_rad, yaw_n_m_s_per_rad: k_θ and c_θ. 
+    head_kg: m.  offset_m: a.
     mount_n_per_m, mount_n_s_per_m: k and d."""
 
     mass_kg: float = 40.0
@@ -73,7 +76,10 @@ class Gantry:
         poles = self.plant.poles()
         modes = sorted({round(abs(pole) / (2 * math.pi), 6) for pole in poles.tolist() if pole.imag > 0})
         return truth_of(
-            plant="coupled gantry", **{name: getattr(self, name) for name in self.__slots__}, modes_hz=modes, controller={"kp": KP, "ki": KI, "kd": KD, "tau_s": TAU_S}
+            plant="coupled gantry",
+            **{name: getattr(self, name) for name in self.__slots__},
+            modes_hz=modes,
+            controller={"kp": KP, "ki": KI, "kd": KD, "tau_s": TAU_S},
         )
 
 
@@ -90,7 +96,9 @@ class GantryLoop:
         if excitation.ndim != 2 or excitation.shape[0] != 2:
             raise ValueError(f"excitation has shape {excitation.shape}; expected (2, n): both sides")
         n = excitation.shape[1]
-        disturbance, sensor = (sigma * source.standard_normal((n, 2)) for sigma, source in zip((self._noise.input, self._noise.output), self._sources, strict=True))
+        disturbance, sensor = (
+            sigma * source.standard_normal((n, 2)) for sigma, source in zip((self._noise.input, self._noise.output), self._sources, strict=True)
+        )
         a, b, c, law = self._plant.a, self._plant.b, self._plant.c, self._law
         given, seen = np.empty((2, n)), np.empty((2, n))
         for k in range(n):

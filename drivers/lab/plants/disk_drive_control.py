@@ -1,10 +1,13 @@
-"""The published controllers of the dual-stage disk drive: feedback of voice coil and piezo at 50.4 kHz, each followed by a filter at twice that rate that keeps the resonances still.
+"""The published controllers of the dual-stage disk drive: feedback of voice coil and piezo at 50.4 kHz, each followed by a filter at twice that
+rate that keeps the resonances still.
 
     e ─► C_v ─hold─► F_v (2·fs) ─hold─► P_v ─┐
      └─► C_p ─hold─► F_p (2·fs) ─hold─► P_p ─┴─► y
 
-Numbers: T. Atsumi's benchmark (IEEJ committee on precision servo technology), as its Python port by Santoso, Liu, Lu, Wan, Hu, Chu and Chen (University of Washington, MIT licence)
-prints them, four digits each. The filters are chains of sections of second order, last first: of each its two coefficients and its input; what couples the sections
+Numbers: T. Atsumi's benchmark (IEEJ committee on precision servo technology), as its Python port by Santoso, Liu, Lu, Wan, Hu, Chu and Chen
+(University of Washington, MIT licence)
+prints them, four digits each. The filters are chains of sections of second order, last first: of each its two coefficients and its input; what
+couples the sections
 follows from output and input, A_ik = (b_i/d) c_k for the sections before it.
 """
 
@@ -108,7 +111,8 @@ def closed(case: int = 2) -> StateSpace:
 
 
 class DualLoop:
-    """The drive while both stages hold the head, excited at the error. Its input is that error with the excitation, its output the head as read: P = L, without a unit."""
+    """The drive while both stages hold the head, excited at the error. Its input is that error with the excitation, its output the head as read:
+    P = L, without a unit."""
 
     def __init__(self, *, case: int = 2, noise: float = 0.0, seed: int = 0) -> None:
         one, other = loops(case)
@@ -133,7 +137,9 @@ class DualLoop:
 def _system(a: object, b: object, c: object, d: float, step_s: float) -> StateSpace:
     matrix = np.array(a, dtype=np.float64)
     n = matrix.shape[0]
-    return StateSpace(a=matrix, b=np.array(b, dtype=np.float64).reshape(n, 1), c=np.array(c, dtype=np.float64).reshape(1, n), d=np.array([[d]]), step_s=step_s)
+    return StateSpace(
+        a=matrix, b=np.array(b, dtype=np.float64).reshape(n, 1), c=np.array(c, dtype=np.float64).reshape(1, n), d=np.array([[d]]), step_s=step_s
+    )
 
 
 def _chain(sections: tuple[tuple[float, float, float, float], ...], c: tuple[float, ...], d: float) -> StateSpace:
