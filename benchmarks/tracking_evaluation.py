@@ -274,13 +274,12 @@ def _judged_part(part: Part, result: following_error.Result, command: Array, rat
     here = result.phases == following_error.PHASES.index(part.phase)
     here &= result.sense == {"forward": 1, "backward": -1, "none": 0}[part.direction]
     edges = np.flatnonzero(np.diff(np.concatenate([[False], here, [False]]).astype(np.int8)))
-    pieces = [result.error[begin:end] for begin, end in zip(edges[::2], edges[1::2], strict=True)]
-    # Pieces of different length are not repeats of one motion: how far they differ is no uncertainty.
-    middle = float(np.median([piece.size for piece in pieces]))
-    repeats = pieces if all(abs(piece.size - middle) <= 0.2 * middle + 2 for piece in pieces) else []
+    places = [slice(begin, end) for begin, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)]
     if known.synchronisation_s is None:
-        return JudgedPart(part=part, stretches=len(pieces), mean_u=None, rms_u=None, largest_u=None)
-    velocity = np.abs(np.gradient(command)[here]) * rate_hz
+        return JudgedPart(part=part, stretches=len(places), mean_u=None, rms_u=None, largest_u=None)
+    speed = np.abs(np.gradient(command)) * rate_hz
+    repeats = [result.error[place] for place in places] if _alike([place.stop - place.start for place in places], [float(speed[place].max()) for place in places]) else []
+    velocity = speed[here]
     mean_v, rms_v, most_v = float(velocity.mean()), float(np.sqrt(np.mean(velocity**2))), float(velocity.max())
     noise = known.noise / math.sqrt(part.samples)
 
@@ -289,11 +288,17 @@ def _judged_part(part: Part, result: following_error.Result, command: Array, rat
 
     return JudgedPart(
         part=part,
-        stretches=len(pieces),
+        stretches=len(places),
         mean_u=expanded(lambda e: float(e.mean()), mean_v, noise),
         rms_u=expanded(lambda e: float(np.sqrt(np.mean(e**2))), rms_v, noise),
         largest_u=2 * math.hypot(most_v * known.synchronisation_s, known.count, known.noise),
     )
+
+
+def _alike(samples: Sequence[int], velocity: Sequence[float]) -> bool:
+    """Whether pieces repeat one motion. How far the errors of different motions are apart is no uncertainty."""
+    middle, usual = float(np.median(samples)), float(np.median(velocity))
+    return all(abs(one - middle) <= 0.2 * middle + 2 for one in samples) and all(abs(one - usual) <= 0.02 * usual + 1e-9 for one in velocity)
 
 
 def _scatter(values: Sequence[float]) -> float:

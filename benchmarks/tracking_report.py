@@ -20,13 +20,16 @@ from .tracking_plan import Parameters, Recorded
 MOST_LINES: Final = 60
 MOST_TRAVERSES: Final = 24
 _SHOWN_TRAVERSES: Final = 2
+_SHOWN_WHOLE: Final = 12
+"""Motions of a program or a log that are still told apart in one drawing."""
 _FIGURES: Final = {
     "Following error": ("e_max", "e_rms", "e_constant"),
     "Without the time shift, and at standstill": ("e_max_without_shift", "e_rms_without_shift", "e_standstill"),
     "Time and gain": ("time_shift", "velocity_lag", "k_v", "loop_gain", "dead_time"),
     "Ripple along the travel": ("ripple_forward", "ripple_backward"),
     "Period of the ripple": ("ripple_period_forward", "ripple_period_backward"),
-    "Compared": ("mechanics", "own_difference"),
+    "What the feedback does not see": ("mechanics",),
+    "Beside the controller's own error": ("own_difference",),
 }
 """Tables, each in one unit."""
 _HEADLINES: Final = ("e_max", "e_constant", "k_v", "time_shift", "ripple_forward", "ripple_period_forward")
@@ -168,7 +171,7 @@ def _tables(one: Judged) -> list[Table]:
                     Column(name="Direction"), Column(name="begins", unit="s", family="time"), Column(name="velocity", unit=f"{unit}/s"), Column(name="mean error", unit=unit, family="error"),
                     Column(name="error over velocity", unit="s", family="lag"), Column(name="ripple, rms", unit=unit, family="ripple"),
                 ],
-                rows=[["forward" if each.direction > 0 else "backward", each.begin_s, each.velocity, each.mean, each.mean / each.velocity, each.ripple] for each in shown],
+                rows=[["forward" if each.direction > 0 else "backward", each.begin_s, each.velocity, each.mean, float(f"{each.mean / each.velocity:.5g}"), each.ripple] for each in shown],
             )
         )  # fmt: skip
     waves = [(direction, wave) for direction in ("forward", "backward") for wave in one.waves[direction]]
@@ -251,6 +254,8 @@ def _charts(one: Judged) -> list[Chart]:
     if not ways:
         return found
     ripple = [f"{'↑' if direction == 'forward' else '↓'} {_wave_text(one, direction)}" for direction in ("forward", "backward")]
+    if not any(one.waves.values()):
+        ripple = ["no wave stands out of noise and counts"]
     found.append(position_chart(one.feedback, result.error, result.sense, ways, unit=unit, heading=f"Following error along the travel, {name}", key_numbers="   ·   ".join(ripple)))
     spectra = [
         Spectrum(direction=sign, period=kept.period, amplitude=kept.amplitude, waves=[(wave.period, wave.amplitude) for wave in one.waves[direction][:1]])
@@ -273,7 +278,7 @@ def _shown_until(one: Judged) -> int:
     """The first traverses with the rest after them: so much that phases are still seen. The whole of a record that never rests."""
     stand = following_error.STANDSTILL
     ends = [k for k in range(1, one.result.phases.size) if one.result.phases[k - 1] != stand and one.result.phases[k] == stand]
-    if len(ends) < _SHOWN_TRAVERSES:
+    if len(ends) < _SHOWN_TRAVERSES or (one.record.feed_m_per_s is None and len(ends) <= _SHOWN_WHOLE):
         return int(one.result.phases.size)
     begin = ends[_SHOWN_TRAVERSES - 1]
     leaves = np.flatnonzero(one.result.phases[begin:] != stand)

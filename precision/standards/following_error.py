@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import DataError
 from ..figures import Figure
 from ..uncertainty.least_squares import correlated_covariance
+from ..units import text
 from . import velocity_ripple
 from .arrays import Array, frozen, positive, vector
 from .reported import Reported, figure, keyed
@@ -83,7 +84,7 @@ def evaluate(
     steady : |acceleration| up to which its velocity is constant, unit per s²; by default 1 % of its largest. A recorded set-point of coarse steps needs it
         larger: one step d makes d·rate² of acceleration
     settle_s : after each acceleration and after the set-point has come to rest, see the module docstring
-    shortest_s : a stretch at constant velocity that is shorter, settling taken off, counts as acceleration or deceleration
+    shortest_s : a stretch at constant velocity that is shorter, settling taken off, counts as the acceleration or deceleration before it
 
     Raises
     ------
@@ -112,7 +113,7 @@ def evaluate(
         *(one for part in parts for one in _of_part(part, unit)),
     ]
     if abs(shift_s) * rate_hz > 0.05 and u_shift_s < abs(shift_s):
-        flags.append(f"set-point and actual position are {shift_s * rate_hz:.3g} samples apart, worth {abs(shift_s) * fastest:.3g} {unit} at the largest velocity")
+        flags.append(f"set-point and actual position are {shift_s * rate_hz:.3g} samples apart, worth {text(abs(shift_s) * fastest, unit, digits=3)} at the largest velocity")
     return Result(
         title="Following error",
         stated=("error: set-point − actual at equal time stamps", f"{r.size / rate_hz:.4g} s at {rate_hz:g} Hz", "phases from the set-point", "U of time shift and lag from the residuals and their correlation"),
@@ -142,8 +143,7 @@ def phases_of(
     acceleration[0], acceleration[-1] = acceleration[1], acceleration[-2]
     still = float(np.abs(velocity).max()) * _STANDING if standing is None else standing
     limit = float(np.abs(acceleration).max()) * _STEADY if steady is None else steady
-    speeding = np.where(acceleration * velocity > 0, ACCELERATION, DECELERATION)
-    phases = speeding.copy()
+    phases = np.where(acceleration * velocity > 0, ACCELERATION, DECELERATION)
     phases[np.abs(acceleration) <= limit] = CONSTANT
     phases[np.abs(velocity) <= still] = STANDSTILL
     sense = np.where(phases == STANDSTILL, 0, np.sign(velocity)).astype(np.int64)
@@ -159,7 +159,9 @@ def phases_of(
     if shortest > 1:
         for begin, end in _stretches(phases == CONSTANT):
             if end - begin < shortest:
-                phases[begin:end] = speeding[begin:end]
+                # It belongs to what it follows.
+                before = phases[begin - 1] if begin else phases[end] if end < phases.size else ACCELERATION
+                phases[begin:end] = before if before in (ACCELERATION, DECELERATION) else ACCELERATION
     return phases, sense
 
 
@@ -209,7 +211,7 @@ def _lag(error: Array, velocity: Array, constant: NDArray[np.bool_], fastest: fl
     flags: list[str] = []
     if v.size < 3:
         reason = f"{v.size} samples at constant velocity; at least 3 are needed"
-        return [figure(names[0][0], names[0][1], reason, "s", symbol="1/K_v"), figure(names[1][0], names[1][1], reason, "1/s", symbol="K_v")], flags
+        return [figure(names[0][0], names[0][1], reason, "s", symbol="e/v"), figure(names[1][0], names[1][1], reason, "1/s", symbol="K_v")], flags
     if float(np.ptp(v)) > 0.05 * fastest:
         centred = v - v.mean()
         lag = float(centred @ e / (centred @ centred))
@@ -223,7 +225,7 @@ def _lag(error: Array, velocity: Array, constant: NDArray[np.bool_], fastest: fl
     gain: float | str = 1 / lag if abs(lag) > u_lag else f"the lag of {lag:.3g} s is not larger than its uncertainty of {u_lag:.3g} s"
     u_gain = None if isinstance(gain, str) else u_lag / lag**2
     return [
-        figure(names[0][0], names[0][1], lag, "s", u_lag, symbol="1/K_v"),
+        figure(names[0][0], names[0][1], lag, "s", u_lag, symbol="e/v"),
         figure(names[1][0], names[1][1], gain, "1/s", u_gain, symbol="K_v"),
     ], flags
 
