@@ -115,9 +115,10 @@ def allan_deviation(
     if data_type not in ("rate", "phase"):
         raise ValueError(f"data_type is {data_type!r}; expected 'rate' or 'phase'")
     statistic = _STATISTICS[kind]
-    longest = None
-    if longest_s is not None:
-        longest = int(positive_number("longest_s", longest_s, "a time in s above 0, or None") / interval * (1 + 1e-12))
+    wanted = "a time in s above 0, or None"
+    longest = (
+        None if longest_s is None else int(positive_number("longest_s", longest_s, wanted) / interval * (1 + 1e-12))
+    )
     if hasattr(data, "dtype") or (isinstance(data, (list, tuple)) and not any(hasattr(part, "dtype") for part in data)):
         x, xp = real_array("data", data, "(n,), or blocks of it", ndim=1)
         phases = x.shape[0] + (data_type == "rate")

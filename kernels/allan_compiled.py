@@ -41,9 +41,10 @@ class Bodies:
 
 @functools.cache
 def bodies(parallel: bool) -> Bodies:
+    """Compiled, over threads or in one."""
     from numba import prange
 
-    add_terms, less_line, climb = _loops()
+    add_terms, (less_line, climb) = _differing(), _climbing()
     tile, chunk, block = TILE, CHUNK, COLUMNS
 
     def differences(x, samples, terms, order, partial):  # type: ignore[no-untyped-def]
@@ -96,35 +97,10 @@ def bodies(parallel: bool) -> Bodies:
     )
 
 
-def _loops() -> tuple[Callable[..., Any], ...]:
-    """The loops over neighbouring terms, which the processor runs several at a time, and what leads through them."""
-    import numpy as np
-
-    width = WIDTH
-
-    @compiled.in_order
-    def above_line(x, offset, slope, k):  # type: ignore[no-untyped-def]
-        return (x - offset) - slope * k
-
-    @compiled.in_order
-    def second(a, b, c):  # type: ignore[no-untyped-def]
-        return (c - b) - (b - a)
-
-    @compiled.in_order
-    def third(a, b, c, d):  # type: ignore[no-untyped-def]
-        return ((d - c) - (c - b)) - ((c - b) - (b - a))
-
-    @compiled.in_order
-    def plus(a, b):  # type: ignore[no-untyped-def]
-        return a + b
-
-    @compiled.inline
-    def squares(x0, x1, x2):  # type: ignore[no-untyped-def]
-        found = 0.0
-        for k in range(x0.shape[0]):
-            d = second(x0[k], x1[k], x2[k])
-            found += d * d
-        return found
+def _differing() -> Callable[..., None]:
+    """Sums of squared differences of the data, three octaves from one reading where they follow each other."""
+    width, squares = WIDTH, _squaring()
+    second, third = compiled.in_order(_second), compiled.in_order(_third)
 
     @compiled.inline
     def squares_of_third(x0, x1, x2, x3):  # type: ignore[no-untyped-def]
@@ -176,6 +152,16 @@ def _loops() -> tuple[Callable[..., Any], ...]:
                         squares(a, b, c) if order == 2 else squares_of_third(a, b, c, x[at + 3 * m : at + 3 * m + w])
                     )
             i += together
+
+    return add_terms
+
+
+def _climbing() -> tuple[Callable[..., None], Callable[..., int]]:
+    """The data less a line, and sums of squared differences of moving sums that double from octave to octave."""
+    import numpy as np
+
+    width, squares = WIDTH, _squaring()
+    above_line, second, plus = compiled.in_order(_above_line), compiled.in_order(_second), compiled.in_order(_plus)
 
     @compiled.inline
     def less_line(x, offset, slope, start, out):  # type: ignore[no-untyped-def]
@@ -245,4 +231,35 @@ def _loops() -> tuple[Callable[..., Any], ...]:
             m *= 4
         return length
 
-    return add_terms, less_line, climb
+    return less_line, climb
+
+
+def _squaring() -> Callable[..., float]:
+    """The sum of the squares of second differences."""
+    second = compiled.in_order(_second)
+
+    @compiled.inline
+    def squares(x0, x1, x2):  # type: ignore[no-untyped-def]
+        found = 0.0
+        for k in range(x0.shape[0]):
+            d = second(x0[k], x1[k], x2[k])
+            found += d * d
+        return found
+
+    return squares
+
+
+def _above_line(x: float, offset: float, slope: float, k: float) -> float:
+    return (x - offset) - slope * k
+
+
+def _second(a: float, b: float, c: float) -> float:
+    return (c - b) - (b - a)
+
+
+def _third(a: float, b: float, c: float, d: float) -> float:
+    return ((d - c) - (c - b)) - ((c - b) - (b - a))
+
+
+def _plus(a: float, b: float) -> float:
+    return a + b

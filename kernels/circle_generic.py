@@ -111,6 +111,8 @@ def algebraic_centre(x: Array, y: Array, *, xp: Any) -> tuple[float, float]:
 
 
 def least_squares(x: Array, y: Array, *, xp: Any) -> tuple[Array, Array, Array]:
+    """x, y of the centre and radius, (circles,) each: Newton's steps from the algebraic circle, Gauss's where the curvature is not
+    positive. NaN where they do not settle."""
     mx, my, a, b, mean_square = _algebraic(x, y, xp=xp)
     radius = xp.sqrt(a * a + b * b + mean_square)
     before, running = radius, xp.isfinite(radius)
@@ -169,6 +171,8 @@ def _columns(values: Array) -> list[Array]:
 
 
 def minimum_zone(x: Array, y: Array, *, xp: Any) -> tuple[Array, Array, Array, Array]:
+    """x, y of the centre, inner and outer radius, (circles,) each: two outer and two inner points are exchanged until no point lies
+    outside their ring. NaN where no exchange proves a ring."""
     mx, my, a, b, _ = _algebraic(x, y, xp=xp)
     sorted_here = not bool(xp.all(_of_points(_go_around_once, x, y, mx, my, a, b, xp=xp)[0]))  # only then points may share a direction
     if sorted_here:
@@ -282,6 +286,7 @@ def _equidistant(dx: Array, dy: Array, xp: Any) -> tuple[Array, Array, Array]:
 
 
 def circumscribed(x: Array, y: Array, *, xp: Any) -> tuple[Array, Array, Array]:
+    """x, y of the centre and radius, (circles,) each: the point farthest out is exchanged in until none lies outside."""
     mx, my = _of_points(_mean, x, y, xp=xp)
     none = xp.zeros_like(mx)
     first, _ = _of_points(_farthest, x, y, mx, my, none, none, xp=xp)
@@ -341,6 +346,8 @@ def _circumcentre(ax: Array, ay: Array, bx: Array, by: Array, cx: Array, cy: Arr
 
 
 def inscribed(x: Array, y: Array, *, xp: Any) -> tuple[Array, Array, Array]:
+    """x, y of the centre and radius, (circles,) each: the nearest point is exchanged in until none lies inside, with three points
+    that leave no half turn open. NaN where there are none such."""
     mx, my, a, b, _ = _algebraic(x, y, xp=xp)
     three = list(_of_points(_around, x, y, mx, my, a, b, xp=xp))
     running = xp.isfinite(a) & _surround(*_chosen(x, y, three, mx, my, a, b, xp))

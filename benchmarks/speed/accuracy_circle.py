@@ -18,6 +18,7 @@ Point = tuple[Fraction, Fraction]
 
 
 def rows() -> Iterator[Accuracy]:
+    """Of the minimum zone, and of a circle from a short arc."""
     yield _minimum_zone()
     yield _short_arc()
 

@@ -52,6 +52,7 @@ def exact_distance(point: Any, position: Any, k: Any) -> Any:
 
 
 def rows() -> Iterator[Accuracy]:
+    """Of samples near other passes of the path, and of some from anywhere."""
     point, position, commanded, k = logged()
     # where another pass is within 50 µm, and a thousand samples from anywhere
     near_crossing = _near_another_pass(point, position, k)

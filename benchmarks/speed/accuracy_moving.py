@@ -26,6 +26,7 @@ def exact_std(data: Any, window: int, at: Any) -> Any:
 
 
 def rows() -> Iterator[Accuracy]:
+    """Of windows of 10 and 100 samples, with offsets and drifts that are large against the noise."""
     n = 1_000_000
     noise = np.random.default_rng(11).normal(size=n)
     ramp = np.arange(n) / n

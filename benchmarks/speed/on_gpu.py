@@ -35,9 +35,15 @@ class Device(Protocol):
 
     name: str
 
-    def there(self, array: Any) -> Any: ...
-    def back(self, array: Any) -> Any: ...
-    def seconds(self, call: Callable[[], object]) -> float: ...
+    def there(self, array: Any) -> Any:
+        """The array on the device."""
+
+    def back(self, array: Any) -> Any:
+        """The array in the host's memory."""
+
+    def seconds(self, call: Callable[[], object]) -> float:
+        """How long a call takes, until the device has finished."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,10 +43,12 @@ class Change:
 
     @property
     def slower(self) -> float:
+        """0.1 where 10 % more CPU time is needed."""
         return self.base_ratio / self.new_ratio - 1.0
 
 
 def name_of(pair: Pair) -> str:
+    """What a pair is called where two runs are compared."""
     return f"{pair.kernel} ({pair.size}) [{pair.tier}] against {pair.peer}"
 
 

@@ -95,6 +95,7 @@ def measure(folder: Path, duration_s: float, *, channels: int = 8, rate_hz: floa
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, as the arguments say, and print."""
     parser = argparse.ArgumentParser(description="What it costs to stream readings into a capture.")
     parser.add_argument("--duration", type=float, default=60.0, help="seconds after the warm-up")
     parser.add_argument("--channels", type=int, default=8)

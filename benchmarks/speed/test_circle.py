@@ -43,6 +43,7 @@ def one_by_one(x: np.ndarray, y: np.ndarray, *, exact: bool = False) -> np.ndarr
 
 
 def agree_on_circles(ours: Circle, theirs: np.ndarray) -> None:
+    """Centres and radii, in mm."""
     assert_allclose(np.array(ours), theirs, rtol=0, atol=1e-7)  # least_squares stops at 1e-8 of the sum of squares
 
 

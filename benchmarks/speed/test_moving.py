@@ -14,6 +14,7 @@ WINDOW = 100
 
 
 def same(ours: Any, theirs: Any) -> None:
+    """Means and standard deviations; the peers fill the windows that are not full with NaN."""
     # running sums over 3e7 samples of unit noise: √3e7 · 2⁻⁵³ · 100 at the worst
     np.testing.assert_allclose(ours[0], np.asarray(theirs[0])[WINDOW - 1 :], atol=1e-9)
     np.testing.assert_allclose(ours[1], np.asarray(theirs[1])[WINDOW - 1 :], atol=1e-9)

@@ -20,6 +20,7 @@ def wafers() -> tuple[np.ndarray, np.ndarray]:
 
 
 def agree(ours: OverlayFit, theirs: np.ndarray) -> None:
+    """Coefficients, of any unit."""
     assert_allclose(ours.coefficients, theirs, rtol=0, atol=1e-9 * np.abs(theirs).max())  # condition 1e3 of the terms, and lstsq's own error
 
 

@@ -10,6 +10,7 @@ from precision.kernels.positioning import FIGURES, drawn_positioning_figures, po
 
 
 def with_numpy(x: np.ndarray) -> np.ndarray:
+    """The twelve figures, with reductions over the last axis."""
     mean, s = x.mean(axis=-1), x.std(axis=-1, ddof=1)
     up, down = mean[:, 0], mean[:, 1]
     b, high, low = up - down, mean + 2 * s, mean - 2 * s

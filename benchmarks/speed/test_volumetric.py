@@ -45,6 +45,7 @@ def by_interp(errors: GeometricErrors, x: Any, y: Any, z: Any) -> Any:
 
 
 def agree(ours: Any, theirs: Any) -> None:
+    """Errors in m."""
     # thirty terms below 4e-5 m, lines of a slope below 1e-3 over 1 m: 60 · 2⁻⁵³ · 1e-3 m
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=7e-18)
 
