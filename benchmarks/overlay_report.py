@@ -131,7 +131,7 @@ def result_dict(plan: Parameters | Recorded, analysis: Analysis, report: Documen
             for s in analysis.decomposition.steps
         ],
         "rejected": {
-            str(number): [{"mark": one.mark, "field": one.field, "size": one.size, "residual_m": list(one.residual_m)} for one in marks]
+            str(number): [{"mark": one.mark, "field": one.field, "size": one.size, "residual_m": plain(np.asarray(one.residual_m))} for one in marks]
             for number, marks in analysis.rejected.items()
         },
         "by_scan_direction": {name: found.to_dict() for name, found in analysis.by_scan.items()},

@@ -31,6 +31,11 @@ _TYPICAL: Final = 0.95
 _LENGTH: Final = 0.085
 """Of the map's width."""
 _MAGNIFY_BELOW: Final = 0.3
+MOST_ARROWS: Final = 1500
+"""Of one map; of more marks as many evenly chosen ones, and the longest of them all. More could not be told apart, and make a report of tens of megabytes."""
+_LONGEST: Final = 0.02
+MOST_SQUARES: Final = 6000
+"""Of a colour map that are drawn one by one; more are drawn as a picture."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -70,7 +75,9 @@ def wafer_maps(maps: Sequence[VectorMap], wafer: Wafer, *, heading: str, format:
     half = _half_width(maps[0].position_m, wafer)
     typical = [_typical(one.vector_m) for one in maps]
     with drawing.style():
-        figure = _sheet(len(maps), heading, "arrows: from where a mark should be to where it is")
+        many = maps[0].vector_m.shape[0]
+        some = f"; {MOST_ARROWS} of {many} marks, and the longest" if many > MOST_ARROWS else ""
+        figure = _sheet(len(maps), heading, f"arrows: from where a mark should be to where it is{some}")
         for number, (one, size) in enumerate(zip(maps, typical, strict=True)):
             axes = figure.axes[number]
             factor = _magnification(size, max(typical))
@@ -120,6 +127,7 @@ def component_maps(position_m: Array, values: Sequence[tuple[str, Array]], wafer
                 marker="s",
                 linewidths=0,
                 zorder=3,
+                rasterized=part.size > MOST_SQUARES,
             )
             some = part[there]
             numbers = (
@@ -268,7 +276,7 @@ def _draw_vectors(axes: Any, one: VectorMap, *, metres_per_metre: float, half: f
         "minlength": 0.5,
         "pivot": "tail",
     }
-    good = there & ~crossed
+    good = _drawn(one.vector_m, there & ~crossed)
     width = 0.012 if good.sum() > 400 else 0.016
     axes.scatter(*one.position_m[~there & ~crossed].T, s=3, color=REST_COLOR, linewidths=0, zorder=2)
     axes.quiver(*one.position_m[good].T, *(one.vector_m[good] * metres_per_metre).T, color=UP_COLOR, width=width, zorder=3, **arrow)
@@ -278,6 +286,19 @@ def _draw_vectors(axes: Any, one: VectorMap, *, metres_per_metre: float, half: f
     axes.quiver([-drawn / 2], [-1.08 * half], [drawn], [0.0], color=INK, width=0.018, zorder=3, **arrow)
     label = text(length, "m", unit=display_unit(length, "m"), digits=1)
     axes.annotate(label, (drawn / 2, -1.08 * half), (6, 0), textcoords="offset points", ha="left", va="center", fontsize=10, color=INK)
+
+
+def _drawn(vector_m: Array, good: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(n,) those of the `good` vectors that become arrows."""
+    index = np.flatnonzero(good)
+    if index.size <= MOST_ARROWS:
+        return good
+    length = np.hypot(*vector_m[index].T)
+    longest = index[np.argsort(-length, kind="stable")[: round(_LONGEST * MOST_ARROWS)]]
+    chosen = np.zeros(good.size, dtype=bool)
+    chosen[index[np.rint(np.linspace(0, index.size - 1, MOST_ARROWS)).astype(int)]] = True
+    chosen[longest] = True
+    return chosen
 
 
 def _half_width(position_m: Array, wafer: Wafer) -> float:

@@ -97,6 +97,20 @@ def test_a_table_of_marks_is_recognised_and_evaluated(precision: Run, tmp_path: 
     precision("analyze", "last", "--set", 'evaluation.model="2"')
 
 
+def test_a_rejected_mark_of_which_one_component_was_read_is_listed_with_a_dash(precision: Run, tmp_path: Path) -> None:
+    csv(tmp_path / "marks.csv")
+    lines = (tmp_path / "marks.csv").read_text().splitlines()
+    cells = lines[50].split(",")
+    cells[-2], cells[-1] = "", f"{float(cells[-1]) + 500:.6f}"
+    random = np.random.default_rng(1)
+    noisy = [",".join([*row.split(",")[:-2], *(f"{float(value) + random.normal(0, 0.3):.6f}" for value in row.split(",")[-2:])]) for row in lines[2:]]
+    noisy[48] = ",".join(cells)
+    (tmp_path / "marks.csv").write_text("\n".join([*lines[:2], *noisy]) + "\n")
+    precision("analyze", "marks.csv")
+    ((listed,),) = result_of(tmp_path)["rejected"].values()
+    assert listed["residual_m"][0] is None and abs(listed["residual_m"][1]) > 4e-7
+
+
 def test_places_in_a_wrong_unit_are_flagged_where_fields_then_overlap(precision: Run, tmp_path: Path) -> None:
     csv(tmp_path / "marks.csv")
     precision("analyze", "marks.csv")

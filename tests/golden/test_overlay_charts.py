@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from precision.models.overlay_marks import field_grid, full_fields, layout
+from precision.report import overlay_charts
 from precision.report.document import Chart
 from precision.report.overlay_charts import VectorMap, Wafer, component_maps, fingerprint_chart, wafer_maps
 from precision.report.stage_map_charts import StageMap, stage_maps
@@ -46,6 +47,18 @@ def test_the_same_bytes_every_time() -> None:
     errors = vectors(5e-9)[:100].reshape(10, 10, 2)
     first, second = (stage_maps([StageMap(error_m=errors, name="stage", u_m=1e-9)], pitch_m=1e-3, heading="Stage").svg for _ in range(2))
     assert first == second
+
+
+def test_maps_of_many_marks_stay_small_show_the_longest_and_say_so() -> None:
+    many = layout(full_fields(), field_grid(20, 20))
+    moved = np.random.default_rng(1).normal(0, 1e-9, (many.count, 2))
+    moved[12_345] = [60e-9, 0.0]  # in the place of no evenly chosen mark
+    chart = wafer_maps([VectorMap(position_m=many.position_m, vector_m=moved, name="measured")], WAFER, heading="Overlay")
+    assert f"1500 of {many.count} marks, and the longest" in " ".join(words(chart)) and len(chart.svg) < 1.5e6
+    drawn = overlay_charts._drawn(moved, np.isfinite(moved).all(axis=1))
+    assert drawn[12_345] and 1500 <= drawn.sum() <= 1530
+    colours = [component_maps(many.position_m, [("dx", moved[:, 0])], WAFER, heading="left") for _ in range(2)]
+    assert len(colours[0].svg) < 1.5e6 and colours[0].svg == colours[1].svg
 
 
 def test_rejected_and_missing_marks_are_drawn_and_said() -> None:
