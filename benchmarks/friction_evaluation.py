@@ -23,7 +23,7 @@ from precision.standards import (
 )
 from precision.standards.constant_velocity import Stretch
 
-from . import friction
+from . import friction, set_points
 from .friction_plan import Parameters, Recorded
 from .procedure import Readings
 
@@ -31,6 +31,7 @@ Array = NDArray[np.float64]
 T = TypeVar("T")
 _STUCK: Final = 0.2
 """Share of the reversal's velocity below which the motor counts as standing: it is held by friction while its controller winds up."""
+_NO_FRICTION: Final = "what is fitted there is no friction; run slower or accelerate less"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -104,7 +105,7 @@ def analyse(plan: Parameters | Recorded, readings: Readings) -> Analysis:
     results = (("", curve), ("ff_", fit), ("lost_", lost), ("loop_", loop), ("lag_", lag), *((f"glitch_{k}_", one) for k, one in enumerate(glitches, 1)))
     if all(result is None for _, result in results):
         raise DataError("nothing can be evaluated: " + "; ".join(f"{title}: {why}" for title, why in lacking.items()))
-    said = [*record.flags, *_limited(plan, signals), *(flag for _, result in results if result is not None for flag in result.flags)]
+    said = [*record.flags, *set_points.limited(signals["input"], _NO_FRICTION), *(flag for _, result in results if result is not None for flag in result.flags)]
     return Analysis(
         force_unit=force_unit, rate_hz=record.rate_hz, curve=curve, runs=runs, fit=fit, fitted=fitted, lost=lost, loop=loop, lag=lag, glitches=glitches,
         figures=_figures(plan, results, force_unit), lacking=lacking, flags=tuple(dict.fromkeys(said)),
@@ -232,15 +233,6 @@ def _glitches(
     return tuple(found)
 
 
-def _limited(plan: Parameters | Recorded, signals: dict[str, Array]) -> list[str]:
-    values = signals["input"]
-    return [
-        f"the input stays at {cut.level:.6g} for up to {cut.longest} samples in a row ({cut.samples} of {values.size} samples): the drive is at its limit, and what is fitted "
-        "there is no friction; run slower or accelerate less"
-        for cut in sampling.clipping(values)
-    ]  # fmt: skip
-
-
 def _figures(plan: Parameters | Recorded, results: tuple[tuple[str, Any], ...], force_unit: str) -> dict[str, Figure]:
     """All figures by key; forces with the U of the force constant, and mass in kg."""
     share = plan.drive.force_constant_u or 0.0
@@ -249,7 +241,8 @@ def _figures(plan: Parameters | Recorded, results: tuple[tuple[str, Any], ...], 
         if result is None:
             continue
         for key, one in result.figures.items():
-            figure = replace(one, key=key if prefix == "lost_" and key != "residual" else f"{prefix}{key}")
+            mark = {"ff_": " (ff)", "lag_": " (load)"}.get(prefix, f" {prefix.split('_')[1]}" if prefix.startswith("glitch_") else "")
+            figure = replace(one, key=key if prefix == "lost_" and key != "residual" else f"{prefix}{key}", symbol=f"{one.symbol}{mark}")
             forced = one.unit.split(" ")[0].split("/")[0] == force_unit or one.unit == "J"
             if share and forced and figure.value is not None and figure.uncertainty is not None:
                 figure = replace(figure, uncertainty=math.hypot(figure.uncertainty, share * figure.value))

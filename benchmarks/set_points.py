@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from precision.drivers.frames.driver import FrameStream
 from precision.errors import PlanError, SafetyStop
 from precision.runs.capture import Column
+from precision.standards import sampling
 
 from . import exciting
 from .gathering import Gathered
@@ -111,3 +112,15 @@ def run(
         exciting.let_go(plant, error, lines=_CLEAR)
         raise
     exciting.let_go(plant, None, lines=_CLEAR)
+
+
+def limited(values: Array, consequence: str) -> list[str]:
+    """A sentence where an input stays at its limit, with what follows from it; else none."""
+    cuts = sampling.clipping(values)
+    if not cuts:
+        return []
+    levels = " and ".join(f"{cut.level:.6g}".replace("-", "−") for cut in sorted(cuts, key=lambda cut: cut.level))
+    count = sum(cut.samples for cut in cuts)
+    return [
+        f"the input stays at {levels} for up to {max(cut.longest for cut in cuts)} samples in a row ({count} of {values.size} samples): the drive is at its limit, and {consequence}"
+    ]

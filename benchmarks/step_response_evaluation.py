@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -10,8 +11,11 @@ from precision.errors import DataError
 from precision.figures import Figure
 from precision.standards import sampling, step_response, step_responses
 
+from . import set_points
 from .procedure import Readings
 from .step_response_plan import Parameters, Recorded
+
+_SLOWER: Final = "the response to larger steps is slower than a linear one"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +46,7 @@ def analyse(plan: Parameters | Recorded, readings: Readings) -> Analysis:
     resample = isinstance(plan, Recorded) and plan.evaluation.resample
     record = sampling.even_record(time, np.stack([readings[name] for name in names]), resample_to_even=resample)
     signals = dict(zip(names, record.values, strict=True))
-    said = [*record.flags, *(_saturated(signals["input"]) if "input" in signals else ()), *_cut_off(signals["output"])]
+    said = [*record.flags, *(set_points.limited(signals["input"], _SLOWER) if "input" in signals else ()), *_cut_off(signals["output"])]
     set_point = signals["set"]
     if any("resampled" in flag for flag in record.flags):  # a cubic through a jump is no jump: the value before it holds up to the next sample
         there = np.isfinite(np.stack([readings[name] for name in names])).all(axis=0)
@@ -56,14 +60,6 @@ def analyse(plan: Parameters | Recorded, readings: Readings) -> Analysis:
     )
     found = step_responses.evaluate(even_s, set_point, signals["output"], options, unit=plan.units.output)
     return Analysis(found=found, rate_hz=record.rate_hz, flags=tuple(dict.fromkeys([*said, *found.flags])))
-
-
-def _saturated(values: np.ndarray) -> list[str]:
-    return [
-        f"the input stays at {cut.level:.6g} for up to {cut.longest} samples in a row ({cut.samples} of {values.size} samples): the drive is at its limit, and the "
-        "response to larger steps is slower than a linear one"
-        for cut in sampling.clipping(values)
-    ]  # fmt: skip
 
 
 def _cut_off(values: np.ndarray) -> list[str]:

@@ -288,7 +288,7 @@ def _group(own: Sequence[Step], number: int, size: float, direction: str, band: 
     for key in _KEYS:
         given = [step.values[key] for step in own]
         values = np.array([value for value in given if not isinstance(value, str)])
-        name, symbol = _NAMES[key]
+        name, symbol = _NAMES[key][0], f"{_NAMES[key][1]} {number}{'↑' if direction == 'up' else '↓'}"
         words = f"{name}, {text(size, unit, digits=3)} {direction}"
         lacking = [k for k, value in enumerate(given, 1) if isinstance(value, str)]
         mean: float | str
@@ -322,7 +322,10 @@ def _worst(groups: Sequence[Group], unit: str) -> list[Figure]:
             found.append(figure(f"{key}_max", words, f"{lacking[0].name}: {lacking[0].reason}", _unit(key, unit), symbol=f"{symbol} max"))
             continue
         worst = max(own, key=lambda one: abs(one.value or 0.0))
-        found.append(figure(f"{key}_max", words, worst.value or 0.0, worst.unit, max(one.uncertainty or 0.0 for one in own), symbol=f"{symbol} max"))
+        # Another may be the largest in truth: what the largest reaches with its U is the bound.
+        reach = max(abs(one.value or 0.0) + (one.uncertainty or 0.0) for one in own)
+        u = max(worst.uncertainty or 0.0, reach - abs(worst.value or 0.0))
+        found.append(figure(f"{key}_max", words, worst.value or 0.0, worst.unit, u, symbol=f"{symbol} max"))
     return found
 
 
