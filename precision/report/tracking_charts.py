@@ -95,7 +95,7 @@ def position_chart(position: Floats, error: Floats, sense: NDArray[np.int64], wa
     from matplotlib.lines import Line2D
 
     shown, along = display_unit(float(np.abs(error).max()) or 1e-9, unit), display_unit(float(np.ptp(position)), unit)
-    left = [(one, one.error - np.polynomial.Polynomial.fit(one.position, one.error, 1)(one.position)) for one in ways]
+    left = [(one, _straightened(one.error)) for one in ways]
     small = display_unit(max(float(np.abs(rest).max()) for _, rest in left) or 1e-9, unit)
     with style():
         figure, (above, below) = sheet(width=10.6, height=6.2, rows=(1.0, 1.15))
@@ -177,6 +177,13 @@ def ripple_chart(spectra: Sequence[Spectrum], *, unit: str, heading: str, key_nu
         alt=key_numbers,
         wide=True,
     )
+
+
+def _straightened(error: Floats) -> Floats:
+    """Without its straight line over the samples."""
+    number = np.arange(error.size) - (error.size - 1) / 2
+    slope = float(number @ error) / float(number @ number) if error.size > 1 else 0.0
+    return np.asarray(error - error.mean() - slope * number)
 
 
 def _envelope(x: Floats, y: Floats) -> tuple[Floats, Floats]:

@@ -112,7 +112,7 @@ def _fitted(r: Array, y: Array, step_s: float, *, straight: bool = False) -> tup
     total = float(np.clip(slope @ (r - y) / (slope @ slope), -r.size / 4, r.size / 4))
     largest = r.size / 4
     begin = max(0.5, total / 2)
-    solved = least_squares(residual, [begin, total - begin], bounds=([1e-3, -largest], [largest, largest]), x_scale=[1.0, 1.0], xtol=1e-12, ftol=1e-14)
+    solved = least_squares(residual, [begin, float(np.clip(total - begin, -0.99 * largest, largest))], bounds=([1e-3, -largest], [largest, largest]), x_scale=[1.0, 1.0], xtol=1e-12, ftol=1e-14)
     lag, dead = (float(value) for value in solved.x)
     small = 1e-3
     by_lag = (model(lag + small, dead) - model(max(lag - small, 5e-4), dead)) / (small + lag - max(lag - small, 5e-4))
