@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from precision.errors import DataError
 from precision.figures import Figure
-from precision.standards import learning, learning_law
+from precision.standards import learning, learning_law, noise_density
 from precision.standards.reported import figure
 
 from . import ilc
@@ -103,7 +103,7 @@ def analyse(plan: Parameters, readings: Readings) -> Analysis:
         if learned and any("still change" in flag for flag in learned.flags)
         else ()
     )
-    figures, flags = _figures(plan, law, judged, of, trials, before, after, learned, foretold, noise, free)
+    figures, flags = _figures(plan, law, judged, of, trials, before, after, learned, foretold, noise, free, _freedom(apart))
     return Analysis(
         law=law, trials=trials, time_s=np.arange(law.judged) / rate, reference=reference[: law.judged], error=judged, signal=signal[:, : law.judged],
         foretold=foretold, learned=learned, before=before, after=after, noise=_rms(noise) * math.sqrt(noise.shape[0] / free), figures=figures, flags=flags, remarks=remarks,
@@ -152,9 +152,29 @@ def _student(free: int) -> float:
     return float(t.ppf(0.97725, free))
 
 
+def _freedom(apart: list[Array]) -> float:
+    """ν, degrees of freedom of the noise within one trial, (Σλ)²/Σλ² of its covariance: 1 where it is one slow drift, the samples where it is white.
+
+    Two trials have the mean product ⟨n_i n_j⟩ = 0 with variance Σλ², and each the mean square Σλ. What is left of trials less their mean (of r) has Σλ (1 − 1/r), and products
+    in one set the mean −Σλ/r.
+    """
+    total, products = [], []
+    for part in apart:
+        r = part.shape[0]
+        gram = part @ part.T / part.shape[1]
+        total.append(float(np.trace(gram)) / (r - 1))
+        one, other = np.triu_indices(r, 1)
+        products += ((gram[one, other] + total[-1] / r) ** 2 / ((1 - 1 / r) ** 2 + 1 / r**2)).tolist()
+    if len(apart) == 2:
+        cross = apart[0] @ apart[1].T / apart[0].shape[1]
+        products += (cross.ravel() ** 2 / math.prod(1 - 1 / part.shape[0] for part in apart)).tolist()
+    spread = float(np.mean(products))
+    return max(1.0, float(np.mean(total)) ** 2 / spread) if spread > 0 else 1.0
+
+
 def _figures(
     plan: Parameters, law: learning_law.Law, error: Array, of: dict[int, NDArray[np.int64]], trials: tuple[Trial, ...], before: learning.Result,
-    after: learning.Result | None, learned: learning.Result | None, foretold: learning_law.Forecast | None, noise: Array, free: int,
+    after: learning.Result | None, learned: learning.Result | None, foretold: learning_law.Forecast | None, noise: Array, free: int, freedom: float,
 ) -> tuple[dict[str, Figure], tuple[str, ...]]:  # fmt: skip
     unit = plan.units.output
     worst, worst_u, at = law.worst
@@ -170,7 +190,7 @@ def _figures(
             why = "the run has no two trials with the learned signal unchanged"
             found += [figure(f"{prefix}_{key}", f"{name}, {words}", why, unit) for key, name in (("rms", "rms error"), ("peak", "largest error"))]
             continue
-        found += _of_repeats(prefix, words, [trial for trial in trials if trial.phase == which], result, unit, noise, free)
+        found += _of_repeats(prefix, words, [trial for trial in trials if trial.phase == which], result, unit, freedom)
     if after is not None and before["first"] and after["floor"]:
         u = math.hypot(
             *(
@@ -190,15 +210,14 @@ def _u(found: list[Figure], key: str) -> float:
     return next(float(one.uncertainty or 0.0) for one in found if one.key == key)
 
 
-def _of_repeats(prefix: str, words: str, trials: list[Trial], result: learning.Result, unit: str, noise: Array, free: int) -> list[Figure]:
+def _of_repeats(prefix: str, words: str, trials: list[Trial], result: learning.Result, unit: str, freedom: float) -> list[Figure]:
     """rms (root of the mean square), peak, repeatable and non-repeatable part of trials that were the same."""
     count, sign = len(trials), "e_0" if prefix == "before" else "e_"
     u_rms = max(trial.rms_u for trial in trials) / math.sqrt(count)
     u_peak = max(trial.peak_u for trial in trials) / math.sqrt(count)
     scatter = float(result["non_repeatable"] or 0.0)
-    # The variance of one trial, again in its real correlation, against that of the others.
-    each = np.mean(noise**2, axis=1)
-    u_scatter = _student(free) * float(np.std(each)) * math.sqrt(noise.shape[0] / free / count) / max(2 * scatter, 1e-300) if scatter else 0.0
+    # Slow noise has few degrees of freedom a trial, and its variance is known as badly: the larger side of the χ² interval of 95 %, upwards.
+    u_scatter = scatter * (math.sqrt(noise_density.confidence_factors((count - 1) * freedom)[1]) - 1)
     repeatable = result.figures["repeatable"]
     made = [
         figure(f"{prefix}_rms", f"rms error {words}", float(result["floor"] or 0.0), unit, u_rms, symbol=sign.rstrip("_")),
