@@ -111,6 +111,33 @@ def test_the_ready_frf_mimo_runs(precision, tmp_path: Path) -> None:
     assert (run / "truth.json").exists() and "Singular values of the sensitivity" in (run / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("several", [False, True])
+def test_the_real_motor_bench_gives_its_table_from_the_command_line(precision, tmp_path: Path, several: bool) -> None:
+    """5.2 (MultisineTypeA.mat, a real two-inertia bench): the rows at 11, 20 and 100 Hz to the printed digits; with both outputs at once as with one."""
+    mat = Path(__file__).resolve().parents[3] / "shared" / "data" / "frf" / "MultisineTypeA.mat"
+    if not mat.exists():
+        pytest.skip(f"{mat.name} is not beside the repository (../shared/data/frf)")
+    from scipy.io import loadmat
+
+    data = loadmat(mat)
+    motor, load, current = (data[name].ravel() for name in ("theta_mx", "theta_my", "iq_adx"))
+    header = "t_s,input_1 [A],output_1 [rad],output_2 [rad]" if several else "t_s,input [A],output [rad]"
+    columns = [np.arange(current.size) / 2500.0, current, motor, *([load] if several else [])]
+    lines = [header, *[",".join(f"{value:.17g}" for value in row) for row in zip(*columns, strict=True)]]
+    (tmp_path / "bench.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    band = ("--set", 'evaluation.low="11 Hz"', "--set", 'evaluation.high="250 Hz"')
+    precision("analyze", "bench.csv", "--as", "frf", "--set", 'evaluation.period="1 s"', "--set", "evaluation.loop=open", "--set", "title=Bench", *band)
+    result = _result(tmp_path, "frf-mimo-imported" if several else "frf-imported")["response"]
+    f = np.array(result["frequency_hz"])
+    found = (np.array(result["real"]) + 1j * np.array(result["imaginary"])).reshape(f.size, -1)
+    assert (f.size, f[0], f[-1]) == (240, pytest.approx(11, abs=1e-6), pytest.approx(250, abs=1e-6))
+    for hz, magnitude, phase, other in ((11, 2.242463e-2, -169.486, 2.336594e-2), (20, 6.183439e-3, -175.653, 7.153317e-3), (100, 8.826809e-4, 176.566, 3.625249e-4)):
+        assert f"{abs(found[hz - 11, 0]):.6e}" == f"{magnitude:.6e}"
+        assert math.degrees(np.angle(found[hz - 11, 0])) == pytest.approx(phase, abs=5.1e-4)
+        if several:
+            assert f"{abs(found[hz - 11, 1]):.6e}" == f"{other:.6e}"
+
+
 def test_an_odd_odd_log_shows_its_distortion(precision, tmp_path: Path) -> None:
     """A cubic of 1 % behind a delay, driven at lines 1, 5, 9 …: seen as odd, and nothing as even."""
     rng = np.random.default_rng(2)
