@@ -129,12 +129,14 @@ def acquire(plan: Parameters, rig: Rig, sink: Sink, *, log: Callable[..., None],
         values = got.values
         time_s = (got.t_ns - began) / 1e9 + np.arange(len(values)) / stream.rate_hz
         field, scanning = values[:, names.index("field")].astype(np.int64), (values[:, names.index("scanning")] != 0).astype(np.int64)
-        flags = np.concatenate([[int(last_scanning)], scanning])
-        fell = np.flatnonzero(np.diff(flags) < 0)
+        flags, numbers = np.concatenate([[int(last_scanning)], scanning]), np.concatenate([[last_field], field])
+        # The end of a field may lie in samples that were lost: the next one scans already.
+        fell = np.flatnonzero((np.diff(flags) < 0) | ((flags[:-1] == 1) & (np.diff(numbers) != 0)))
         idle = 0.0 if scanning.any() else idle + len(values) / stream.rate_hz
         if idle > max(60.0, 10 * plan.exposure_s):
             raise DataError(f"nothing was scanned for {idle:.0f} s, after {ended} of {total} fields; start the exposure job")
-        keep = len(values) if ended + fell.size < total else int(fell[total - ended - 1]) + 1
+        last = None if ended + fell.size < total else int(fell[total - ended - 1])
+        keep = len(values) if last is None else last + int(not scanning[last])
         held.append(block(
             COLUMNS, t_s=time_s[:keep], field=field[:keep], scanning=scanning[:keep], y_set_m=values[:keep, names.index("y_set")],
             **{column: values[:keep, names.index(name)] for name, column in columns.items()},

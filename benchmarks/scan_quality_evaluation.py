@@ -277,6 +277,12 @@ def _fields(plan: Parameters | Recorded, readings: Readings, rate_hz: float) -> 
         seen.add(number)
         local = time[first:last]
         begin, end = float(local[on[0]]), float(local[on[-1]])
+        before = first + int(on[0]) - 1
+        if plan.scan.settle > 0 and (before < 0 or begin - float(time[before]) > 1.5 / rate_hz):
+            raise DataError(
+                f"field {number + 1}: no sample stands just before its constant speed at {begin:.4f} s, so it is not known when acceleration ended, and settling cannot be counted "
+                "from there; record from before it, or set scan.settle to 0 s where the log begins with the exposure"
+            )
         start = begin + plan.scan.settle
         needed = plan.exposure_s
         if end - start < needed - 1 / rate_hz:

@@ -233,6 +233,22 @@ def test_a_gap_inside_an_exposure_is_refused_naming_the_field() -> None:
         analyse(plan(), {name: values[kept] for name, values in columns.items()})
 
 
+def test_a_gap_that_hides_the_end_of_acceleration_is_refused_since_settling_counts_from_there() -> None:
+    """Otherwise the first sample after the gap passes for the end of acceleration, and the part that has not settled is left out."""
+    columns = logged()
+    each = columns["t_s"].size // 4
+    kept = np.ones(columns["t_s"].size, dtype=bool)
+    kept[each + 800 : each + 1600] = False
+    holed = {name: values[kept] for name, values in columns.items()}
+    with pytest.raises(DataError, match=r"field 2: no sample stands just before its constant speed.*scan\.settle"):
+        analyse(plan(), holed)
+    late = {name: values[1400:] for name, values in columns.items()}
+    with pytest.raises(DataError, match="field 1: no sample stands just before"):
+        analyse(plan(), late)
+    exposed = analyse(plan(scan={"settle": "0 s"}), late)  # said to begin with the exposure
+    assert exposed.moments[0].ma_at_s == pytest.approx(SLIT_SAMPLES / lab.RATE_HZ / 2, abs=2 / lab.RATE_HZ)
+
+
 def test_a_gap_between_fields_costs_nothing() -> None:
     columns = logged()
     each = columns["t_s"].size // 4
@@ -278,6 +294,47 @@ def test_the_scanner_streams_into_a_log_without_loss() -> None:
     same = logged(1)
     assert np.array_equal(columns["w_y_m"], same["w_y_m"][: columns["w_y_m"].size])
     assert analyse(wanted, columns).result.fields[1].direction == "down"
+
+
+def test_fields_whose_end_was_lost_are_counted_all_the_same() -> None:
+    """Three fields are asked for; samples around the end of the first are lost, so that the second one scans when the stream is heard again."""
+    columns = logged()
+    each = columns["t_s"].size // 4
+    names = ["field", "scanning", "y_set", "w_y", "r_y"]
+    values = np.stack([columns["field"], columns["scanning"], columns["y_set_m"], columns["w_y_m"], columns["r_y_m"]], axis=1)
+    kept = [(0, 5000), (each + 1500, values.shape[0])]
+
+    class Chunk:
+        def __init__(self, first: int, last: int, lost: int) -> None:
+            self.values, self.t_ns, self.lost, self.reason = values[first:last], round(first / lab.RATE_HZ * 1e9), lost, "lost"
+
+    class Half:
+        channels = tuple(c for c in scan_quality_channels() if c.name in names)
+        rate_hz = lab.RATE_HZ
+
+        def __init__(self) -> None:
+            self.chunks = [Chunk(at, min(at + 400, last), kept[1][0] - kept[0][1] if at == kept[1][0] else 0) for first, last in kept for at in range(first, last, 400)]
+
+        def start(self) -> None: ...
+        def stop(self) -> None: ...
+        def read(self, timeout_s: float) -> Chunk | None:
+            return self.chunks.pop(0) if self.chunks else None
+
+    class Sink:
+        def __init__(self) -> None:
+            self.rows: list[dict[str, np.ndarray]] = []
+
+        def append_and_wait(self, block: dict[str, np.ndarray]) -> int:
+            self.rows.append(block)
+            return len(self.rows)
+
+        def gap(self, reason: str, samples: int) -> int:
+            return samples
+
+    sink = Sink()
+    scan_quality.acquire(plan(scan={"fields": 3}), scan_quality.Rig(interferometers=Half()), sink, log=lambda event, **details: None, progress=lambda done, total: None)  # type: ignore[arg-type]
+    seen = np.concatenate([row["field"] for row in sink.rows])
+    assert sorted(set(seen.tolist())) == [0, 1, 2]
 
 
 def test_a_stream_without_the_reticle_is_refused_for_the_synchronisation_error() -> None:
