@@ -153,14 +153,18 @@ def follow_command(path: GcodePath, command_m: ArrayLike, *, tolerance_m: float 
         end = max(at + 1, int(np.searchsorted(travelled, since + reach, side="right")))
         guess = np.minimum(here + travelled[at:end] - since, pieces.length_m)
         begin, stop = pieces.at(np.array([guess[0] - reach, guess[-1] + reach]))
-        found = contour_error(
-            Toolpath(pieces.point_m[:, begin : stop + 2], pieces.centre_m[:, begin : stop + 1], pieces.sweep_rad[begin : stop + 1]),
-            position[:, at:end],
-            guess - pieces.along_m[begin],
-            window_m=4 * tolerance_m,
-        )
-        path_m[at:end] = np.asarray(found.path_m) + pieces.along_m[begin]
-        off_m[at:end] = np.abs(np.asarray(found.deviation_m))
+        here_about = Toolpath(pieces.point_m[:, begin : stop + 2], pieces.centre_m[:, begin : stop + 1], pieces.sweep_rad[begin : stop + 1])
+        found = contour_error(here_about, position[:, at:end], guess - pieces.along_m[begin], window_m=4 * tolerance_m)
+        foot, off = np.asarray(found.path_m) + pieces.along_m[begin], np.abs(np.asarray(found.deviation_m))
+        # Where the path comes back over itself the nearest place may be that of the way back: a command that is where it should be is not put elsewhere.
+        miss = np.hypot(*(position[:, at:end] - pieces.place(guess)))
+        stays = np.abs(foot - guess) > 2 * miss + 1e-9
+        if stays.any():
+            beside = guess[stays] + miss[stays] * np.array([[0.0], [1.0], [-1.0]])  # as it is, ahead, behind
+            beside = np.clip(beside, pieces.along_m[begin], pieces.along_m[stop + 1])
+            away = [np.hypot(*(position[:, at:end][:, stays] - pieces.place(one))) for one in beside]
+            foot[stays] = np.choose(np.argmin(away, axis=0), beside)
+        path_m[at:end], off_m[at:end] = foot, off
         if off_m[at:end].max() > tolerance_m:
             k = at + int(np.argmax(off_m[at:end] > tolerance_m))
             line = int(pieces.line[pieces.at(path_m[k : k + 1])[0]])
@@ -259,6 +263,16 @@ class _Pieces:
     @property
     def length_m(self) -> float:
         return float(self.along_m[-1])
+
+    def place(self, path_m: Array) -> Array:
+        """(2, n) positions of path parameters, (n,)."""
+        k = self.at(path_m)
+        along = path_m - self.along_m[k]
+        share = along / np.where(self.along_m[k + 1] > self.along_m[k], self.along_m[k + 1] - self.along_m[k], 1.0)
+        begin, arm, angle = self.point_m[:, k], self.point_m[:, k] - self.centre_m[:, k], share * self.sweep_rad[k]
+        cos, sin = np.cos(angle), np.sin(angle)
+        on_arc = self.centre_m[:, k] + np.array([cos * arm[0] - sin * arm[1], sin * arm[0] + cos * arm[1]])
+        return np.asarray(np.where(self.sweep_rad[k] != 0, on_arc, begin + share * (self.point_m[:, k + 1] - begin)))
 
     def at(self, path_m: Array) -> NDArray[np.int64]:
         """Piece of each path parameter; a joint belongs to the piece before it."""
