@@ -64,7 +64,7 @@ class Record:
 
     @property
     def name(self) -> str:
-        """"X, 3000 mm/min"."""
+        """ "X, 3000 mm/min"."""
         return self.axis if self.feed_m_per_s is None else f"{self.axis}, {self.feed_m_per_s * 60e3:g} mm/min"
 
 
@@ -109,7 +109,9 @@ def program_ways(plan: Parameters) -> dict[str, tuple[float, float]]:
             if one.end_m[index] == other.end_m[index]:
                 found.setdefault(axis, []).append(one.end_m[index])
             elif one.end_m[index] != one.start_m[index]:
-                raise DataError(f"G-code line {one.line}: a motion of {axis} from where the machine stands; say with G90 where it is to go first")
+                raise DataError(
+                    f"G-code line {one.line}: a motion of {axis} from where the machine stands; say with G90 where it is to go first"
+                )
         if one.plane is None:
             continue
         if math.dist(one.centre_m, other.centre_m) > _STANDS_M:
@@ -144,8 +146,14 @@ def preview(plan: Parameters) -> Outlook:
     else:
         seconds = math.fsum(2 * motion.repeats * ((one.high_m - one.low_m) / (one.feed_m_per_s or 1.0) + motion.rest) for one in planned)
         feeds = ", ".join(f"{feed * 60e3:g}" for feed in motion.feeds)
-        what = (("motion", f"{', '.join(motion.axes)} to and fro {motion.repeats} times at {feeds} mm/min, resting {motion.rest:g} s at each end"),)
-    remarks = [] if plan.uncertainty.synchronisation is not None else ["how far apart in time command and feedback of one row may be is not stated: no U of errors, shift and lag"]
+        what = (
+            ("motion", f"{', '.join(motion.axes)} to and fro {motion.repeats} times at {feeds} mm/min, resting {motion.rest:g} s at each end"),
+        )
+    remarks = (
+        []
+        if plan.uncertainty.synchronisation is not None
+        else ["how far apart in time command and feedback of one row may be is not stated: no U of errors, shift and lag"]
+    )
     return Outlook(
         lines=(
             *what,
@@ -212,7 +220,9 @@ def check(plan: Parameters, rig: Rig) -> None:
     for axis, way in envelope(plan).items():
         low, high = (place + offset.get(axis, 0.0) for place in way)
         if axis not in limits:
-            raise SafetyStop(f"the controller has no axis {axis}; it reports soft limits for {', '.join(sorted(limits)) or 'none'}. Nothing was moved.")
+            raise SafetyStop(
+                f"the controller has no axis {axis}; it reports soft limits for {', '.join(sorted(limits)) or 'none'}. Nothing was moved."
+            )
         lowest, highest = limits[axis]
         if low < lowest - _STANDS_M or high > highest + _STANDS_M:
             where = "program.file" if plan.program.given else "motion.low and motion.high"
@@ -221,7 +231,9 @@ def check(plan: Parameters, rig: Rig) -> None:
                 f"{highest * 1e3:.3f} mm. Nothing was moved; set {where}."
             )
         if not plan.program.given and max(plan.motion.feeds) > fastest.get(axis, math.inf) * (1 + 1e-9):
-            raise SafetyStop(f"motion.feeds go up to {max(plan.motion.feeds) * 60e3:.0f} mm/min; the controller allows {fastest[axis] * 60e3:.0f} mm/min on {axis}. Nothing was moved.")
+            raise SafetyStop(
+                f"motion.feeds go up to {max(plan.motion.feeds) * 60e3:.0f} mm/min; the controller allows {fastest[axis] * 60e3:.0f} mm/min on {axis}. Nothing was moved."
+            )
     channels = {channel.name: channel.unit for channel in rig.servo.channels}
     for axis in envelope(plan):
         for source in ("cmd", "fb"):
@@ -229,10 +241,14 @@ def check(plan: Parameters, rig: Rig) -> None:
             if name not in channels:
                 raise PlanError(f"the stream has the channels {', '.join(channels)}; {name} is missing")
             if channels[name] != "m":
-                raise PlanError(f"channel {name} of the stream is in {channels[name] or 'no unit'}; m is expected, for command and feedback alike")
+                raise PlanError(
+                    f"channel {name} of the stream is in {channels[name] or 'no unit'}; m is expected, for command and feedback alike"
+                )
     for one in records(plan):
         if one.feed_m_per_s is not None and (one.high_m - one.low_m) / one.feed_m_per_s * rig.servo.rate_hz < FEWEST:
-            raise PlanError(f"{one.name}: a traverse gives {(one.high_m - one.low_m) / one.feed_m_per_s * rig.servo.rate_hz:.0f} samples; {FEWEST} at least are expected: lower motion.feeds")
+            raise PlanError(
+                f"{one.name}: a traverse gives {(one.high_m - one.low_m) / one.feed_m_per_s * rig.servo.rate_hz:.0f} samples; {FEWEST} at least are expected: lower motion.feeds"
+            )
 
 
 def _origin(plan: Parameters, controller: MotionController) -> Mapping[str, float]:
@@ -240,12 +256,16 @@ def _origin(plan: Parameters, controller: MotionController) -> Mapping[str, floa
     if not plan.program.given:
         return {}
     if not isinstance(controller, ProgramController):
-        raise PlanError("devices.controller: this one runs no part programs; take one that reads G-code (linuxcnc), or drive to and fro ([motion], without [program])")
+        raise PlanError(
+            "devices.controller: this one runs no part programs; take one that reads G-code (linuxcnc), or drive to and fro ([motion], without [program])"
+        )
     from .contour_program import system_of
 
     active, offset = controller.program_origin()
     if (named := system_of(plan.program.text or "")) not in (None, active):
-        raise PlanError(f"the program selects {named}, but {active} is active, whose origin the limits are looked at with: select {named} at the controller, or take the word out")
+        raise PlanError(
+            f"the program selects {named}, but {active} is active, whose origin the limits are looked at with: select {named} at the controller, or take the word out"
+        )
     return offset
 
 
@@ -267,7 +287,9 @@ def acquire(plan: Parameters, rig: Rig, sink: Sink, *, log: Callable[..., None],
     if plan.program.given:
         progress(0, 1)
         log("program", lines=len((plan.program.text or "").splitlines()), axes=[one.axis for one in planned])
-        listening = Listening(rig.servo, traverses=0, stroke_m=0.0, tail=max(1, round(plan.program.rest / 2 * rate_hz)), commands=_commands(rig, planned))
+        listening = Listening(
+            rig.servo, traverses=0, stroke_m=0.0, tail=max(1, round(plan.program.rest / 2 * rate_hz)), commands=_commands(rig, planned)
+        )
         rig.controller.dwell(plan.program.rest)
         _run_program(plan, rig)
         rig.controller.dwell(plan.program.rest)
@@ -281,7 +303,9 @@ def acquire(plan: Parameters, rig: Rig, sink: Sink, *, log: Callable[..., None],
         rig.controller.dwell(plan.motion.rest)
         log("record", number=one.number, axis=one.axis, feed_m_per_s=feed)
         tail = max(1, round(plan.motion.rest / 2 * rate_hz))
-        listening = Listening(rig.servo, traverses=2 * plan.motion.repeats, stroke_m=one.high_m - one.low_m, tail=tail, commands=_commands(rig, [one]))
+        listening = Listening(
+            rig.servo, traverses=2 * plan.motion.repeats, stroke_m=one.high_m - one.low_m, tail=tail, commands=_commands(rig, [one])
+        )
         # Whatever fails here goes straight to the guard, which stops the machine: nobody waits for the stream first.
         rig.controller.dwell(plan.motion.rest)
         for _ in range(plan.motion.repeats):
@@ -366,7 +390,11 @@ class Listening:
                 f"the axis was driven, but the stream's command lacks {self._left} traverses past {self._middle_m * 1e3:.3f} mm: are stream and controller of one machine?"
             )
         samples = np.concatenate([one.first_sample + np.arange(len(one.values)) for one in blocks])
-        return samples, np.concatenate([one.values for one in blocks]), [(one.reason or "samples are missing", one.lost) for one in blocks if one.lost]
+        return (
+            samples,
+            np.concatenate([one.values for one in blocks]),
+            [(one.reason or "samples are missing", one.lost) for one in blocks if one.lost],
+        )
 
     def _listen(self) -> None:
         silent = 0
@@ -377,7 +405,9 @@ class Listening:
                     raise DeviceFault("the stream of servo cycles ended within the motion; start it again and repeat the test")
                 last_call = self._last_call.is_set()
                 kept = self._until_the_end(read.values[:, self._commands], last_call)
-                self._blocks.append(Block(first_sample=read.first_sample, t_ns=read.t_ns, values=read.values[:kept], lost=read.lost, reason=read.reason))
+                self._blocks.append(
+                    Block(first_sample=read.first_sample, t_ns=read.t_ns, values=read.values[:kept], lost=read.lost, reason=read.reason)
+                )
                 # Once the machine stands, signs of life without samples say that no more of them come.
                 silent = silent + 1 if last_call and not len(read.values) else 0
                 if silent >= _SIGNS_OF_LIFE:

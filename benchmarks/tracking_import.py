@@ -34,7 +34,13 @@ _SERVO_PERIOD_S: Final = 1e-3
 
 
 def read_file(
-    file: Path, out: Path, *, plan: str | None = None, settings: Sequence[str] = (), unit: str | None = None, columns: Mapping[str, str] | None = None
+    file: Path,
+    out: Path,
+    *,
+    plan: str | None = None,
+    settings: Sequence[str] = (),
+    unit: str | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> RunDirectory:
     """Read a log into a new run directory in `out`.
 
@@ -103,7 +109,9 @@ def _of_table(file: Path, columns: Mapping[str, str] | None) -> tuple[Any, dict[
                 signals[ours], own[ours] = log.signals[there[0]], log.units[there[0]]
         for needed in ("command", "feedback"):
             if needed not in signals:
-                raise DataError(f"{file.name}: no column {needed!r}; it has {', '.join(log.columns)[:300]}; map it with --column {needed}=THEIRS")
+                raise DataError(
+                    f"{file.name}: no column {needed!r}; it has {', '.join(log.columns)[:300]}; map it with --column {needed}=THEIRS"
+                )
         _one_unit(file, own)
         found = {ONE_AXIS: signals | ({} if line is None else {"line": _whole(line)})}
         return log.time_s, found, own["command"]

@@ -30,16 +30,24 @@ class Motion(Strict):
     """Where the axes are driven, and how fast."""
 
     axes: tuple[AxisName, ...] = Field(("X",), min_length=1, max_length=9, description="driven one after the other", strict=False)
-    low: tuple[Length, ...] = Field(("300 mm",), min_length=1, max_length=9, description="work position of the lower end, one for each axis", strict=False)
-    high: tuple[Length, ...] = Field(("500 mm",), min_length=1, max_length=9, description="work position of the upper end, one for each axis", strict=False)
-    feeds: tuple[Annotated[Speed, Field(ge=1e-6, le=10)], ...] = Field(("6000 mm/min",), min_length=1, max_length=8, description="each is driven on each axis", strict=False)
+    low: tuple[Length, ...] = Field(
+        ("300 mm",), min_length=1, max_length=9, description="work position of the lower end, one for each axis", strict=False
+    )
+    high: tuple[Length, ...] = Field(
+        ("500 mm",), min_length=1, max_length=9, description="work position of the upper end, one for each axis", strict=False
+    )
+    feeds: tuple[Annotated[Speed, Field(ge=1e-6, le=10)], ...] = Field(
+        ("6000 mm/min",), min_length=1, max_length=8, description="each is driven on each axis", strict=False
+    )
     repeats: int = Field(3, ge=1, le=100, description="to and fro, for each axis and feed")
     rest: Time = Field("0.5 s", ge=0.05, le=60, description="standing still at each end")
 
     @model_validator(mode="after")
     def _ends_and_feeds(self) -> Self:
         if not len(self.axes) == len(self.low) == len(self.high):
-            raise ValueError(f"{len(self.axes)} axes, {len(self.low)} lower and {len(self.high)} upper ends; one of each for each axis is expected")
+            raise ValueError(
+                f"{len(self.axes)} axes, {len(self.low)} lower and {len(self.high)} upper ends; one of each for each axis is expected"
+            )
         if len(set(self.axes)) < len(self.axes):
             raise ValueError("an axis stands twice in axes")
         for axis, low, high in zip(self.axes, self.low, self.high, strict=True):
@@ -53,9 +61,13 @@ class Motion(Strict):
 class Program(Strict):
     """A part program that is driven in place of to and fro, by a controller that reads G-code."""
 
-    file: Path | None = Field(None, description="a file of G-code, as seen from the folder in which the command is given; its text is kept in the run")
+    file: Path | None = Field(
+        None, description="a file of G-code, as seen from the folder in which the command is given; its text is kept in the run"
+    )
     text: Text | None = Field(None, description="the program itself; a run keeps what its file held")
-    units: Literal["mm", "inch"] | None = Field(None, description="in which a program begins that says neither G20 nor G21 before its first length")
+    units: Literal["mm", "inch"] | None = Field(
+        None, description="in which a program begins that says neither G20 nor G21 before its first length"
+    )
     rest: Time = Field("0.5 s", ge=0.05, le=60, description="standing still before and after")
 
     @property
@@ -73,10 +85,17 @@ class Evaluation(Strict):
     """How the record is judged."""
 
     settle: Time | None = Field(
-        None, gt=0, le=100, description="after an acceleration and after the end of a motion, in which the axis still answers; left out: 8 times the time shift, at least 20 ms"
+        None,
+        gt=0,
+        le=100,
+        description="after an acceleration and after the end of a motion, in which the axis still answers; left out: 8 times the time shift, at least 20 ms",
     )
-    shortest: Time = Field("0.1 s", gt=0, le=1000, description="a stretch at constant velocity that is shorter, settling taken off, is not judged as one")
-    command_ahead: int = Field(0, ge=0, le=10_000, description="servo cycles by which the command of a row is newer than its feedback, as the controller records them")
+    shortest: Time = Field(
+        "0.1 s", gt=0, le=1000, description="a stretch at constant velocity that is shorter, settling taken off, is not judged as one"
+    )
+    command_ahead: int = Field(
+        0, ge=0, le=10_000, description="servo cycles by which the command of a row is newer than its feedback, as the controller records them"
+    )
     resample: bool = Field(False, description="bring uneven samples to even steps")
 
 
@@ -84,10 +103,20 @@ class Uncertainty(Strict):
     """What is known about the record, for U (k = 2)."""
 
     synchronisation: Time | None = Field(
-        None, ge=0, le=1, description="largest time between command and feedback of one row that is the record's alone; at velocity v it is worth v × this. Left out: no U"
+        None,
+        ge=0,
+        le=1,
+        description="largest time between command and feedback of one row that is the record's alone; at velocity v it is worth v × this. Left out: no U",
     )
-    noise: Length | None = Field(None, ge=0, le=1e-3, description="standard deviation of one reading of the feedback; left out, or smaller than what is seen at standstill: the latter")
-    resolution: Length = Field("0 µm", ge=0, le=1e-3, description="one count of the feedback; the smallest step in the record where that is larger")
+    noise: Length | None = Field(
+        None,
+        ge=0,
+        le=1e-3,
+        description="standard deviation of one reading of the feedback; left out, or smaller than what is seen at standstill: the latter",
+    )
+    resolution: Length = Field(
+        "0 µm", ge=0, le=1e-3, description="one count of the feedback; the smallest step in the record where that is larger"
+    )
 
 
 class Limits(Strict):
@@ -115,7 +144,9 @@ class Evaluated(Strict):
 class Recording(Strict):
     """What a log holds."""
 
-    axes: tuple[str, ...] = Field((), max_length=9, description="of which there are command and feedback; one without a name is axis", strict=False)
+    axes: tuple[str, ...] = Field(
+        (), max_length=9, description="of which there are command and feedback; one without a name is axis", strict=False
+    )
     unit: Literal["m", "rad"] = "m"
 
 

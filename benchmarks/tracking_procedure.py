@@ -45,7 +45,12 @@ _NO_MERIT = ("ripple_period_forward", "ripple_period_backward", "own_difference"
 
 def _compare(before: Outcome, after: Outcome) -> Compared:
     keys = {row.figure.key for one in (before, after) for row in one.document.rows}
-    return compare(before, after, larger_is_better=[key for key in keys if key.startswith(LARGER_IS_BETTER)], neither=[key for key in keys if key.startswith(_NO_MERIT)])
+    return compare(
+        before,
+        after,
+        larger_is_better=[key for key in keys if key.startswith(LARGER_IS_BETTER)],
+        neither=[key for key in keys if key.startswith(_NO_MERIT)],
+    )
 
 
 PROCEDURE = Procedure(

@@ -63,7 +63,10 @@ def document(plan: Parameters | Recorded, analysis: Analysis, manifest: Manifest
             )
         )
     notes += [Note(text=f"{remark}.") for one in analysis.judged for remark in one.remarks]
-    notes += [Note(text=f"{sentence[0].upper()}{sentence[1:]}.") for sentence in dict.fromkeys(s for one in analysis.judged for s in (one.result.stated[0], *one.result.stated[2:], *one.loop.stated))]
+    notes += [
+        Note(text=f"{sentence[0].upper()}{sentence[1:]}.")
+        for sentence in dict.fromkeys(s for one in analysis.judged for s in (one.result.stated[0], *one.result.stated[2:], *one.loop.stated))
+    ]
     if plan.test.remarks:
         notes.append(Note(text=plan.test.remarks))
     axes = ", ".join(dict.fromkeys(one.record.axis for one in analysis.judged))
@@ -89,7 +92,14 @@ def result_dict(plan: Parameters | Recorded, analysis: Analysis, report: Documen
         "figures": {key: figure.to_dict() for key, figure in analysis.figures.items()},
         "series": [_series_dict(one) for one in analysis.judged],
         "lines": [
-            {"line": one.line, "samples": one.samples, "rms": dict(one.rms), "largest": dict(one.largest), "total_rms": one.total_rms, "total_largest": one.total_largest}
+            {
+                "line": one.line,
+                "samples": one.samples,
+                "rms": dict(one.rms),
+                "largest": dict(one.largest),
+                "total_rms": one.total_rms,
+                "total_largest": one.total_largest,
+            }
             for one in analysis.lines
         ],
         "unit": analysis.unit,
@@ -194,16 +204,26 @@ def _lines(plan: Parameters | Recorded, analysis: Analysis) -> Table:
     several = len(axes) > 1
     columns = [Column(name="Line"), *([Column(name="G-code")] if text else []), Column(name="Samples")]
     for axis in axes:
-        columns += [Column(name=f"{axis} rms", unit=analysis.unit, family="error"), Column(name=f"{axis} largest", unit=analysis.unit, family="error")]
+        columns += [
+            Column(name=f"{axis} rms", unit=analysis.unit, family="error"),
+            Column(name=f"{axis} largest", unit=analysis.unit, family="error"),
+        ]
     if several:
-        columns += [Column(name="all axes rms", unit=analysis.unit, family="error"), Column(name="all axes largest", unit=analysis.unit, family="error")]
+        columns += [
+            Column(name="all axes rms", unit=analysis.unit, family="error"),
+            Column(name="all axes largest", unit=analysis.unit, family="error"),
+        ]
     rows: list[list[Cell]] = []
     for one in sorted(worst, key=lambda line: line.line):
         row: list[Cell] = [str(one.line), *([text[one.line - 1].strip()[:60] if one.line <= len(text) else "—"] if text else []), one.samples]
         for axis in axes:
             row += [one.rms[axis], one.largest[axis]]
         rows.append([*row, one.total_rms, one.total_largest] if several else row)
-    left = f" The {MOST_LINES} of {len(analysis.lines)} lines with the largest errors; result.json has all." if len(analysis.lines) > MOST_LINES else ""
+    left = (
+        f" The {MOST_LINES} of {len(analysis.lines)} lines with the largest errors; result.json has all."
+        if len(analysis.lines) > MOST_LINES
+        else ""
+    )
     return Table(
         title="Following error by line of G-code", columns=columns, rows=rows,
         note=f"Each sample counts for the line that was commanded then; the feedback still answers the line before for the time shift. Lines that move nothing are left out.{left}",
@@ -213,17 +233,32 @@ def _lines(plan: Parameters | Recorded, analysis: Analysis) -> Table:
 def _test_rows(plan: Parameters | Recorded, analysis: Analysis) -> list[tuple[str, str | None]]:
     rows: list[tuple[str, str | None]] = []
     if isinstance(plan, Parameters) and plan.program.given:
-        rows.append(("Motion", f"part program{f' {plan.program.file}' if plan.program.file else ''}, {len((plan.program.text or '').splitlines())} lines"))
+        rows.append(
+            (
+                "Motion",
+                f"part program{f' {plan.program.file}' if plan.program.file else ''}, {len((plan.program.text or '').splitlines())} lines",
+            )
+        )
     elif isinstance(plan, Parameters):
         motion = plan.motion
-        ways = ", ".join(f"{axis} {low * 1e3:g} … {high * 1e3:g} mm" for axis, low, high in zip(motion.axes, motion.low, motion.high, strict=True))
-        rows += [("Motion", f"{ways}, {motion.repeats} times to and fro"), ("Feeds", ", ".join(f"{feed * 60e3:g} mm/min" for feed in motion.feeds)), ("Rest", f"{motion.rest:g} s at each end")]
+        ways = ", ".join(
+            f"{axis} {low * 1e3:g} … {high * 1e3:g} mm" for axis, low, high in zip(motion.axes, motion.low, motion.high, strict=True)
+        )
+        rows += [
+            ("Motion", f"{ways}, {motion.repeats} times to and fro"),
+            ("Feeds", ", ".join(f"{feed * 60e3:g} mm/min" for feed in motion.feeds)),
+            ("Rest", f"{motion.rest:g} s at each end"),
+        ]
     else:
         rows.append(("Motion", f"a log of {', '.join(one.record.axis for one in analysis.judged)}"))
     first = analysis.judged[0]
     ahead = plan.evaluation.command_ahead
     rows += [
-        ("Sampling", f"{first.rate_hz:.6g} Hz" + (f", the command of a row is {ahead} cycle{'s' if ahead > 1 else ''} newer than its feedback: taken off" if ahead else "")),
+        (
+            "Sampling",
+            f"{first.rate_hz:.6g} Hz"
+            + (f", the command of a row is {ahead} cycle{'s' if ahead > 1 else ''} newer than its feedback: taken off" if ahead else ""),
+        ),
         ("Settling time", ", ".join(dict.fromkeys(units.text(one.settle_s, "s", digits=2) for one in analysis.judged))),
     ]
     return rows
@@ -256,9 +291,24 @@ def _charts(one: Judged) -> list[Chart]:
     ripple = [f"{'↑' if direction == 'forward' else '↓'} {_wave_text(one, direction)}" for direction in ("forward", "backward")]
     if not any(one.waves.values()):
         ripple = ["no wave stands out of noise and counts"]
-    found.append(position_chart(one.feedback, result.error, result.sense, ways, unit=unit, heading=f"Following error along the travel, {name}", key_numbers="   ·   ".join(ripple)))
+    found.append(
+        position_chart(
+            one.feedback,
+            result.error,
+            result.sense,
+            ways,
+            unit=unit,
+            heading=f"Following error along the travel, {name}",
+            key_numbers="   ·   ".join(ripple),
+        )
+    )
     spectra = [
-        Spectrum(direction=sign, period=kept.period, amplitude=kept.amplitude, waves=[(wave.period, wave.amplitude) for wave in one.waves[direction][:1]])
+        Spectrum(
+            direction=sign,
+            period=kept.period,
+            amplitude=kept.amplitude,
+            waves=[(wave.period, wave.amplitude) for wave in one.waves[direction][:1]],
+        )
         for direction, sign in (("forward", 1), ("backward", -1))
         if (kept := result.ripple[direction]) is not None
     ]

@@ -37,6 +37,7 @@ RIPPLE_PERIOD_M: Final = 16e-3
 """Pole pitch; both within ±10 % by the seed, other for each axis."""
 _TOOL_RESOLUTION_M: Final = 5e-9
 
+
 class ServoRecord(MachineStream):
     """One record and its one listener."""
 
@@ -45,14 +46,23 @@ class ServoRecord(MachineStream):
         self._parameters, self._seed, self._starts = parameters, seed, 0
         self._delayed: list[_Delayed] = []
         self.late_s = LATE_S * (1 + Channel(seed, "servo record/late").within(0.6))
-        drawn = [(Channel(seed, f"servo record/ripple/{axis}"), Channel(seed, f"servo record/period/{axis}"), Channel(seed, f"servo record/phase/{axis}")) for axis in AXES]
+        drawn = [
+            (
+                Channel(seed, f"servo record/ripple/{axis}"),
+                Channel(seed, f"servo record/period/{axis}"),
+                Channel(seed, f"servo record/phase/{axis}"),
+            )
+            for axis in AXES
+        ]
         self.ripple_m = np.array([RIPPLE_M * (1 + size.within(0.1)) for size, _, _ in drawn])
         self.period_m = np.array([RIPPLE_PERIOD_M * (1 + period.within(0.1)) for _, period, _ in drawn])
         self._phase = np.array([2 * math.pi * phase.uniform(0) for _, _, phase in drawn])
 
     def _begin(self) -> None:
         machine = self._machine
-        self._delayed = [_Delayed(carriage.commanded_m, axis.parameters.servo_lag_s) for axis, carriage in zip(machine.axes, machine.carriages, strict=True)]
+        self._delayed = [
+            _Delayed(carriage.commanded_m, axis.parameters.servo_lag_s) for axis, carriage in zip(machine.axes, machine.carriages, strict=True)
+        ]
         self._starts += 1
         self._before: Activity | None = None
 
@@ -62,7 +72,9 @@ class ServoRecord(MachineStream):
         if not len(point):
             return np.empty((0, len(CHANNELS)))
         t_ns = np.array([trajectory.time_ns(number) for number in range(first, first + len(point))])
-        screw = np.stack([one.along(given) for one, given in zip(self._delayed, self._commanded_before(activity, earlier, t_ns).T, strict=True)], axis=-1)
+        screw = np.stack(
+            [one.along(given) for one, given in zip(self._delayed, self._commanded_before(activity, earlier, t_ns).T, strict=True)], axis=-1
+        )
         noise = np.stack([Channel(self._seed, f"servo record/noise/{self._starts}/{axis}").normals(first, len(point)) for axis in AXES], axis=-1)
         seen = screw + self.ripple_m * np.sin(2 * math.pi * screw / self.period_m + self._phase) + NOISE_M * noise
         counted = np.round(seen / COUNT_M) * COUNT_M
@@ -72,7 +84,9 @@ class ServoRecord(MachineStream):
     def _commanded_before(self, activity: Activity, earlier: Activity | None, t_ns: NDArray[np.int64]) -> Floats:
         """Command `late_s` before each time, (n, 3) × `_FINER` times within each sample."""
         step_ns = NS_PER_S / RATE_HZ
-        fine_ns = (t_ns[:, None] - round(self.late_s * NS_PER_S) - np.round(step_ns * np.arange(_FINER - 1, -1, -1) / _FINER).astype(np.int64)).ravel()
+        fine_ns = (
+            t_ns[:, None] - round(self.late_s * NS_PER_S) - np.round(step_ns * np.arange(_FINER - 1, -1, -1) / _FINER).astype(np.int64)
+        ).ravel()
         found = commanded(activity, fine_ns)
         if earlier is not None:
             old = fine_ns < activity.start_ns

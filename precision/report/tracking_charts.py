@@ -22,7 +22,13 @@ from .visible_text import visible
 
 Floats = NDArray[np.float64]
 
-_SHADES: Final = {"acceleration": "#bcd9ea", "constant velocity": "#ffffff", "deceleration": "#f3cdb3", "standstill": "#dfe3e7", "settling": "#f6e7a8"}
+_SHADES: Final = {
+    "acceleration": "#bcd9ea",
+    "constant velocity": "#ffffff",
+    "deceleration": "#f3cdb3",
+    "standstill": "#dfe3e7",
+    "settling": "#f6e7a8",
+}
 """Blue and vermilion diluted, white, grey and yellow: told apart by every eye, and by their order in the motion."""
 _MOST_POINTS: Final = 4000
 
@@ -47,7 +53,16 @@ class Spectrum:
 
 
 def time_chart(
-    time_s: Floats, command: Floats, error: Floats, phases: NDArray[np.int64], names: Sequence[str], *, rate_hz: float, unit: str, heading: str, key_numbers: str
+    time_s: Floats,
+    command: Floats,
+    error: Floats,
+    phases: NDArray[np.int64],
+    names: Sequence[str],
+    *,
+    rate_hz: float,
+    unit: str,
+    heading: str,
+    key_numbers: str,
 ) -> Chart:
     """Velocity of the set-point above, the error below, the phases shaded behind both."""
     from matplotlib.patches import Patch
@@ -90,7 +105,9 @@ def time_chart(
     )
 
 
-def position_chart(position: Floats, error: Floats, sense: NDArray[np.int64], ways: Sequence[Travelled], *, unit: str, heading: str, key_numbers: str) -> Chart:
+def position_chart(
+    position: Floats, error: Floats, sense: NDArray[np.int64], ways: Sequence[Travelled], *, unit: str, heading: str, key_numbers: str
+) -> Chart:
     """The whole error over the position above, in both directions (`sense`); below, of the traverses at constant velocity, what is left of it without their straight lines."""
     from matplotlib.lines import Line2D
 
@@ -118,7 +135,10 @@ def position_chart(position: Floats, error: Floats, sense: NDArray[np.int64], wa
         below.set_xlabel(f"position of the feedback ({along})")
         above.tick_params(axis="x", length=0, labelbottom=False)
         title(above, visible(heading, longest=80), visible(key_numbers, longest=140))
-        legend(above, [Line2D([], [], color=UP_COLOR, linewidth=2, label="forward ↑"), Line2D([], [], color=DOWN_COLOR, linewidth=2, label="backward ↓")])
+        legend(
+            above,
+            [Line2D([], [], color=UP_COLOR, linewidth=2, label="forward ↑"), Line2D([], [], color=DOWN_COLOR, linewidth=2, label="backward ↓")],
+        )
         drawing = svg(figure, salt="tracking position")
     return Chart(
         svg=drawing,
@@ -154,9 +174,26 @@ def ripple_chart(spectra: Sequence[Spectrum], *, unit: str, heading: str, key_nu
             for period, size in one.waves:
                 x, y = in_unit(1.0, along) * period, in_unit(1.0, shown) * size
                 highest = max(highest, y)
-                plot.plot([x], [y], marker="o" if one.direction > 0 else "s", markersize=6.5, color=UP_COLOR if one.direction > 0 else DOWN_COLOR, markerfacecolor="white", markeredgewidth=1.6)
+                plot.plot(
+                    [x],
+                    [y],
+                    marker="o" if one.direction > 0 else "s",
+                    markersize=6.5,
+                    color=UP_COLOR if one.direction > 0 else DOWN_COLOR,
+                    markerfacecolor="white",
+                    markeredgewidth=1.6,
+                )
                 if not any(abs(period / other - 1) < 0.05 for other in marked):
-                    plot.annotate(text(period, unit, digits=4), (x, y), (9, 4), textcoords="offset points", fontsize=10, fontweight="bold", color=INK, gid="halo")
+                    plot.annotate(
+                        text(period, unit, digits=4),
+                        (x, y),
+                        (9, 4),
+                        textcoords="offset points",
+                        fontsize=10,
+                        fontweight="bold",
+                        color=INK,
+                        gid="halo",
+                    )
                     marked.append(period)
         plot.set_xlim(in_unit(1.0, along) * shortest, in_unit(1.0, along) * longest / 2)
         plot.set_ylim(0, highest * 1.18 or 1.0)
@@ -165,7 +202,13 @@ def ripple_chart(spectra: Sequence[Spectrum], *, unit: str, heading: str, key_nu
         plot.set_ylabel(f"amplitude ({shown})")
         few_ticks(plot.yaxis)
         title(plot, visible(heading, longest=80), visible(key_numbers, longest=140))
-        legend(plot, [Line2D([], [], color=UP_COLOR, linewidth=2, label="forward ↑"), Line2D([], [], color=DOWN_COLOR, linewidth=2, linestyle="dashed", label="backward ↓")])
+        legend(
+            plot,
+            [
+                Line2D([], [], color=UP_COLOR, linewidth=2, label="forward ↑"),
+                Line2D([], [], color=DOWN_COLOR, linewidth=2, linestyle="dashed", label="backward ↓"),
+            ],
+        )
         drawing = svg(figure, salt="tracking ripple")
     return Chart(
         svg=drawing,
@@ -191,7 +234,10 @@ def _envelope(x: Floats, y: Floats) -> tuple[Floats, Floats]:
     if x.size <= _MOST_POINTS:
         return x, y
     edges = np.linspace(0, x.size, _MOST_POINTS // 2 + 1).astype(np.int64)
-    chosen = sorted({int(begin + place) for begin, end in pairwise(edges.tolist()) for place in (np.argmin(y[begin:end]), np.argmax(y[begin:end]))} | {0, x.size - 1})
+    chosen = sorted(
+        {int(begin + place) for begin, end in pairwise(edges.tolist()) for place in (np.argmin(y[begin:end]), np.argmax(y[begin:end]))}
+        | {0, x.size - 1}
+    )
     return x[chosen], y[chosen]
 
 

@@ -62,9 +62,13 @@ def evaluate(set_point: ArrayLike, actual: ArrayLike, *, rate_hz: float) -> Resu
         covariance = correlated_covariance(columns, residual)
         straight = _fitted(r, y, step_s, straight=True)
         moved = (0.0, 0.0) if straight is None else (abs(straight[0] - lag_s), abs(straight[1] - dead_s))
-        u_lag, u_dead = (math.hypot(2 * math.sqrt(max(0.0, float(covariance[k, k]))), by / math.sqrt(3)) for k, by in zip((1, 2), moved, strict=True))
+        u_lag, u_dead = (
+            math.hypot(2 * math.sqrt(max(0.0, float(covariance[k, k]))), by / math.sqrt(3)) for k, by in zip((1, 2), moved, strict=True)
+        )
         if misfit > MISFIT:
-            reason = f"a loop of first order with a dead time leaves {misfit:.1%} of the following error: it has feed-forward, or is of higher order"
+            reason = (
+                f"a loop of first order with a dead time leaves {misfit:.1%} of the following error: it has feed-forward, or is of higher order"
+            )
         elif lag_s <= max(u_lag, 0.1 * step_s):
             reason = f"the lag of {max(0.0, lag_s):.3g} s cannot be told from none (U = {u_lag:.2g} s, one sample every {step_s:.3g} s)"
         elif dead_s < -_LEADS * step_s - u_dead:
@@ -73,7 +77,14 @@ def evaluate(set_point: ArrayLike, actual: ArrayLike, *, rate_hz: float) -> Resu
             figures = [
                 figure("loop_gain", "gain of the position loop, dead time taken off", 1 / lag_s, "1/s", u_lag / lag_s**2, symbol="K_loop"),
                 figure("dead_time", "dead time between set-point and actual position, lag taken off", dead_s, "s", u_dead, symbol="T"),
-                figure("misfit", "what the model of the loop leaves, rms over rms following error", misfit, "", "a measure of the model", symbol="misfit"),
+                figure(
+                    "misfit",
+                    "what the model of the loop leaves, rms over rms following error",
+                    misfit,
+                    "",
+                    "a measure of the model",
+                    symbol="misfit",
+                ),
             ]
             return Result(title="Position loop", stated=_STATED, figures=keyed(figures), flags=(), residual=frozen(residual))
     refused = [
@@ -83,7 +94,10 @@ def evaluate(set_point: ArrayLike, actual: ArrayLike, *, rate_hz: float) -> Resu
     return Result(title="Position loop", stated=_STATED, figures=keyed(refused), flags=(), residual=frozen(np.full(r.size, np.nan)))
 
 
-_STATED: Final = ("loop: first order with a dead time, least squares", "U from the residuals, their correlation, and the set-point between its samples")
+_STATED: Final = (
+    "loop: first order with a dead time, least squares",
+    "U from the residuals, their correlation, and the set-point between its samples",
+)
 
 
 def _fitted(r: Array, y: Array, step_s: float, *, straight: bool = False) -> tuple[float, float, Array, Array] | None:
@@ -112,7 +126,14 @@ def _fitted(r: Array, y: Array, step_s: float, *, straight: bool = False) -> tup
     total = float(np.clip(slope @ (r - y) / (slope @ slope), -r.size / 4, r.size / 4))
     largest = r.size / 4
     begin = max(0.5, total / 2)
-    solved = least_squares(residual, [begin, float(np.clip(total - begin, -0.99 * largest, largest))], bounds=([1e-3, -largest], [largest, largest]), x_scale=[1.0, 1.0], xtol=1e-12, ftol=1e-14)
+    solved = least_squares(
+        residual,
+        [begin, float(np.clip(total - begin, -0.99 * largest, largest))],
+        bounds=([1e-3, -largest], [largest, largest]),
+        x_scale=[1.0, 1.0],
+        xtol=1e-12,
+        ftol=1e-14,
+    )
     lag, dead = (float(value) for value in solved.x)
     small = 1e-3
     by_lag = (model(lag + small, dead) - model(max(lag - small, 5e-4), dead)) / (small + lag - max(lag - small, 5e-4))

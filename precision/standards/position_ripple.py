@@ -83,7 +83,9 @@ def wave(place: Sequence[Array], error: Sequence[Array], period: float) -> Wave:
     lines = max(2.0, min(sizes) / 2)
     white = math.sqrt(2 * float(rest @ rest) / (x.size - 4) / x.size)
     needed = max(u_amplitude / 2, white) * math.sqrt(2 * math.log(100 * lines))
-    return Wave(period=2 * math.pi / k, period_u=2 * math.pi / k**2 * u_k, amplitude=amplitude, amplitude_u=u_amplitude, stands_out=amplitude > needed)
+    return Wave(
+        period=2 * math.pi / k, period_u=2 * math.pi / k**2 * u_k, amplitude=amplitude, amplitude_u=u_amplitude, stands_out=amplitude > needed
+    )
 
 
 def _fit(x: Array, e: Array, k: float) -> tuple[Array, tuple[float, float, float]]:
