@@ -67,6 +67,20 @@ def test_one_direction_does_not_tell_squareness_from_what_lags() -> None:
     assert found.figures["backlash_X"].uncertainty is None  # nothing was said of the readings
 
 
+def test_the_sides_of_a_square_do_not_tell_backlash_from_scales() -> None:
+    half = np.linspace(-1.0, 1.0, 1001)[:-1] * R
+    one, back = np.full(1000, R), np.full(1000, -R)
+    round_about = np.stack([np.concatenate([half, one, -half, back]), np.concatenate([back, half, one, -half])])
+    fb = np.concatenate([round_about, round_about[:, ::-1]], axis=1)
+    along = np.repeat([[1.0, 0.0, -1.0, 0.0], [0.0, 1.0, 0.0, -1.0]], 1000, axis=1)
+    heading = np.concatenate([along, -along[:, ::-1]], axis=1)
+    normal = np.stack([-heading[1], heading[0]])
+    found = contour_causes.evaluate(fb, rate_hz=RATE, moving=np.ones(8000, dtype=bool), feedback_m=fb, added_m=1e-6 * normal[0] * fb[1] / R, normal=normal)
+    assert found["backlash_X"] is None and found["scale_mismatch"] is None
+    # q_x = 1 µm · y/R leans the axes towards each other
+    assert found["squareness"] == pytest.approx(-1e-6 / R, rel=0.01)
+
+
 def test_an_axis_that_stands_has_no_lag_and_too_little_motion_is_refused() -> None:
     fb = np.stack([np.linspace(0, 0.01, 500), np.zeros(500)])
     found = contour_causes.evaluate(fb, rate_hz=RATE, moving=np.ones(500, dtype=bool), feedback_m=fb)
