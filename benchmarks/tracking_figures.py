@@ -23,71 +23,53 @@ def figures(
     plan: Parameters | Recorded, result: following_error.Result, loop: position_loop.Result, parts: Sequence[JudgedPart], traverses: Sequence[Traverse],
     waves: Mapping[str, Sequence[position_ripple.Wave]], known: Known, tool: Array | None, feedback: Array, own: OwnError | None, settle_s: float, unit: str,
 ) -> list[Figure]:  # fmt: skip
-    found = _errors(result, parts, known, unit)
-    constant = [part for part in parts if part.part.phase == "constant velocity"]
-    no_constant = f"no stretch at constant velocity of {plan.evaluation.shortest:g} s or more is left after {settle_s:.3g} s of settling: take a longer stroke, a lower feed, or evaluation.settle"
-    found.append(
-        figure("e_constant", "largest |following error| at constant velocity", max(part.part.largest for part in constant), unit, _larger(constant), symbol="e_v")
-        if constant else figure("e_constant", "largest |following error| at constant velocity", no_constant, unit, symbol="e_v")
-    )  # fmt: skip
-    still = [part for part in parts if part.part.phase == "standstill"]
-    found.append(
-        figure("e_standstill", "rms following error at standstill", still[0].part.rms, unit, REASON if still[0].rms_u is None else still[0].rms_u, symbol="e_0")
-        if still else figure("e_standstill", "rms following error at standstill", "the axis does not stand", unit, symbol="e_0")
-    )  # fmt: skip
-    found += _times(result, loop, traverses, known, no_constant)
+    """All figures of a record, in the order of the report. tool : (n,) or None. settle_s : that was used."""
+    shortest = plan.evaluation.shortest
+    no_constant = (
+        f"no stretch at constant velocity of {shortest:g} s or more is left after {settle_s:.3g} s of settling: take a longer stroke, a lower feed, or evaluation.settle"
+    )
+    found = [*_errors(result, parts, known, unit), *_by_phase(parts, no_constant, unit), *_times(result, loop, traverses, known, no_constant)]
     for direction in ("forward", "backward"):
-        reason = no_constant if not any(part.part.direction == direction for part in constant) else "no wave stands out of noise and counts"
-        if result.ripple[direction] is None and reason.startswith("no wave"):
-            reason = "the axis does not follow the set-point at constant velocity, or for too few samples"
-        arrow = "↑" if direction == "forward" else "↓"
-        one = waves[direction][0] if waves[direction] else None
-        size = figure(
-            f"ripple_{direction}",
-            f"amplitude of the strongest wave along the travel, {direction}",
-            reason if one is None else one.amplitude,
-            unit,
-            None if one is None else one.amplitude_u,
-            symbol=f"ripple {arrow}",
-        )
-        period = figure(
-            f"ripple_period_{direction}",
-            f"period of the strongest wave along the travel, {direction}",
-            reason if one is None else one.period,
-            unit,
-            None if one is None else one.period_u,
-            symbol=f"period {arrow}",
-        )
-        found += [size, period]
+        constant = any(one.part.phase == "constant velocity" and one.part.direction == direction for one in parts)
+        found += _ripple(result, waves[direction], direction, no_constant if not constant else "", unit)
     if tool is not None:
-        apart = tool - feedback
-        found.append(
-            figure(
-                "mechanics",
-                "largest − smallest tool − feedback: what the feedback does not see",
-                float(np.ptp(apart)),
-                unit,
-                "the instrument at the tool has no statement here",
-                symbol="tool − fb",
-            )
-        )
+        said = "the instrument at the tool has no statement here"
+        name = "largest − smallest tool − feedback: what the feedback does not see"
+        found.append(figure("mechanics", name, float(np.ptp(tool - feedback)), unit, said, symbol="tool − fb"))
     if own is not None:
-        words = (
-            "at equal rows"
-            if own.cycles == 0
-            else f"with ours {abs(own.cycles)} {'row' if abs(own.cycles) == 1 else 'rows'} {'earlier' if own.cycles > 0 else 'later'}"
-        )
-        found.append(
-            figure(
-                "own_difference",
-                f"rms difference to the controller's own following error, {words}",
-                own.difference,
-                unit,
-                "a comparison of two computations",
-                symbol="Δ own",
-            )
-        )
+        rows = f"with ours {abs(own.cycles)} {'row' if abs(own.cycles) == 1 else 'rows'} {'earlier' if own.cycles > 0 else 'later'}"
+        name = f"rms difference to the controller's own following error, {rows if own.cycles else 'at equal rows'}"
+        found.append(figure("own_difference", name, own.difference, unit, "a comparison of two computations", symbol="Δ own"))
     return found
+
+
+def _by_phase(parts: Sequence[JudgedPart], no_constant: str, unit: str) -> list[Figure]:
+    """At constant velocity, and at standstill."""
+    constant = [one for one in parts if one.part.phase == "constant velocity"]
+    still = next((one for one in parts if one.part.phase == "standstill"), None)
+    largest = max((one.part.largest for one in constant), default=None)
+    rms: float | str = "the axis does not stand" if still is None else still.part.rms
+    return [
+        figure(
+            "e_constant", "largest |following error| at constant velocity", no_constant if largest is None else largest, unit, _larger(constant) if constant else None,
+            symbol="e_v",
+        ),
+        figure("e_standstill", "rms following error at standstill", rms, unit, REASON if still is None or still.rms_u is None else still.rms_u, symbol="e_0"),
+    ]  # fmt: skip
+
+
+def _ripple(result: following_error.Result, waves: Sequence[position_ripple.Wave], direction: str, no_constant: str, unit: str) -> list[Figure]:
+    """Amplitude and period of the strongest wave."""
+    arrow, one = "↑" if direction == "forward" else "↓", next(iter(waves), None)
+    does_not = "the axis does not follow the set-point at constant velocity, or for too few samples"
+    reason = no_constant or (does_not if result.ripple[direction] is None else "no wave stands out of noise and counts")
+    words = f"of the strongest wave along the travel, {direction}"
+    size = (reason, None) if one is None else (one.amplitude, one.amplitude_u)
+    period = (reason, None) if one is None else (one.period, one.period_u)
+    return [
+        figure(f"ripple_{direction}", f"amplitude {words}", size[0], unit, size[1], symbol=f"ripple {arrow}"),
+        figure(f"ripple_period_{direction}", f"period {words}", period[0], unit, period[1], symbol=f"period {arrow}"),
+    ]
 
 
 def _errors(result: following_error.Result, parts: Sequence[JudgedPart], known: Known, unit: str) -> list[Figure]:
