@@ -1,4 +1,5 @@
-"""Friction of a drive: runs at constant velocities, moves, slow reversals and circles, with position, force and, where it is measured, the load's own position.
+"""Friction of a drive: runs at constant velocities, moves, slow reversals and circles, with position, force and, where
+it is measured, the load's own position.
 
 `acquire` is the only code here that touches a device; `friction_evaluation.analyse` judges what it left behind.
 """
@@ -21,8 +22,13 @@ from .procedure import Outlook, Sink
 from .set_points import Array, Rig
 
 COLUMNS: Final = (
-    Column("t_s", "f8", "s"), Column("part", "i8", ""), Column("set", "f8", ""), Column("input", "f8", ""), Column("output", "f8", ""), Column("load", "f8", ""),
-)  # fmt: skip
+    Column("t_s", "f8", "s"),
+    Column("part", "i8", ""),
+    Column("set", "f8", ""),
+    Column("input", "f8", ""),
+    Column("output", "f8", ""),
+    Column("load", "f8", ""),
+)
 CHANNELS: Final = ("set", "input", "output", "load")
 REST, VELOCITIES, FIT, VALIDATION, REVERSAL, CIRCLE = range(6)
 """What a row belongs to; circles count on from `CIRCLE`."""
@@ -47,14 +53,20 @@ def profile(plan: Parameters, rate_hz: float) -> tuple[Array, NDArray[np.int64]]
 
     own = plan.velocities
     for speed in speeds(plan).tolist():
-        way = _move(min(own.distance, speed * own.longest + speed**2 / own.acceleration), trajectory.Limits(velocity=speed, acceleration=own.acceleration, jerk=own.jerk), step_s)
+        way = _move(
+            min(own.distance, speed * own.longest + speed**2 / own.acceleration),
+            trajectory.Limits(velocity=speed, acceleration=own.acceleration, jerk=own.jerk),
+            step_s,
+        )
         add(way, VELOCITIES)
         add(way[-1] - way, VELOCITIES)
     # Other velocities and accelerations than those fitted, so that a validation is one.
     for part, shares in ((FIT, ((1.0, 1.0), (0.8, 0.5), (0.6, 0.25))), (VALIDATION, ((0.9, 0.75), (0.7, 0.4)))):
         for _ in range(plan.moves.repeats if part == FIT else 1):
             for fast, hard in shares:
-                limits = trajectory.Limits(velocity=fast * plan.moves.velocity, acceleration=hard * plan.moves.acceleration, jerk=plan.moves.jerk)
+                limits = trajectory.Limits(
+                    velocity=fast * plan.moves.velocity, acceleration=hard * plan.moves.acceleration, jerk=plan.moves.jerk
+                )
                 way = _move(own.distance, limits, step_s)
                 add(way, part)
                 add(way[-1] - way, part)
@@ -81,18 +93,38 @@ def preview(plan: Parameters) -> Outlook:
     own, unit = plan.velocities, plan.units.output
     set_point, _ = profile(plan, 1000.0)
     total_s = set_point.size / 1000.0
-    force = f"{plan.drive.force_constant:g} N/{plan.units.input or '1'}" if plan.drive.force_constant is not None else "not known: friction in the unit of the input"
+    force = (
+        f"{plan.drive.force_constant:g} N/{plan.units.input or '1'}"
+        if plan.drive.force_constant is not None
+        else "not known: friction in the unit of the input"
+    )
     more = [
-        f"{plan.reversal.cycles} cycles of ±{plan.reversal.amplitude:g} {unit} at {plan.reversal.velocity:g} {unit}/s" if plan.reversal.cycles else "no slow reversals",
-        f"circles of {plan.circle.radius:g} {unit} at {', '.join(f'{one:g}' for one in plan.circle.speeds)} {unit}/s" if plan.circle.speeds else "no circles",
+        f"{plan.reversal.cycles} cycles of ±{plan.reversal.amplitude:g} {unit} at {plan.reversal.velocity:g} {unit}/s"
+        if plan.reversal.cycles
+        else "no slow reversals",
+        f"circles of {plan.circle.radius:g} {unit} at {', '.join(f'{one:g}' for one in plan.circle.speeds)} {unit}/s"
+        if plan.circle.speeds
+        else "no circles",
     ]
     return Outlook(
         lines=(
-            ("velocities", f"{own.count}, {own.slowest:g} … {own.fastest:g} {unit}/s, there and back, over {own.distance:g} {unit} at most"),
-            ("moves", f"to {plan.moves.velocity:g} {unit}/s with {plan.moves.acceleration:g} {unit}/s², for the feed-forward fit and its validation"),
+            (
+                "velocities",
+                f"{own.count}, {own.slowest:g} … {own.fastest:g} {unit}/s, there and back, over {own.distance:g} {unit} "
+                "at most",
+            ),
+            (
+                "moves",
+                f"to {plan.moves.velocity:g} {unit}/s with {plan.moves.acceleration:g} {unit}/s², for the feed-forward "
+                "fit and its validation",
+            ),
             ("reversals", "; ".join(more)),
             ("force", force),
-            ("first", f"the fastest run at {plan.safety.probe:.0%} of its size; the whole is refused where it would pass ±{plan.safety.travel:g} {unit}".rstrip()),
+            (
+                "first",
+                f"the fastest run at {plan.safety.probe:.0%} of its size; the whole is refused where it would pass "
+                f"±{plan.safety.travel:g} {unit}".rstrip(),
+            ),
             ("limits", "the controller's own travel is asked for before anything moves"),
         ),
         uncertainty="from the scatter of runs and residuals",
@@ -100,7 +132,9 @@ def preview(plan: Parameters) -> Outlook:
         duration_s=total_s * 1.02,
         points=100,
         bytes=int(60 * 20_000 * total_s) + (1 << 20),
-        remarks=() if plan.drive.force_constant is not None else ("no drive.force_constant: mass and friction are in the unit of the input",),
+        remarks=()
+        if plan.drive.force_constant is not None
+        else ("no drive.force_constant: mass and friction are in the unit of the input",),
     )
 
 
@@ -120,12 +154,17 @@ def check(plan: Parameters, rig: Rig) -> None:
     if any(channel.name == "load" for channel in plant.channels):
         units["load"] = plan.units.output
     if plan.evaluation.cutoff >= 0.4 * plant.rate_hz:
-        raise PlanError(f"evaluation.cutoff is {plan.evaluation.cutoff:g} Hz; the plant is sampled {plant.rate_hz:g} times a second, less than {0.4 * plant.rate_hz:g} Hz is expected")
+        raise PlanError(
+            f"evaluation.cutoff is {plan.evaluation.cutoff:g} Hz; the plant is sampled {plant.rate_hz:g} times a second, "
+            f"less than {0.4 * plant.rate_hz:g} Hz is expected"
+        )
     set_point, _ = profile(plan, plant.rate_hz)
     set_points.check(plant, units, _range(plan), float(np.abs(set_point).max()), set_point.size)
 
 
-def acquire(plan: Parameters, rig: Rig, sink: Sink, *, log: Callable[..., None], progress: Callable[[int, int], None]) -> None:
+def acquire(
+    plan: Parameters, rig: Rig, sink: Sink, *, log: Callable[..., None], progress: Callable[[int, int], None]
+) -> None:
     """Try the fastest run small, then run everything.
 
     Raises
@@ -136,10 +175,23 @@ def acquire(plan: Parameters, rig: Rig, sink: Sink, *, log: Callable[..., None],
     rate_hz = rig.plant.rate_hz
     set_point, part = profile(plan, rate_hz)
     fast = plan.velocities
-    first = _move(fast.distance, trajectory.Limits(velocity=fast.fastest, acceleration=fast.acceleration, jerk=fast.jerk), 1 / rate_hz)
+    first = _move(
+        fast.distance, trajectory.Limits(velocity=fast.fastest, acceleration=fast.acceleration, jerk=fast.jerk), 1 / rate_hz
+    )
     log("profile", samples=set_point.size, rate_hz=rate_hz, speeds=speeds(plan).tolist())
 
     def rows(start: int, count: int) -> dict[str, Any]:
         return {"part": part[start : start + count]}
 
-    set_points.run(rig.plant, set_point, np.concatenate([first, first[::-1]]), _range(plan), COLUMNS, sink, log=log, progress=progress, rows=rows, names=CHANNELS)
+    set_points.run(
+        rig.plant,
+        set_point,
+        np.concatenate([first, first[::-1]]),
+        _range(plan),
+        COLUMNS,
+        sink,
+        log=log,
+        progress=progress,
+        rows=rows,
+        names=CHANNELS,
+    )

@@ -1,5 +1,6 @@
 # mypy: disable-error-code="assignment"
-"""The plan of a friction test: velocities, moves, slow reversals and circles that the axis runs, and how its friction is read from them."""
+"""The plan of a friction test: velocities, moves, slow reversals and circles that the axis runs, and how its friction is
+read from them."""
 
 from __future__ import annotations
 
@@ -16,19 +17,22 @@ Size = Annotated[float, Field(gt=0, le=1e6)]
 
 
 class Devices(DeviceSet):
-    """The plant and its controller as one stream: set, input, output, and perhaps load; it takes the set-point as a table of samples."""
+    """The plant and its controller as one stream: set, input, output, and perhaps load; it takes the set-point as a
+    table of samples."""
 
     plant: Device = Device(driver="frames")
 
 
 class FrictionBench(Bench):
-    """Which plant the virtual bench holds: the EMPS drive as published, or with a table behind a coupling with backlash."""
+    """Which plant the virtual bench holds: the EMPS drive as published, or with a table behind a coupling with
+    backlash."""
 
     plant: Literal["emps-table", "emps"] = "emps-table"
 
 
 class Velocities(Strict):
-    """Runs at constant velocity, there and back, evenly over the logarithm of the velocity; sizes in the unit of the output, SI."""
+    """Runs at constant velocity, there and back, evenly over the logarithm of the velocity; sizes in the unit of the
+    output, SI."""
 
     slowest: float = Field(0.001, gt=0, le=1e3)
     fastest: float = Field(0.12, gt=0, le=1e3)
@@ -46,7 +50,8 @@ class Velocities(Strict):
 
 
 class Moves(Strict):
-    """Moves there and back for the feed-forward fit: three to fit, at full, half and quarter acceleration, and two others to validate; they go as far as the runs."""
+    """Moves there and back for the feed-forward fit: three to fit, at full, half and quarter acceleration, and two
+    others to validate; they go as far as the runs."""
 
     velocity: float = Field(0.1, gt=0, le=1e3)
     acceleration: float = Field(2.0, gt=0, le=1e4)
@@ -73,7 +78,9 @@ class Circle(Strict):
 class Drive(Strict):
     """What turns the input into a force."""
 
-    force_constant: float | None = Field(None, gt=0, le=1e9, description="N per unit of the input; without it friction is in the input's unit")
+    force_constant: float | None = Field(
+        None, gt=0, le=1e9, description="N per unit of the input; without it friction is in the input's unit"
+    )
     force_constant_u: Ratio | None = Field(None, ge=0, le=1, description="its U (k = 2)")
 
 
@@ -97,7 +104,9 @@ class Evaluation(Strict):
     window: Time = Field("50 ms", gt=0, le=60, description="of the velocity")
     settle: Time = Field("100 ms", ge=0, le=60, description="at the beginning of each run, left out")
     shortest: Time = Field("100 ms", gt=0, le=600, description="of a run, what remains at least")
-    v_min: float = Field(0.02, ge=0, le=1e3, description="feed-forward: slower samples are left out, above the fall of friction")
+    v_min: float = Field(
+        0.02, ge=0, le=1e3, description="feed-forward: slower samples are left out, above the fall of friction"
+    )
     cutoff: Frequency = Field("100 Hz", gt=0, le=1e5, description="feed-forward: zero-phase low-pass of position and force")
     held: bool = Field(True, description="the input is held until the next sample, as a controller does")
 
@@ -140,11 +149,19 @@ class Parameters(Runnable):
         needed = own.fastest**2 / own.acceleration + own.fastest * (settled + own.acceleration / own.jerk)
         if needed > own.distance:
             raise ValueError(
-                f"velocities.distance is {own.distance:g}; at {own.fastest:g} per second, to speed up, settle, measure and stop takes {needed:.3g}: go farther, slower, or accelerate more"
+                f"velocities.distance is {own.distance:g}; at {own.fastest:g} per second, to speed up, settle, measure "
+                f"and stop takes {needed:.3g}: go farther, slower, or accelerate more"
             )
         if self.moves.velocity <= 2 * self.evaluation.v_min:
-            raise ValueError(f"moves.velocity is {self.moves.velocity:g}; more than twice evaluation.v_min, {self.evaluation.v_min:g}, is expected")
-        farthest = max(own.distance, self.reversal.amplitude if self.reversal.cycles else 0.0, 2 * self.circle.radius if self.circle.speeds else 0.0)
+            raise ValueError(
+                f"moves.velocity is {self.moves.velocity:g}; more than twice evaluation.v_min, "
+                f"{self.evaluation.v_min:g}, is expected"
+            )
+        farthest = max(
+            own.distance,
+            self.reversal.amplitude if self.reversal.cycles else 0.0,
+            2 * self.circle.radius if self.circle.speeds else 0.0,
+        )
         if farthest > self.safety.travel:
             raise ValueError(f"the set-point goes to {farthest:g}, beyond safety.travel of {self.safety.travel:g}")
         if self.drive.force_constant is None and self.drive.force_constant_u is not None:

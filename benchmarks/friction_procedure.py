@@ -31,29 +31,52 @@ if TYPE_CHECKING:
 def _connect(plan: Parameters) -> Iterator[Connected[Rig]]:
     with opened(plan, "plant", "plant_serve", plan.bench.plant) as (stream, instruments, simulated):
         if not isinstance(stream, FrameStream):
-            raise PlanError('devices.plant: a driver that takes a set-point is needed (driver = "frames"); this one only streams')
+            raise PlanError(
+                'devices.plant: a driver that takes a set-point is needed (driver = "frames"); this one only streams'
+            )
         yield Connected(rig=Rig(plant=stream), instruments=instruments, moving=(), lab=simulated)
 
 
 def _read_file(
-    file: Path, out: Path, *, plan: str | None = None, settings: Sequence[str] = (), unit: str | None = None, columns: Mapping[str, str] | None = None
+    file: Path,
+    out: Path,
+    *,
+    plan: str | None = None,
+    settings: Sequence[str] = (),
+    unit: str | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> RunDirectory:
-    """A log with columns time, input (the force) and output (the position), and set and load if there were any, into a new run. DataError, PlanError name what is wrong."""
+    """A log with columns time, input (the force) and output (the position), and set and load if there were any, into a
+    new run. DataError, PlanError name what is wrong."""
     if unit is not None:
         raise PlanError("--unit: a log has several; write them in the column names, input [N]")
-    wanted = [Wanted(name="input"), Wanted(name="output"), Wanted(name="set", needed=False), Wanted(name="load", needed=False)]
+    wanted = [
+        Wanted(name="input"),
+        Wanted(name="output"),
+        Wanted(name="set", needed=False),
+        Wanted(name="load", needed=False),
+    ]
 
     def units(found: Mapping[str, str]) -> dict[str, Any]:
         for name in ("set", "load"):
             if found.get(name, found["output"]) != found["output"]:
-                raise PlanError(f"{file.name}: {name} is in {found[name] or 'no unit'} and output in {found['output'] or 'no unit'}; both are positions, so they have the same")
+                raise PlanError(
+                    f"{file.name}: {name} is in {found[name] or 'no unit'} and output in {found['output'] or 'no unit'}; "
+                    "both are positions, so they have the same"
+                )
         return {"units": {"input": found["input"], "output": found["output"]}}
 
     def rows(time_s: Any, signals: Mapping[str, Any]) -> dict[str, Any]:
         absent = np.full(time_s.size, np.nan)
-        return {"t_s": time_s, "part": np.full(time_s.size, -1, dtype=np.int64), **{name: signals.get(name, absent) for name in CHANNELS}}
+        return {
+            "t_s": time_s,
+            "part": np.full(time_s.size, -1, dtype=np.int64),
+            **{name: signals.get(name, absent) for name in CHANNELS},
+        }
 
-    return import_signals(file, out, Recorded, COLUMNS, wanted, units=units, rows=rows, plan=plan, settings=settings, columns=columns)
+    return import_signals(
+        file, out, Recorded, COLUMNS, wanted, units=units, rows=rows, plan=plan, settings=settings, columns=columns
+    )
 
 
 LARGER_IS_BETTER = ("stiffness", "ff_r2", "ff_validated_r2")

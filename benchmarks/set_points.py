@@ -1,7 +1,9 @@
-"""A set-point is handed to a controller, tried small, and run: what procedures share that let an axis follow a profile of their own.
+"""A set-point is handed to a controller, tried small, and run: what procedures share that let an axis follow a profile
+of their own.
 
-The device is a stream with channels input, output, set and perhaps state (not 0: switched off), that takes `limits` and `set` as control lines. Nothing is moved
-before it has been asked for its travel; every block is looked at, and the set-point is taken away where the output leaves the range that the plan allows.
+The device is a stream with channels input, output, set and perhaps state (not 0: switched off), that takes `limits` and
+`set` as control lines. Nothing is moved before it has been asked for its travel; every block is looked at, and the
+set-point is taken away where the output leaves the range that the plan allows.
 """
 
 from __future__ import annotations
@@ -39,7 +41,8 @@ class Rig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Range:
-    """What the plan allows. travel : of the output, either side of 0.  probe : part of the set-point that is tried first.  unit : of the output."""
+    """What the plan allows. travel : of the output, either side of 0.  probe : part of the set-point that is tried
+    first.  unit : of the output."""
 
     travel: float
     probe: float
@@ -49,7 +52,8 @@ class Range:
 def check(plant: FrameStream, units: Mapping[str, str], allowed: Range, largest: float, samples: int) -> None:
     """Refuse what the device cannot do, before anything moves.
 
-    units : channel -> unit that the plan says; each must be there.  largest : |set-point|.  samples : of the whole set-point.
+    units : channel -> unit that the plan says; each must be there.  largest : |set-point|.  samples : of the whole
+    set-point.
 
     Raises
     ------
@@ -62,7 +66,10 @@ def check(plant: FrameStream, units: Mapping[str, str], allowed: Range, largest:
     if largest > allowed.travel:
         raise PlanError(f"the set-point goes to ±{largest:g} {allowed.unit}; safety.travel is {allowed.travel:g}".rstrip())
     if samples > MEMORY:
-        raise PlanError(f"the set-point has {samples} samples at {plant.rate_hz:g} Hz; at most {MEMORY} are expected: hold shorter, or fewer repeats")
+        raise PlanError(
+            f"the set-point has {samples} samples at {plant.rate_hz:g} Hz; at most {MEMORY} are expected: hold shorter, "
+            "or fewer repeats"
+        )
 
 
 def run(
@@ -71,7 +78,8 @@ def run(
 ) -> None:  # fmt: skip
     """Try a small part of the set-point, then run it whole and keep what happens.
 
-    first : (m,) what is tried at `allowed.probe` of its size, a part of the set-point that goes as far as all of it. rows : (first sample, count) -> further columns.
+    first : (m,) what is tried at `allowed.probe` of its size, a part of the set-point that goes as far as all of it.
+    rows : (first sample, count) -> further columns.
     names : channels that are kept, each in the column of its name.
 
     Raises
@@ -93,11 +101,16 @@ def run(
         log("probe", part=allowed.probe, farthest=farthest, predicted=predicted)
         if predicted > allowed.travel:
             raise SafetyStop(
-                f"at {allowed.probe:.0%} of the set-point the output went to {farthest:.4g} {allowed.unit} from 0; the whole would go to {predicted:.4g}, "
-                f"safety.travel is {allowed.travel:g}. Take smaller set-points, at most {allowed.travel / predicted:.2g} of these"
+                f"at {allowed.probe:.0%} of the set-point the output went to {farthest:.4g} {allowed.unit} from 0; the "
+                f"whole would go to {predicted:.4g}, "
+                f"safety.travel is {allowed.travel:g}. Take smaller set-points, at most {allowed.travel / predicted:.2g} "
+                "of these"
             )
         exciting.upload(plant, set_point, word="set")
-        watch, kept = exciting.Watch(channels, travel=allowed.travel, unit=allowed.unit, advice=_ADVICE), Gathered(columns, sink)
+        watch, kept = (
+            exciting.Watch(channels, travel=allowed.travel, unit=allowed.unit, advice=_ADVICE),
+            Gathered(columns, sink),
+        )
         for start, block, reason, lost in exciting.streamed(plant, set_point.size):
             if lost:
                 kept.gap(reason, lost)
@@ -122,5 +135,6 @@ def limited(values: Array, consequence: str) -> list[str]:
     levels = " and ".join(f"{cut.level:.6g}".replace("-", "−") for cut in sorted(cuts, key=lambda cut: cut.level))
     count = sum(cut.samples for cut in cuts)
     return [
-        f"the input stays at {levels} for up to {max(cut.longest for cut in cuts)} samples in a row ({count} of {values.size} samples): the drive is at its limit, and {consequence}"
+        f"the input stays at {levels} for up to {max(cut.longest for cut in cuts)} samples in a row ({count} of "
+        f"{values.size} samples): the drive is at its limit, and {consequence}"
     ]

@@ -1,4 +1,5 @@
-"""Step responses of an axis under its controller: the set-point jumps by several sizes in both directions, and what the axis does is recorded.
+"""Step responses of an axis under its controller: the set-point jumps by several sizes in both directions, and what the
+axis does is recorded.
 
 `acquire` is the only code here that touches a device; `step_response_evaluation.analyse` judges what it left behind.
 """
@@ -25,7 +26,10 @@ FEWEST_SAMPLES: Final = 50
 def profile(plan: Parameters, rate_hz: float) -> Array:
     """The whole set-point at a rate: at rest at 0, then the steps of each size, repeated. Pure."""
     hold = round(plan.steps.hold * rate_hz)
-    levels = [0.0, *(level for _ in range(plan.steps.repeats) for size in plan.steps.sizes for level in (size, 0.0, -size, 0.0))]
+    levels = [
+        0.0,
+        *(level for _ in range(plan.steps.repeats) for size in plan.steps.sizes for level in (size, 0.0, -size, 0.0)),
+    ]
     return np.repeat(np.array(levels), hold)
 
 
@@ -34,14 +38,30 @@ def preview(plan: Parameters) -> Outlook:
     own, unit = plan.steps, plan.units.output
     count = 4 * len(own.sizes) * own.repeats
     total_s = (count + 1) * own.hold
-    band = f"±{plan.evaluation.band:g} {unit}" if plan.evaluation.band is not None else f"±{100 * plan.evaluation.band_share:g} % of the step"
+    band = (
+        f"±{plan.evaluation.band:g} {unit}"
+        if plan.evaluation.band is not None
+        else f"±{100 * plan.evaluation.band_share:g} % of the step"
+    )
     sizes = ", ".join(f"{size:g}" for size in own.sizes)
     return Outlook(
         lines=(
-            ("steps", f"{count}: sizes {sizes} {unit}, up and down, {2 * own.repeats} each, held {own.hold:g} s".replace(" ,", ",")),
-            ("first", f"a step of {plan.safety.probe:.0%} of the largest; the whole is refused where it would pass ±{plan.safety.travel:g} {unit}".rstrip()),
+            (
+                "steps",
+                f"{count}: sizes {sizes} {unit}, up and down, {2 * own.repeats} each, held {own.hold:g} s".replace(
+                    " ,", ","
+                ),
+            ),
+            (
+                "first",
+                f"a step of {plan.safety.probe:.0%} of the largest; the whole is refused where it would pass ±{plan.safety.travel:g} {unit}".rstrip(),
+            ),
             ("limits", "the controller's own travel is asked for before anything moves"),
-            ("evaluation", f"rise, overshoot, settling to {band} by three definitions, IAE, ISE, ITAE, ITSE, steady-state error, linearity over size"),
+            (
+                "evaluation",
+                f"rise, overshoot, settling to {band} by three definitions, IAE, ISE, ITAE, ITSE, steady-state error, "
+                "linearity over size",
+            ),
         ),
         uncertainty="from the scatter of the repeats, sampling and noise",
         envelope_m={},
@@ -66,14 +86,21 @@ def check(plan: Parameters, rig: Rig) -> None:
     units = {"set": plan.units.output, "input": plan.units.input, "output": plan.units.output}
     samples = round(plan.steps.hold * rig.plant.rate_hz)
     if samples < FEWEST_SAMPLES:
-        raise PlanError(f"a step is held for {samples} samples; at least {FEWEST_SAMPLES} are needed: hold longer or sample faster")
+        raise PlanError(
+            f"a step is held for {samples} samples; at least {FEWEST_SAMPLES} are needed: hold longer or sample faster"
+        )
     if round(plan.evaluation.window * rig.plant.rate_hz) < 2:
-        raise PlanError(f"evaluation.window of {plan.evaluation.window:g} s is less than two samples at {rig.plant.rate_hz:g} Hz; take a longer one")
+        raise PlanError(
+            f"evaluation.window of {plan.evaluation.window:g} s is less than two samples at {rig.plant.rate_hz:g} Hz; "
+            "take a longer one"
+        )
     total = samples * (1 + 4 * len(plan.steps.sizes) * plan.steps.repeats)
     set_points.check(rig.plant, units, _range(plan), plan.steps.sizes[-1], total)
 
 
-def acquire(plan: Parameters, rig: Rig, sink: Sink, *, log: Callable[..., None], progress: Callable[[int, int], None]) -> None:
+def acquire(
+    plan: Parameters, rig: Rig, sink: Sink, *, log: Callable[..., None], progress: Callable[[int, int], None]
+) -> None:
     """Try a small step, then make them all.
 
     Raises

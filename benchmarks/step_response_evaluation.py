@@ -46,9 +46,15 @@ def analyse(plan: Parameters | Recorded, readings: Readings) -> Analysis:
     resample = isinstance(plan, Recorded) and plan.evaluation.resample
     record = sampling.even_record(time, np.stack([readings[name] for name in names]), resample_to_even=resample)
     signals = dict(zip(names, record.values, strict=True))
-    said = [*record.flags, *(set_points.limited(signals["input"], _SLOWER) if "input" in signals else ()), *_cut_off(signals["output"])]
+    said = [
+        *record.flags,
+        *(set_points.limited(signals["input"], _SLOWER) if "input" in signals else ()),
+        *_cut_off(signals["output"]),
+    ]
     set_point = signals["set"]
-    if any("resampled" in flag for flag in record.flags):  # a cubic through a jump is no jump: the value before it holds up to the next sample
+    if any(
+        "resampled" in flag for flag in record.flags
+    ):  # a cubic through a jump is no jump: the value before it holds up to the next sample
         there = np.isfinite(np.stack([readings[name] for name in names])).all(axis=0)
         grid = time[there][0] + np.arange(set_point.size) / record.rate_hz
         place = np.searchsorted(time[there], grid * (1 + 1e-12) + 1e-12, side="right") - 1
@@ -56,7 +62,12 @@ def analyse(plan: Parameters | Recorded, readings: Readings) -> Analysis:
     even_s = np.arange(set_point.size) / record.rate_hz
     own = plan.evaluation
     options = step_responses.Options(
-        band=own.band, band_share=own.band_share, dwell_s=own.dwell, window_s=own.window, std_share=own.std_share, end_s=own.integrals
+        band=own.band,
+        band_share=own.band_share,
+        dwell_s=own.dwell,
+        window_s=own.window,
+        std_share=own.std_share,
+        end_s=own.integrals,
     )
     found = step_responses.evaluate(even_s, set_point, signals["output"], options, unit=plan.units.output)
     return Analysis(found=found, rate_hz=record.rate_hz, flags=tuple(dict.fromkeys([*said, *found.flags])))
@@ -64,9 +75,12 @@ def analyse(plan: Parameters | Recorded, readings: Readings) -> Analysis:
 
 def _cut_off(values: np.ndarray) -> list[str]:
     if np.ptp(values) == 0:
-        raise DataError(f"the output stays at {values[0]:g} in the whole record: the axis did not move, or the sensor is not connected")
+        raise DataError(
+            f"the output stays at {values[0]:g} in the whole record: the axis did not move, or the sensor is not connected"
+        )
     return [
-        f"the output stays at {cut.level:.6g} for up to {cut.longest} samples in a row ({cut.samples} of {values.size} samples): the sensor or the axis is at its end, "
+        f"the output stays at {cut.level:.6g} for up to {cut.longest} samples in a row ({cut.samples} of {values.size} "
+        "samples): the sensor or the axis is at its end, "
         "and overshoot is cut off"
         for cut in sampling.clipping(values)
         if cut.longest > 3

@@ -31,27 +31,41 @@ if TYPE_CHECKING:
 def _connect(plan: Parameters) -> Iterator[Connected[Rig]]:
     with opened(plan, "plant", "plant_serve", plan.bench.plant) as (stream, instruments, simulated):
         if not isinstance(stream, FrameStream):
-            raise PlanError('devices.plant: a driver that takes a set-point is needed (driver = "frames"); this one only streams')
+            raise PlanError(
+                'devices.plant: a driver that takes a set-point is needed (driver = "frames"); this one only streams'
+            )
         yield Connected(rig=Rig(plant=stream), instruments=instruments, moving=(), lab=simulated)
 
 
 def _read_file(
-    file: Path, out: Path, *, plan: str | None = None, settings: Sequence[str] = (), unit: str | None = None, columns: Mapping[str, str] | None = None
+    file: Path,
+    out: Path,
+    *,
+    plan: str | None = None,
+    settings: Sequence[str] = (),
+    unit: str | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> RunDirectory:
-    """A log with columns time, set, output, and input if there was one, into a new run. DataError, PlanError name what is wrong."""
+    """A log with columns time, set, output, and input if there was one, into a new run. DataError, PlanError name what
+    is wrong."""
     if unit is not None:
         raise PlanError("--unit: a log has several; write them in the column names, output [µm]")
     wanted = [Wanted(name="set"), Wanted(name="output"), Wanted(name="input", needed=False)]
 
     def units(found: Mapping[str, str]) -> dict[str, Any]:
         if found["set"] != found["output"]:
-            raise PlanError(f"{file.name}: set is in {found['set'] or 'no unit'} and output in {found['output'] or 'no unit'}; the output follows the set-point, so they have the same")
+            raise PlanError(
+                f"{file.name}: set is in {found['set'] or 'no unit'} and output in {found['output'] or 'no unit'}; the "
+                "output follows the set-point, so they have the same"
+            )
         return {"units": {"output": found["output"], **({"input": found["input"]} if "input" in found else {})}}
 
     def rows(time_s: Any, signals: Mapping[str, Any]) -> dict[str, Any]:
         return {"t_s": time_s, **{name: signals.get(name, np.full(time_s.size, np.nan)) for name in CHANNELS}}
 
-    return import_signals(file, out, Recorded, COLUMNS, wanted, units=units, rows=rows, plan=plan, settings=settings, columns=columns)
+    return import_signals(
+        file, out, Recorded, COLUMNS, wanted, units=units, rows=rows, plan=plan, settings=settings, columns=columns
+    )
 
 
 def _compare(before: Outcome, after: Outcome) -> Compared:

@@ -18,6 +18,13 @@ from .visible_text import visible
 
 Floats = NDArray[np.float64]
 _POINTS: Final = 4000
+_CURVE_READING: Final = (
+    "Each point is the mean force of a run at constant velocity, blue forward and orange backward, with its U; "
+    "the offset that does not change sign is taken off, so both "
+    "directions lie on one curve where friction is the same. From the left it falls from static to Coulomb "
+    "friction within the Stribeck velocity, then viscous friction "
+    "rises: on this logarithmic scale a straight rise is bent upwards."
+)
 
 
 def _factor(unit: str) -> float:
@@ -25,10 +32,20 @@ def _factor(unit: str) -> float:
 
 
 def curve_chart(
-    velocity: Floats, force: Floats, force_u: Floats, model: Floats, model_u: Floats, *, offset: float, lines: Sequence[tuple[str, float]], unit: str, force_unit: str,
+    velocity: Floats,
+    force: Floats,
+    force_u: Floats,
+    model: Floats,
+    model_u: Floats,
+    *,
+    offset: float,
+    lines: Sequence[tuple[str, float]],
+    unit: str,
+    force_unit: str,
     key_numbers: str,
-) -> Chart:  # fmt: skip
-    """Friction (without `offset`, its direction's sign taken off) over |velocity|; points with U, the fitted curve with its band, `lines` (label, force) across."""
+) -> Chart:
+    """Friction (without `offset`, its direction's sign taken off) over |velocity|; points with U, the fitted curve with
+    its band, `lines` (label, force) across."""
     shown = display_unit(float(np.median(np.abs(velocity))), f"{unit}/s")
     scale = 1 / _factor(shown)
     side = np.sign(velocity)
@@ -41,30 +58,52 @@ def curve_chart(
         dense, middle, half = _smooth(x, fitted[order], model_u[order])
         axes.fill_between(dense, middle - half, middle + half, color=REST_COLOR, alpha=0.45, linewidth=0)
         axes.plot(dense, middle, color=INK, linewidth=1.3)
-        for positive, color, size in ((True, UP_COLOR, 9.5), (False, DOWN_COLOR, 4.5)):  # a small mark within a large one: both are seen where they agree
+        for positive, color, size in (
+            (True, UP_COLOR, 9.5),
+            (False, DOWN_COLOR, 4.5),
+        ):  # a small mark within a large one: both are seen where they agree
             own = side > 0 if positive else side < 0
-            axes.errorbar(np.abs(velocity[own]) * scale, y[own], yerr=force_u[own], fmt="o", markersize=size, color=color, markerfacecolor="none" if positive else color,
-                          markeredgewidth=1.5, elinewidth=1.2, capsize=2.5, zorder=5)  # fmt: skip
+            axes.errorbar(
+                np.abs(velocity[own]) * scale,
+                y[own],
+                yerr=force_u[own],
+                fmt="o",
+                markersize=size,
+                color=color,
+                markerfacecolor="none" if positive else color,
+                markeredgewidth=1.5,
+                elinewidth=1.2,
+                capsize=2.5,
+                zorder=5,
+            )
         for label, level in lines:
             axes.axhline(level, color=SOFT, linewidth=0.9, linestyle=(0, (5, 3)))
-            axes.annotate(label, (1.0, level), (-4, 4), xycoords=axes.get_yaxis_transform(), textcoords="offset points", ha="right", fontsize=9.5, color=SOFT, gid="halo")
+            axes.annotate(
+                label,
+                (1.0, level),
+                (-4, 4),
+                xycoords=axes.get_yaxis_transform(),
+                textcoords="offset points",
+                ha="right",
+                fontsize=9.5,
+                color=SOFT,
+                gid="halo",
+            )
         axes.set_xscale("log")
         axes.set_xlim(float(x.min()) * 0.8, float(x.max()) * 1.25)
         logarithmic(axes, "x")
         axes.set_xlabel(f"|velocity| in {shown}")
         axes.set_ylabel(f"Friction in {force_unit}" if force_unit else "Friction")
         drawing.title(axes, "Friction over velocity", visible(key_numbers, longest=160))
-        drawing.legend(axes, [_mark("forward", UP_COLOR), _mark("backward", DOWN_COLOR), _line("fitted curve, U (k = 2) pale", INK)])
+        drawing.legend(
+            axes, [_mark("forward", UP_COLOR), _mark("backward", DOWN_COLOR), _line("fitted curve, U (k = 2) pale", INK)]
+        )
         svg = drawing.svg(figure, salt="friction")
     return Chart(
         svg=svg,
         title="Friction over velocity",
         wide=True,
-        how_to_read=(
-            "Each point is the mean force of a run at constant velocity, blue forward and orange backward, with its U; the offset that does not change sign is taken off, so both "
-            "directions lie on one curve where friction is the same. From the left it falls from static to Coulomb friction within the Stribeck velocity, then viscous friction "
-            "rises: on this logarithmic scale a straight rise is bent upwards."
-        ),
+        how_to_read=_CURVE_READING,
         alt=f"Friction at {velocity.size} velocities. {key_numbers}",
     )
 
@@ -86,7 +125,10 @@ def motion_chart(time_s: Floats, force: Floats, residual: Floats, *, force_unit:
         above.set_xlim(float(t[0]), float(t[-1]))
         drawing.few_ticks(below.xaxis)
         drawing.title(above, "Feed-forward model of the moves", visible(key_numbers, longest=160))
-        drawing.legend(above, [_line("measured", UP_COLOR), _line("mass, viscous and Coulomb friction, offset", DOWN_COLOR, (0, (4, 2)))])
+        drawing.legend(
+            above,
+            [_line("measured", UP_COLOR), _line("mass, viscous and Coulomb friction, offset", DOWN_COLOR, (0, (4, 2)))],
+        )
         figure.align_ylabels(list(axes))
         svg = drawing.svg(figure, salt="feedforward")
     return Chart(
@@ -94,15 +136,25 @@ def motion_chart(time_s: Floats, force: Floats, residual: Floats, *, force_unit:
         title="Feed-forward model of the moves",
         wide=True,
         how_to_read=(
-            "What the drive pushed with, and what mass, friction and offset explain of it; there is no model near standstill, where friction is no matter of the velocity's sign. "
-            "What is left below should look like noise: a pattern that repeats with the moves is something that the model lacks."
+            "What the drive pushed with, and what mass, friction and offset explain of it; there is no model near "
+            "standstill, where friction is no matter of the velocity's sign. "
+            "What is left below should look like noise: a pattern that repeats with the moves is something that the "
+            "model lacks."
         ),
         alt=f"Force of {time_s[-1] - time_s[0]:.3g} s of moves and its model. {key_numbers}",
     )
 
 
 def loop_chart(
-    deflection: Floats, force: Floats, model: Floats, direction: NDArray[np.int64], *, backlash: float, unit: str, force_unit: str, key_numbers: str
+    deflection: Floats,
+    force: Floats,
+    model: Floats,
+    direction: NDArray[np.int64],
+    *,
+    backlash: float,
+    unit: str,
+    force_unit: str,
+    key_numbers: str,
 ) -> Chart:
     """Force over motor − load at slow reversals, both directions, with the model; the backlash shaded."""
     shown = display_unit(float(np.abs(deflection).max()), unit)
@@ -115,11 +167,30 @@ def loop_chart(
             axes.axvspan(-backlash / 2 * scale, backlash / 2 * scale, color=REST_COLOR, alpha=0.22, linewidth=0)
         for sign, color in ((1, UP_COLOR), (-1, DOWN_COLOR)):
             own = direction == sign
-            axes.plot(x[own], force[own], linestyle="none", marker="o", markersize=4.5, color=color, markerfacecolor="none", alpha=0.8)
+            axes.plot(
+                x[own],
+                force[own],
+                linestyle="none",
+                marker="o",
+                markersize=4.5,
+                color=color,
+                markerfacecolor="none",
+                alpha=0.8,
+            )
             order = np.argsort(x[own], kind="stable")
             axes.plot(x[own][order], model[own][order], color=INK, linewidth=0.9)
         if backlash > 0:
-            axes.annotate("backlash", (0, 0), (0, 8), xycoords=("data", "axes fraction"), textcoords="offset points", ha="center", fontsize=9.5, color=SOFT, gid="halo")
+            axes.annotate(
+                "backlash",
+                (0, 0),
+                (0, 8),
+                xycoords=("data", "axes fraction"),
+                textcoords="offset points",
+                ha="center",
+                fontsize=9.5,
+                color=SOFT,
+                gid="halo",
+            )
         axes.set_xlabel(f"Motor − load in {shown}")
         axes.set_ylabel(f"Force of the motor in {force_unit}" if force_unit else "Force of the motor")
         drawing.few_ticks(axes.xaxis)
@@ -130,8 +201,10 @@ def loop_chart(
         svg=svg,
         title="Lost motion: force over motor − load",
         how_to_read=(
-            "At a slow reversal the motor leaves the load behind. Flat in the middle: backlash, crossed with no force but the drive's own friction, which sets the two branches "
-            "apart. Sloping at both ends: the compliance winds up until the load's friction gives way; its slope is the stiffness. No flat part means no backlash, only windup."
+            "At a slow reversal the motor leaves the load behind. Flat in the middle: backlash, crossed with no force "
+            "but the drive's own friction, which sets the two branches "
+            "apart. Sloping at both ends: the compliance winds up until the load's friction gives way; its slope is the "
+            "stiffness. No flat part means no backlash, only windup."
         ),
         alt=f"Force over the distance of motor and load at slow reversals. {key_numbers}",
     )
@@ -158,7 +231,8 @@ def branches_chart(x: Floats, there: Floats, back: Floats, *, unit: str, force_u
         svg=svg,
         title="Hysteresis: force over position",
         how_to_read=(
-            "The force on the way there and back, cycle by cycle. The branches stand twice the friction apart; the shaded area is the energy that a cycle costs. After a "
+            "The force on the way there and back, cycle by cycle. The branches stand twice the friction apart; the "
+            "shaded area is the energy that a cycle costs. After a "
             "reversal (at both ends) the force needs a way to change over: that is compliance and backlash."
         ),
         alt=f"Force over motor position of {len(there)} cycles. {key_numbers}",
@@ -190,8 +264,10 @@ def glitch_chart(circles: Sequence[tuple[str, Floats, Floats, Floats]], *, unit:
         svg=svg,
         title="Quadrant glitches",
         how_to_read=(
-            "What one axis of a circle does after it has turned, beside offset, lag and the step between its directions; solid at the upper, dashed at the lower reversal. A curve "
-            "that begins away from zero is an axis that stays on its old side until friction is overcome. The same height at all speeds is lost motion; a height or width that changes with "
+            "What one axis of a circle does after it has turned, beside offset, lag and the step between its directions; "
+            "solid at the upper, dashed at the lower reversal. A curve "
+            "that begins away from zero is an axis that stays on its old side until friction is overcome. The same "
+            "height at all speeds is lost motion; a height or width that changes with "
             "speed is friction."
         ),
         alt=f"Deviation after the reversals of {len(circles)} circles. {key_numbers}",
@@ -206,13 +282,27 @@ def _smooth(x: Floats, y: Floats, u: Floats) -> tuple[Floats, Floats, Floats]:
     if at.size < 2:
         return x, y, u
     dense = np.linspace(at[0], at[-1], 200)
-    return np.exp(dense), np.asarray(PchipInterpolator(at, y[first])(dense)), np.asarray(PchipInterpolator(at, u[first])(dense))
+    return (
+        np.exp(dense),
+        np.asarray(PchipInterpolator(at, y[first])(dense)),
+        np.asarray(PchipInterpolator(at, u[first])(dense)),
+    )
 
 
 def _mark(label: str, color: str) -> Any:
     from matplotlib.lines import Line2D
 
-    return Line2D([], [], color=color, marker="o", markersize=5.5, markerfacecolor="white", markeredgewidth=1.5, linestyle="none", label=label)
+    return Line2D(
+        [],
+        [],
+        color=color,
+        marker="o",
+        markersize=5.5,
+        markerfacecolor="white",
+        markeredgewidth=1.5,
+        linestyle="none",
+        label=label,
+    )
 
 
 def _line(label: str, color: str, line: Any = "-") -> Any:

@@ -1,4 +1,5 @@
-"""Step responses of several sizes and directions on one another, normalised, with the band and the instants of settling; below, what is left of the error."""
+"""Step responses of several sizes and directions on one another, normalised, with the band and the instants of settling;
+below, what is left of the error."""
 
 from __future__ import annotations
 
@@ -22,8 +23,9 @@ _POINTS: Final = 1500
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Response:
-    """One group of steps. name : in the legend.  up : direction.  time_s, response, spread : (k,) since the step, mean of (y − y₀)/(target − y₀), and how far its steps
-    lie from it.  band : ±, share of the step.  settled_s : last exit, or None."""
+    """One group of steps. name : in the legend.  up : direction.  time_s, response, spread : (k,) since the step, mean
+    of (y − y₀)/(target − y₀), and how far its steps lie from it.  band : ±, share of the step.  settled_s : last exit,
+    or None."""
 
     name: str
     up: bool
@@ -59,12 +61,29 @@ def step_chart(groups: Sequence[Response], *, title: str, key_numbers: str) -> C
             color, line = (UP_COLOR if group.up else DOWN_COLOR), _LINES[_rank(groups, number) % len(_LINES)]
             part = _thinned(group.time_s, shown_s)
             t = np.array([in_unit(float(one), unit) for one in group.time_s[part]])
-            above.fill_between(t, (group.response - group.spread)[part], (group.response + group.spread)[part], color=color, alpha=0.15, linewidth=0)
+            above.fill_between(
+                t,
+                (group.response - group.spread)[part],
+                (group.response + group.spread)[part],
+                color=color,
+                alpha=0.15,
+                linewidth=0,
+            )
             above.plot(t, group.response[part], color=color, linewidth=1.4, linestyle=line)
-            below.plot(t, np.maximum(np.abs(1 - group.response[part]), floor), color=color, linewidth=1.0, linestyle=line, alpha=0.9)
+            below.plot(
+                t, np.maximum(np.abs(1 - group.response[part]), floor), color=color, linewidth=1.0, linestyle=line, alpha=0.9
+            )
             if group.settled_s is not None and group.settled_s <= shown_s:
                 at = in_unit(group.settled_s, unit)
-                above.plot(at, float(np.interp(group.settled_s, group.time_s, group.response)), marker="o", markersize=6.5, color=color, markerfacecolor="white", zorder=6)
+                above.plot(
+                    at,
+                    float(np.interp(group.settled_s, group.time_s, group.response)),
+                    marker="o",
+                    markersize=6.5,
+                    color=color,
+                    markerfacecolor="white",
+                    zorder=6,
+                )
                 below.plot(at, group.band, marker="o", markersize=6.5, color=color, markerfacecolor="white", zorder=6)
         _frame(above, below, groups, in_unit(shown_s, unit), unit, floor)
         drawing.title(above, visible(title, longest=90), visible(key_numbers, longest=160))
@@ -77,8 +96,10 @@ def step_chart(groups: Sequence[Response], *, title: str, key_numbers: str) -> C
         title=title,
         wide=True,
         how_to_read=(
-            "Every step as a share of its size, so that responses of a linear axis lie on one another; blue up, orange down, line styles for the sizes, pale the spread of "
-            "the repeats. The grey strip is the tolerance band; a circle marks where a response has entered it for good (last exit). Below, what is left of the error, with the "
+            "Every step as a share of its size, so that responses of a linear axis lie on one another; blue up, orange "
+            "down, line styles for the sizes, pale the spread of "
+            "the repeats. The grey strip is the tolerance band; a circle marks where a response has entered it for good "
+            "(last exit). Below, what is left of the error, with the "
             "edge of the band dashed: the floor on the right is noise, or friction that holds the axis off its target."
         ),
         alt=f"Normalised step responses of {len(groups)} sizes and directions. {key_numbers}",
@@ -128,6 +149,13 @@ def _handles(groups: Sequence[Response]) -> list[Any]:
 
     few = groups if len(groups) <= 6 else [*groups[:2], *groups[-2:]]
     return [
-        Line2D([], [], color=UP_COLOR if group.up else DOWN_COLOR, linewidth=1.6, linestyle=_LINES[_rank(groups, list(groups).index(group)) % len(_LINES)],
-               label=visible(group.name, longest=24)) for group in few
-    ]  # fmt: skip
+        Line2D(
+            [],
+            [],
+            color=UP_COLOR if group.up else DOWN_COLOR,
+            linewidth=1.6,
+            linestyle=_LINES[_rank(groups, list(groups).index(group)) % len(_LINES)],
+            label=visible(group.name, longest=24),
+        )
+        for group in few
+    ]

@@ -1,9 +1,11 @@
-"""Stretches of a motion at constant velocity, and what the drive's force is on the mean in each: the points of a friction curve.
+"""Stretches of a motion at constant velocity, and what the drive's force is on the mean in each: the points of a
+friction curve.
 
-The velocity is the slope of the least-squares line over a moving window. It counts as constant where it changes by less than 2 % from half a window before to half a
-window after, or by less than four times what the position's noise does to it. The mean force has U = k·s/√m of the means of batches, with Student's k: noise that
-follows itself for less than a batch is seen in it. What the velocity changes by from end to end of a stretch stands beside the force as its mean acceleration: m
-times it is no friction.
+The velocity is the slope of the least-squares line over a moving window. It counts as constant where it changes by less
+than 2 % from half a window before to half a window after, or by less than four times what the position's noise does to
+it. The mean force has U = k·s/√m of the means of batches, with Student's k: noise that follows itself for less than a
+batch is seen in it. What the velocity changes by from end to end of a stretch stands beside the force as its mean
+acceleration: m times it is no friction.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ _LARGEST: Final = 1e12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stretch:
-    """begin, end : samples, end excluded.  velocity, acceleration : mean, of the position, unit per s and s².  force, force_u : mean, and its U (k = 2)."""
+    """begin, end : samples, end excluded.  velocity, acceleration : mean, of the position, unit per s and s².  force,
+    force_u : mean, and its U (k = 2)."""
 
     begin: int
     end: int
@@ -38,7 +41,8 @@ class Stretch:
 
 
 def slope(position: ArrayLike, *, rate_hz: float, window: int) -> Array:
-    """(n,) velocity: slope of the line through `window` samples around each; 0 at both ends, where there are not so many."""
+    """(n,) velocity: slope of the line through `window` samples around each; 0 at both ends, where there are not so
+    many."""
     y = np.asarray(position, dtype=np.float64)
     place = np.arange(window) - (window - 1) / 2
     found = np.zeros(y.size)
@@ -48,7 +52,14 @@ def slope(position: ArrayLike, *, rate_hz: float, window: int) -> Array:
 
 
 def stretches(
-    position: ArrayLike, force: ArrayLike, *, rate_hz: float, reference: ArrayLike | None = None, window_s: float = 0.05, settle_s: float = 0.1, shortest_s: float = 0.1
+    position: ArrayLike,
+    force: ArrayLike,
+    *,
+    rate_hz: float,
+    reference: ArrayLike | None = None,
+    window_s: float = 0.05,
+    settle_s: float = 0.1,
+    shortest_s: float = 0.1,
 ) -> tuple[Stretch, ...]:
     """Find them.
 
@@ -68,13 +79,20 @@ def stretches(
     positive("rate_hz", rate_hz, "Hz")
     window = max(3, round(window_s * rate_hz))
     if 3 * window > y.size:
-        raise DataError(f"the window of {window_s:g} s is {window} samples, the record has {y.size}; record longer or take a shorter window")
+        raise DataError(
+            f"the window of {window_s:g} s is {window} samples, the record has {y.size}; record longer or take a shorter "
+            "window"
+        )
     velocity = slope(r, rate_hz=rate_hz, window=window)
     half = window // 2
     change = np.full(y.size, math.inf)
     change[half:-half] = np.abs(velocity[2 * half :] - velocity[: -2 * half])
     noise = _noise(r) * math.sqrt(12) / window**1.5 * rate_hz
-    steady = (np.abs(velocity) > 10 * noise) & (velocity != 0) & (change <= np.maximum(STEADY * np.abs(velocity), 4 * math.sqrt(2) * noise))
+    steady = (
+        (np.abs(velocity) > 10 * noise)
+        & (velocity != 0)
+        & (change <= np.maximum(STEADY * np.abs(velocity), 4 * math.sqrt(2) * noise))
+    )
     found = []
     for begin, end in _runs(steady, velocity):
         first, last = begin + round(settle_s * rate_hz), end - half
@@ -82,7 +100,8 @@ def stretches(
             found.append(_stretch(y, f, first, last, half, rate_hz))
     if not found:
         raise DataError(
-            f"no stretch of constant velocity of at least {shortest_s:g} s after {settle_s:g} s to settle, in {y.size / rate_hz:.4g} s; run at constant velocities, or lower "
+            f"no stretch of constant velocity of at least {shortest_s:g} s after {settle_s:g} s to settle, in "
+            f"{y.size / rate_hz:.4g} s; run at constant velocities, or lower "
             "evaluation.settle and evaluation.window"
         )
     return tuple(found)
@@ -98,12 +117,22 @@ def _runs(steady: NDArray[np.bool_], velocity: Array) -> list[tuple[int, int]]:
 
 def _stretch(y: Array, f: Array, first: int, last: int, half: int, rate_hz: float) -> Stretch:
     quarter = max(2, min(half // 2, (last - first) // 4))
-    ends = [float(np.polyfit(np.arange(2 * quarter), y[k : k + 2 * quarter] - y[k], 1)[0]) * rate_hz for k in (first, last - 2 * quarter)]
+    ends = [
+        float(np.polyfit(np.arange(2 * quarter), y[k : k + 2 * quarter] - y[k], 1)[0]) * rate_hz
+        for k in (first, last - 2 * quarter)
+    ]
     first, last = first + quarter, last - quarter  # the middles of both
     speed = float(y[last] - y[first]) * rate_hz / (last - first)
     means = np.array([batch.mean() for batch in np.array_split(f[first:last], _BATCHES)])
     u = coverage_factor(_BATCHES - 1) * float(means.std(ddof=1)) / math.sqrt(_BATCHES)
-    return Stretch(begin=first, end=last, velocity=speed, acceleration=(ends[1] - ends[0]) * rate_hz / (last - first), force=float(f[first:last].mean()), force_u=u)
+    return Stretch(
+        begin=first,
+        end=last,
+        velocity=speed,
+        acceleration=(ends[1] - ends[0]) * rate_hz / (last - first),
+        force=float(f[first:last].mean()),
+        force_u=u,
+    )
 
 
 def _noise(y: Array) -> float:

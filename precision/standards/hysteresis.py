@@ -1,9 +1,12 @@
-"""Hysteresis: two branches of one quantity over another that goes to and fro, their width, the area between them and their slope.
+"""Hysteresis: two branches of one quantity over another that goes to and fro, their width, the area between them and
+their slope.
 
-    width(x) = |mean of y on the way back − mean of y on the way there| at x,     area = ∮ y dx of a cycle,     slope: least squares of both branches' mean
+    width(x) = |mean of y on the way back − mean of y on the way there| at x,     area = ∮ y dx of a cycle
+    slope: least squares of the mean of both branches
 
-Of force over deflection the slope is the stiffness k = dF/dx, half the width the friction that acts against it and the area the energy that a cycle costs; of position
-over command the width is the lost motion. Evaluated over the middle of the range, where the branches are complete; between cycles U = k·s/√n with Student's k.
+Of force over deflection the slope is the stiffness k = dF/dx, half the width the friction that acts against it and the
+area the energy that a cycle costs; of position over command the width is the lost motion. Evaluated over the middle of
+the range, where the branches are complete; between cycles U = k·s/√n with Student's k.
 """
 
 from __future__ import annotations
@@ -56,12 +59,17 @@ def evaluate(x: ArrayLike, y: ArrayLike, direction: ArrayLike, *, x_unit: str = 
     sense = np.sign(vector("direction", direction, size=over.size, largest=1e12)).astype(np.int64)
     branches = _branches(over, values, sense)
     if not branches[1] or not branches[-1]:
-        raise DataError(f"{len(branches[1])} branches go up and {len(branches[-1])} go down; a loop needs at least one of each")
+        raise DataError(
+            f"{len(branches[1])} branches go up and {len(branches[-1])} go down; a loop needs at least one of each"
+        )
     every = [*branches[1], *branches[-1]]
     low, high = max(float(part[0][0]) for part in every), min(float(part[0][-1]) for part in every)
     whole = max(float(part[0][-1]) for part in every) - min(float(part[0][0]) for part in every)
     if high - low < 0.5 * whole:
-        raise DataError(f"the branches have {max(0.0, high - low):.3g} of {whole:.3g} {x_unit} in common; record cycles of one size, at least half of it is needed")
+        raise DataError(
+            f"the branches have {max(0.0, high - low):.3g} of {whole:.3g} {x_unit} in common; record cycles of one size, "
+            "at least half of it is needed"
+        )
     grid = np.linspace(low, high, _POINTS)
     there, back = (np.stack([np.interp(grid, *part) for part in branches[one]]) for one in (1, -1))
     cycles = min(len(there), len(back))
@@ -72,7 +80,9 @@ def evaluate(x: ArrayLike, y: ArrayLike, direction: ArrayLike, *, x_unit: str = 
     widths = sign * apart[:, inner].mean(axis=1)
     mean_apart = np.abs(apart.mean(axis=0))
     areas = np.abs(np.trapezoid(apart, grid, axis=1))
-    slopes = np.array([np.polyfit(grid[inner] - grid.mean(), (up + down)[inner] / 2, 1)[0] for up, down in zip(there, back, strict=True)])
+    slopes = np.array(
+        [np.polyfit(grid[inner] - grid.mean(), (up + down)[inner] / 2, 1)[0] for up, down in zip(there, back, strict=True)]
+    )
     noise = _noise(every, grid)
     span = float(max(there.max(), back.max()) - min(there.min(), back.min()))
     width, u_width = _mean(widths, 2 * noise * math.sqrt(2 / max(1, int(inner.sum()))))
@@ -85,7 +95,14 @@ def evaluate(x: ArrayLike, y: ArrayLike, direction: ArrayLike, *, x_unit: str = 
     figures = [
         figure("width", "hysteresis width, mean over the middle of the range", width, y_unit, u_width, symbol="h"),
         figure("width_largest", "largest width", float(mean_apart.max()), y_unit, u_width + 4 * noise, symbol="h_max"),
-        figure("width_share", "width, share of the range of y", width / span if span else "y does not change", "", u_width / span if span else None, symbol="h/R"),
+        figure(
+            "width_share",
+            "width, share of the range of y",
+            width / span if span else "y does not change",
+            "",
+            u_width / span if span else None,
+            symbol="h/R",
+        ),
         figure("area", "area of a cycle", area, area_unit, u_area, symbol="A"),
         figure("slope", "slope of the mean of both branches", slope, slope_unit, u_slope, symbol="k"),
         figure("range", "range of x", high - low, x_unit, symbol="R_x"),
@@ -102,7 +119,8 @@ def evaluate(x: ArrayLike, y: ArrayLike, direction: ArrayLike, *, x_unit: str = 
 
 
 def _branches(x: Array, y: Array, sense: NDArray[np.int64]) -> dict[int, list[tuple[Array, Array]]]:
-    """Direction -> branches, each x ascending with its y. Branches of less than three quarters of the longest are starts and ends of the motion, and left out."""
+    """Direction -> branches, each x ascending with its y. Branches of less than three quarters of the longest are starts
+    and ends of the motion, and left out."""
     going = np.flatnonzero(sense)
     if going.size < FEWEST // 2:
         raise DataError(f"{going.size} samples move; at least {FEWEST // 2} are needed")
@@ -125,6 +143,7 @@ def _mean(values: Array, floor: float) -> tuple[float, float]:
 
 
 def _noise(branches: list[tuple[Array, Array]], grid: Array) -> float:
-    """Standard deviation of a point of a branch on the grid: from second differences of neighbouring points, which a smooth branch has none of."""
+    """Standard deviation of a point of a branch on the grid: from second differences of neighbouring points, which a
+    smooth branch has none of."""
     rows = np.stack([np.interp(grid, *part) for part in branches])
     return float(np.median(np.abs(np.diff(rows, 2, axis=1)))) / 0.6745 / math.sqrt(6)

@@ -1,13 +1,17 @@
-"""Lost motion between a drive and what it moves, told apart: backlash, which no force changes, and windup, which friction puts into what is compliant.
+"""Lost motion between a drive and what it moves, told apart: backlash, which no force changes, and windup, which
+friction puts into what is compliant.
 
-Between motor position q and load position y stand a stiffness k and a backlash b; the load's guide holds it with F_g, the drive has a friction F_m of its own:
+Between motor position q and load position y stand a stiffness k and a backlash b; the load's guide holds it with F_g,
+the drive has a friction F_m of its own:
 
     δ = q − y,     F = F_0 + F_m sgn q̇ + k·s(δ − δ_0),     s(x) = sgn x·max(|x| − b/2, 0),     |k·s| ≤ F_g
 
-While the load moves, δ stands at one of two ends, 2F_g/k + b apart: the lost motion L. At a reversal δ crosses from one to the other: the spring lets go, the backlash is
-crossed at no force but the drive's own, and the spring winds up again. So the force on the way through tells backlash and windup apart; the jump L alone does not.
-δ_0 lies midway between the ends, as F_g holds in both directions alike. Least squares in F_0, F_m, k, for the best b; intervals are ±2 standard uncertainties with divisor n − p, widened by √((1 + ρ)/(1 − ρ)) for residuals of lag-1
-correlation ρ > 0. The motion is to be slow: inertia and viscous friction are taken as nothing.
+While the load moves, δ stands at one of two ends, 2F_g/k + b apart: the lost motion L. At a reversal δ crosses from one
+to the other: the spring lets go, the backlash is crossed at no force but the drive's own, and the spring winds up again.
+So the force on the way through tells backlash and windup apart; the jump L alone does not. δ_0 lies midway between the
+ends, as F_g holds in both directions alike. Least squares in F_0, F_m, k, for the best b; intervals are ±2 standard
+uncertainties with divisor n − p, widened by √((1 + ρ)/(1 − ρ)) for residuals of lag-1 correlation ρ > 0. The motion is
+to be slow: inertia and viscous friction are taken as nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +32,8 @@ from .reported import Reported, figure, keyed
 
 FEWEST: Final = 64
 _BLOCKS: Final = 40
-"""Averages of neighbouring samples on the way through the lost motion: their noise is less, and what they blur is a fortieth of it."""
+"""Averages of neighbouring samples on the way through the lost motion: their noise is less, and what they blur is a
+fortieth of it."""
 _ENOUGH: Final = 6
 """Averages between the ends in each direction, of a reversal, below which backlash and windup are not told apart."""
 _LARGEST: Final = 1e12
@@ -36,9 +41,11 @@ _LARGEST: Final = 1e12
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Result(Reported):
-    """Lost motion. Figures "lost_motion", "backlash", "windup", "stiffness", "load_friction", "drive_friction", "force_offset", "residual".
+    """Lost motion. Figures "lost_motion", "backlash", "windup", "stiffness", "load_friction", "drive_friction",
+    "force_offset", "residual".
 
-    deflection, force, model, direction : (m,) averages of δ − δ_0, F, the fitted F, and +1 or −1. reversals : how often the direction changed. force may be empty.
+    deflection, force, model, direction : (m,) averages of δ − δ_0, F, the fitted F, and +1 or −1. reversals : how often
+    the direction changed. force may be empty.
     """
 
     deflection: Array
@@ -48,7 +55,15 @@ class Result(Reported):
     reversals: int
 
 
-def evaluate(motor: ArrayLike, load: ArrayLike, direction: ArrayLike, force: ArrayLike | None = None, *, unit: str = "m", force_unit: str = "N") -> Result:
+def evaluate(
+    motor: ArrayLike,
+    load: ArrayLike,
+    direction: ArrayLike,
+    force: ArrayLike | None = None,
+    *,
+    unit: str = "m",
+    force_unit: str = "N",
+) -> Result:
     """Lost motion of a slow motion to and fro.
 
     Parameters
@@ -67,7 +82,10 @@ def evaluate(motor: ArrayLike, load: ArrayLike, direction: ArrayLike, force: Arr
     pushed = None if force is None else vector("force", force, size=q.size, largest=_LARGEST)
     _both(sense)
     if float(np.ptp(y)) < 1e-3 * float(np.ptp(q)):
-        raise DataError(f"the load moves by {np.ptp(y):.3g} {unit} while the motor moves by {np.ptp(q):.3g} {unit}: it does not follow. Move farther than the lost motion")
+        raise DataError(
+            f"the load moves by {np.ptp(y):.3g} {unit} while the motor moves by {np.ptp(q):.3g} {unit}: it does not "
+            "follow. Move farther than the lost motion"
+        )
     stretches = _stretches(sense)
     delta = q - y
     ends, spread, counts = _ends(delta, stretches)
@@ -75,19 +93,33 @@ def evaluate(motor: ArrayLike, load: ArrayLike, direction: ArrayLike, force: Arr
     u_lost = math.hypot(*(coverage_factor(max(1, count - 1)) * one for one, count in zip(spread, counts, strict=True)))
     middle = (ends[0] + ends[1]) / 2
     figures = [figure("lost_motion", "lost motion: distance of the ends of motor − load", lost, unit, u_lost, symbol="L")]
-    stated = [f"{len(stretches) - 1} reversals", "slow motion: no inertia, no viscous friction", "intervals: 2 standard uncertainties, widened for correlated residuals"]
+    stated = [
+        f"{len(stretches) - 1} reversals",
+        "slow motion: no inertia, no viscous friction",
+        "intervals: 2 standard uncertainties, widened for correlated residuals",
+    ]
     x, f, d = _averaged(delta - middle, pushed, sense, stretches, lost)
     parts, model, flags = _parts(x, f, d, lost, u_lost, len(stretches) - 1, unit, force_unit)
     return Result(
-        title="Lost motion", stated=tuple(stated), figures=keyed([*figures, *parts]), flags=tuple(flags), deflection=frozen(x), force=frozen(f), model=frozen(model),
-        direction=d, reversals=len(stretches) - 1,
-    )  # fmt: skip
+        title="Lost motion",
+        stated=tuple(stated),
+        figures=keyed([*figures, *parts]),
+        flags=tuple(flags),
+        deflection=frozen(x),
+        force=frozen(f),
+        model=frozen(model),
+        direction=d,
+        reversals=len(stretches) - 1,
+    )
 
 
 def _both(sense: NDArray[np.int64]) -> None:
     up, down = int((sense > 0).sum()), int((sense < 0).sum())
     if min(up, down) < FEWEST // 4:
-        raise DataError(f"{up} samples go up and {down} go down; a lost motion needs both directions, at least {FEWEST // 4} samples each")
+        raise DataError(
+            f"{up} samples go up and {down} go down; a lost motion needs both directions, at least {FEWEST // 4} samples "
+            "each"
+        )
 
 
 def _stretches(sense: NDArray[np.int64]) -> list[tuple[int, int, int]]:
@@ -101,14 +133,18 @@ def _stretches(sense: NDArray[np.int64]) -> list[tuple[int, int, int]]:
     return found
 
 
-def _ends(delta: Array, stretches: list[tuple[int, int, int]]) -> tuple[tuple[float, float], tuple[float, float], tuple[int, int]]:
-    """Mean of δ at its lower and upper end, over the last quarter of each stretch, where the load moves; standard uncertainties of the means, and of how many."""
+def _ends(
+    delta: Array, stretches: list[tuple[int, int, int]]
+) -> tuple[tuple[float, float], tuple[float, float], tuple[int, int]]:
+    """Mean of δ at its lower and upper end, over the last quarter of each stretch, where the load moves; standard
+    uncertainties of the means, and of how many."""
     found: dict[int, list[float]] = {-1: [], 1: []}
     for first, last, direction in stretches:
         found[direction].append(float(delta[last - max(2, (last - first) // 4) : last].mean()))
     means = {direction: float(np.mean(values)) for direction, values in found.items()}
     inner = {
-        direction: float(np.std(values, ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else math.nan for direction, values in found.items()
+        direction: float(np.std(values, ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else math.nan
+        for direction, values in found.items()
     }
     known = [value for value in inner.values() if math.isfinite(value)]
     spread = {direction: value if math.isfinite(value) else max(known, default=0.0) for direction, value in inner.items()}
@@ -118,7 +154,8 @@ def _ends(delta: Array, stretches: list[tuple[int, int, int]]) -> tuple[tuple[fl
 def _averaged(
     x: Array, force: Array | None, sense: NDArray[np.int64], stretches: list[tuple[int, int, int]], lost: float
 ) -> tuple[Array, Array, NDArray[np.int64]]:
-    """Averages over so many samples that the way through the lost motion has some forty of them. Ascending in time, stretch by stretch, without the first one."""
+    """Averages over so many samples that the way through the lost motion has some forty of them. Ascending in time,
+    stretch by stretch, without the first one."""
     crossing = []
     for first, last, _ in stretches[1:]:
         inside = np.abs(x[first:last]) < 0.45 * abs(lost)
@@ -141,14 +178,8 @@ def _parts(
     x: Array, f: Array, d: NDArray[np.int64], lost: float, u_lost: float, turns: int, unit: str, force_unit: str
 ) -> tuple[list[Figure], Array, list[str]]:
     """Backlash, windup and forces from the averages; reasons instead where the force is missing or does not tell."""
-    between = [int(((np.abs(x) < 0.45 * abs(lost)) & (d == direction)).sum()) for direction in (1, -1)]
-    if not f.size:
-        return _untold("no force was recorded: a jump of the position alone does not say what it consists of", unit, force_unit), np.zeros(0), []
-    if lost <= 2 * u_lost:
-        return _untold(f"the lost motion of {lost:.3g} {unit} is not larger than twice its U of {u_lost:.3g} {unit}", unit, force_unit), np.full(x.size, np.nan), []
-    if min(between) < _ENOUGH * max(1, turns // 2):
-        reason = f"{min(between)} averages lie between the ends in {turns} reversals, at least {_ENOUGH} a reversal are needed: reverse more slowly, or sample faster"
-        return _untold(reason, unit, force_unit), np.full(x.size, np.nan), []
+    if reason := _untellable(x, f, d, lost, u_lost, turns, unit):
+        return _untold(reason, unit, force_unit), np.full(f.size, np.nan), []
     backlash = _gap(x, f, d, lost)
     columns = _columns(x, d, backlash)
     theta = np.asarray(np.linalg.lstsq(columns, f, rcond=None)[0], dtype=np.float64)
@@ -168,28 +199,59 @@ def _parts(
     # Rounded corners move b and k against each other; where b is at its least, they cannot.
     alone = k * blur / 2 if backlash < 2 * blur else 0.0
     u_holds = math.hypot(alone, 2 * math.sqrt(max(0.0, float(gradient @ covariance @ gradient))), k * u_lost / 2)
-    stiff: float | str = k if k > u_k and windup > u_windup else f"no windup beyond its U: L − b is {windup:.3g} {unit}, its U {u_windup:.3g} {unit}"
+    stiff: float | str = (
+        k
+        if k > u_k and windup > u_windup
+        else f"no windup beyond its U: L − b is {windup:.3g} {unit}, its U {u_windup:.3g} {unit}"
+    )
     flags = []
     residual = f - model
     if holds > 0 and float(np.sqrt(np.mean(residual**2))) > 0.5 * holds:
-        flags.append("the force does not follow the model: what is left is more than half of what the compliance holds; reverse more slowly, or smooth the force")
+        flags.append(
+            "the force does not follow the model: what is left is more than half of what the compliance holds; reverse "
+            "more slowly, or smooth the force"
+        )
+    known: dict[str, tuple[float | str, float | None]] = {
+        "backlash": (backlash, u_b),
+        "windup": (windup, u_windup),
+        "stiffness": (stiff, u_k if math.isfinite(u_k) else None),
+        "load_friction": (holds, u_holds),
+        "drive_friction": (drive, float(u[1])),
+        "force_offset": (offset, float(u[0])),
+        "residual": (float(np.sqrt(np.mean(residual**2))), None),
+    }
+    units = {"backlash": unit, "windup": unit, "stiffness": f"{force_unit}/{unit}"}
     figures = [
-        figure("backlash", "backlash: the part that needs no force", backlash, unit, u_b, symbol="b"),
-        figure("windup", "windup: the part that friction puts into the compliance, L − b", windup, unit, u_windup, symbol="L − b"),
-        figure("stiffness", "stiffness between motor and load", stiff, f"{force_unit}/{unit}", u_k if math.isfinite(u_k) else None, symbol="k"),
-        figure("load_friction", "friction that holds the load, k (L − b)/2", holds, force_unit, u_holds, symbol="F_g"),
-        figure("drive_friction", "friction of the drive before the compliance", drive, force_unit, float(u[1]), symbol="F_m"),
-        figure("force_offset", "part of the force that does not change sign", offset, force_unit, float(u[0]), symbol="F_0"),
-        figure("residual", "rms of force − model", float(np.sqrt(np.mean(residual**2))), force_unit, symbol="rms"),
+        figure(key, name, known[key][0], units.get(key, force_unit), known[key][1], symbol=symbol)
+        for key, name, symbol in _NAMED
     ]
     return figures, model, flags
 
 
 _NAMED: Final = (
-    ("backlash", "backlash: the part that needs no force", "b"), ("windup", "windup: the part that friction puts into the compliance, L − b", "L − b"),
-    ("stiffness", "stiffness between motor and load", "k"), ("load_friction", "friction that holds the load, k (L − b)/2", "F_g"),
+    ("backlash", "backlash: the part that needs no force", "b"),
+    ("windup", "windup: the part that friction puts into the compliance, L − b", "L − b"),
+    ("stiffness", "stiffness between motor and load", "k"),
+    ("load_friction", "friction that holds the load, k (L − b)/2", "F_g"),
     ("drive_friction", "friction of the drive before the compliance", "F_m"),
-)  # fmt: skip
+    ("force_offset", "part of the force that does not change sign", "F_0"),
+    ("residual", "rms of force − model", "rms"),
+)
+
+
+def _untellable(x: Array, f: Array, d: NDArray[np.int64], lost: float, u_lost: float, turns: int, unit: str) -> str:
+    """Why the lost motion cannot be told apart; "" where it can."""
+    if not f.size:
+        return "no force was recorded: a jump of the position alone does not say what it consists of"
+    if lost <= 2 * u_lost:
+        return f"the lost motion of {lost:.3g} {unit} is not larger than twice its U of {u_lost:.3g} {unit}"
+    between = min(int(((np.abs(x) < 0.45 * abs(lost)) & (d == direction)).sum()) for direction in (1, -1))
+    if between < _ENOUGH * max(1, turns // 2):
+        return (
+            f"{between} averages lie between the ends in {turns} reversals, at least {_ENOUGH} a reversal are needed: "
+            "reverse more slowly, or sample faster"
+        )
+    return ""
 
 
 def _untold(reason: str, unit: str, force_unit: str) -> list[Figure]:
@@ -220,7 +282,8 @@ def _gap(x: Array, f: Array, d: NDArray[np.int64], lost: float) -> float:
 
 
 def _blur(x: Array, d: NDArray[np.int64], lost: float) -> float:
-    """What the noise of an average of δ, and its length, round the corners of the spring's force by: noise from neighbours where the load moves."""
+    """What the noise of an average of δ, and its length, round the corners of the spring's force by: noise from
+    neighbours where the load moves."""
     moving = (np.abs(x) >= 0.45 * abs(lost)) & (x * d > 0)
     pairs = moving[1:] & moving[:-1]
     sigma = float(np.median(np.abs(np.diff(x)[pairs]))) / 0.6745 / math.sqrt(2) if pairs.sum() >= 4 else 0.0

@@ -2,9 +2,10 @@
 
     e = actual − set = a₀ + a₁ cos φ + b₁ sin φ + (h/2) sgn v + g
 
-The set-point is a sine of phase φ. The first three terms are offset, amplitude error and lag; h is the step between the two directions, which backlash and friction under a
-loop without integrator leave; g is the rest, the glitch: the axis stands still while its set-point has turned. All but g are fitted outside ±window after each reversal.
-A step h that is the same at all speeds is lost motion; a glitch whose height or width changes with speed is friction.
+The set-point is a sine of phase φ. The first three terms are offset, amplitude error and lag; h is the step between the
+two directions, which backlash and friction under a loop without integrator leave; g is the rest, the glitch: the axis
+stands still while its set-point has turned. All but g are fitted outside ±window after each reversal. A step h that is
+the same at all speeds is lost motion; a glitch whose height or width changes with speed is friction.
 """
 
 from __future__ import annotations
@@ -32,9 +33,11 @@ _HARMONIC: Final = 0.02
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Result(Reported):
-    """Quadrant glitches of an axis. Figures "step", "height_upper", "height_lower", "width_upper", "width_lower", "time_upper", "time_lower", "lag", "speed".
+    """Quadrant glitches of an axis. Figures "step", "height_upper", "height_lower", "width_upper", "width_lower",
+    "time_upper", "time_lower", "lag", "speed".
 
-    angle_rad : (k,) after a reversal, over one window. upper, lower : (reversals, k) g at reversals from + to −, and from − to +.
+    angle_rad : (k,) after a reversal, over one window. upper, lower : (reversals, k) g at reversals from + to −, and
+    from − to +.
     """
 
     angle_rad: Array
@@ -42,7 +45,9 @@ class Result(Reported):
     lower: Array
 
 
-def evaluate(set_point: ArrayLike, actual: ArrayLike, *, rate_hz: float, unit: str = "m", window_rad: float = _WINDOW) -> Result:
+def evaluate(
+    set_point: ArrayLike, actual: ArrayLike, *, rate_hz: float, unit: str = "m", window_rad: float = _WINDOW
+) -> Result:
     """Quadrant glitches of a sinusoidal motion.
 
     Parameters
@@ -79,29 +84,52 @@ def evaluate(set_point: ArrayLike, actual: ArrayLike, *, rate_hz: float, unit: s
         start = phase[begin] - np.mod(phase[begin], math.pi)
         if start + window_rad <= phase[-1] and begin > 0:
             side = "upper" if round(start / math.pi) % 2 == 0 else "lower"
-            windows[side].append(np.interp(start + at, phase[begin:], rest[begin:]))  # what was before the reversal is another side
+            windows[side].append(
+                np.interp(start + at, phase[begin:], rest[begin:])
+            )  # what was before the reversal is another side
     if not windows["upper"] or not windows["lower"]:
-        raise DataError(f"{len(windows['upper'])} upper and {len(windows['lower'])} lower reversals; at least one of each is needed: record one and a half periods or more")
+        raise DataError(
+            f"{len(windows['upper'])} upper and {len(windows['lower'])} lower reversals; at least one of each is needed: "
+            "record one and a half periods or more"
+        )
     figures = [
-        figure("step", "step of the error between the directions, negative where the axis stays behind", float(theta[3]), unit, 2 * 2 * spread, symbol="h"),
+        figure(
+            "step",
+            "step of the error between the directions, negative where the axis stays behind",
+            float(theta[3]),
+            unit,
+            2 * 2 * spread,
+            symbol="h",
+        ),
         *(one for side in ("upper", "lower") for one in _side(side, windows[side], at / omega, sigma, unit, 1 / rate_hz)),
-        figure("lag", "lag of the axis", float(theta[2]) / (amplitude * omega), "s", 2 * math.sqrt(2) * spread / (amplitude * omega), symbol="τ"),
+        figure(
+            "lag",
+            "lag of the axis",
+            float(theta[2]) / (amplitude * omega),
+            "s",
+            2 * math.sqrt(2) * spread / (amplitude * omega),
+            symbol="τ",
+        ),
         figure("speed", "largest speed of the set-point", amplitude * omega, f"{unit}/s", symbol="v"),
     ]
     return Result(
         title=f"Quadrant glitches at {amplitude * omega:.4g} {unit}/s",
-        stated=(f"{begins.size} reversals of a sine of amplitude {amplitude:.4g} {unit}", f"glitch: what is left of the error within {math.degrees(window_rad):.3g}° after a reversal",
-                "positive: outward, beyond the reversal"),
+        stated=(
+            f"{begins.size} reversals of a sine of amplitude {amplitude:.4g} {unit}",
+            f"glitch: what is left of the error within {math.degrees(window_rad):.3g}° after a reversal",
+            "positive: outward, beyond the reversal",
+        ),
         figures=keyed(figures),
         flags=(),
         angle_rad=frozen(at),
         upper=frozen(np.stack(windows["upper"])),
         lower=frozen(np.stack(windows["lower"])),
-    )  # fmt: skip
+    )
 
 
 def _sine(r: Array, rate_hz: float, unit: str) -> tuple[float, float, Array]:
-    """ω, amplitude and phase (n,) of r = offset + amplitude·cos φ; the frequency from the spectrum, refined by least squares."""
+    """ω, amplitude and phase (n,) of r = offset + amplitude·cos φ; the frequency from the spectrum, refined by least
+    squares."""
     from scipy.optimize import minimize_scalar
 
     t = np.arange(r.size) / rate_hz
@@ -124,18 +152,24 @@ def _sine(r: Array, rate_hz: float, unit: str) -> tuple[float, float, Array]:
 
     around = np.linspace(0.5, 1.6, 111) * first
     best = float(around[int(np.argmin([left(float(one)) for one in around]))])
-    omega = float(minimize_scalar(left, bounds=(best * 0.985, best * 1.015), method="bounded", options={"xatol": 1e-10 * best}).x)
+    omega = float(
+        minimize_scalar(left, bounds=(best * 0.985, best * 1.015), method="bounded", options={"xatol": 1e-10 * best}).x
+    )
     theta, rest = fitted(omega)
     amplitude = math.hypot(float(theta[1]), float(theta[2]))
     if float(np.abs(rest).max()) > _HARMONIC * amplitude:
-        raise DataError(f"the set-point is no sine: {np.abs(rest).max():.3g} {unit} are left of an amplitude of {amplitude:.3g} {unit}; cut out the circle, without run-in and run-out")
+        raise DataError(
+            f"the set-point is no sine: {np.abs(rest).max():.3g} {unit} are left of an amplitude of {amplitude:.3g} "
+            f"{unit}; cut out the circle, without run-in and run-out"
+        )
     if omega * t[-1] < 3 * math.pi:
         raise DataError(f"{omega * t[-1] / (2 * math.pi):.2g} periods; at least 1.5 are needed")
     return omega, amplitude, omega * t - math.atan2(float(theta[2]), float(theta[1]))
 
 
 def _side(side: str, windows: list[Array], since_s: Array, sigma: float, unit: str, interval: float) -> list[Figure]:
-    """Height, width at half height and time of the mean glitch; outward is up at the upper reversal and down at the lower."""
+    """Height, width at half height and time of the mean glitch; outward is up at the upper reversal and down at the
+    lower."""
     outward = 1.0 if side == "upper" else -1.0
     curves = outward * np.stack(windows)
     mean = curves.mean(axis=0)
@@ -149,9 +183,30 @@ def _side(side: str, windows: list[Array], since_s: Array, sigma: float, unit: s
     words = f"{side} reversals, mean of {len(windows)}"
     small: str | None = None if abs(height) > u_height else f"the glitch of {height:.3g} {unit} is not larger than its U"
     return [
-        figure(f"height_{side}", f"height of the glitch, {words}", height, unit, u_height, symbol=f"g {'↑' if side == 'upper' else '↓'}"),
-        figure(f"width_{side}", f"width at half height, {words}", small or int(where.sum()) * step, "s", 2 * interval + 2 * step, symbol=f"w {'↑' if side == 'upper' else '↓'}"),
-        figure(f"time_{side}", f"time of the glitch after the reversal, {words}", small or float(since_s[peak]), "s", 2 * interval + 2 * step, symbol=f"t {'↑' if side == 'upper' else '↓'}"),
+        figure(
+            f"height_{side}",
+            f"height of the glitch, {words}",
+            height,
+            unit,
+            u_height,
+            symbol=f"g {'↑' if side == 'upper' else '↓'}",
+        ),
+        figure(
+            f"width_{side}",
+            f"width at half height, {words}",
+            small or int(where.sum()) * step,
+            "s",
+            2 * interval + 2 * step,
+            symbol=f"w {'↑' if side == 'upper' else '↓'}",
+        ),
+        figure(
+            f"time_{side}",
+            f"time of the glitch after the reversal, {words}",
+            small or float(since_s[peak]),
+            "s",
+            2 * interval + 2 * step,
+            symbol=f"t {'↑' if side == 'upper' else '↓'}",
+        ),
     ]
 
 

@@ -1,13 +1,17 @@
-"""Many steps of a set-point: shape, settling and error of the responses by size and direction, and how far the axis answers all sizes alike.
+"""Many steps of a set-point: shape, settling and error of the responses by size and direction, and how far the axis
+answers all sizes alike.
 
-Steps of one size and direction are a group; their figures are means over the group. A linear axis answers every size with one response r(t) = (y − y₀)/(target − y₀):
+Steps of one size and direction are a group; their figures are means over the group. A linear axis answers every size
+with one response r(t) = (y − y₀)/(target − y₀):
 
     departure of a group = max_t |r_g(t) − r̄(t)| over the mean r̄ of all groups that are compared
 
-Expanded uncertainties: of a group's mean k·s/√n with Student's k, together with what sampling and sensor noise do to a single response. Noise of standard deviation σ
-(neighbouring samples at the end of each response) is taken as white; it moves
+Expanded uncertainties: of a group's mean k·s/√n with Student's k, together with what sampling and sensor noise do to a
+single response. Noise of standard deviation σ (neighbouring samples at the end of each response) is taken as white; it
+moves
 
-    a peak by up to z_m σ (m samples within 4σ of it),   a passage by 4σ/|ẏ|,   ∫|e| by ∫|n| ≤ σ√(2/π) T,   ∫e² by 2·2σ√(Δt∫e²dt) + σ² T,   the others likewise
+    a peak by up to z_m σ (m samples within 4σ of it),   a passage by 4σ/|ẏ|,   ∫|e| by ∫|n| ≤ σ√(2/π) T,   ∫e² by
+    2·2σ√(Δt∫e²dt) + σ² T,   the others likewise
 """
 
 from __future__ import annotations
@@ -36,13 +40,27 @@ ALIKE: Final = 1e-3
 _TAIL: Final = 0.1
 """Share of a response, its end, over which the steady-state error is averaged; as in `step_response`."""
 _BATCHES: Final = 8
-_KEYS: Final = ("t_rise", "overshoot", "overshoot_ratio", "t_peak", "t_exit", "t_entry", "t_moving", "steady_state", "iae", "ise", "itae", "itse")
+_KEYS: Final = (
+    "t_rise",
+    "overshoot",
+    "overshoot_ratio",
+    "t_peak",
+    "t_exit",
+    "t_entry",
+    "t_moving",
+    "steady_state",
+    "iae",
+    "ise",
+    "itae",
+    "itse",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How a response is judged. band : ±b in the unit of the position, or None: `band_share` of each step. dwell_s : of the first entry. window_s, std_share : of the
-    moving statistics: |MA| ≤ b and MSD ≤ std_share·b. end_s : of the integrals, from the step; None: the shortest response."""
+    """How a response is judged. band : ±b in the unit of the position, or None: `band_share` of each step. dwell_s : of
+    the first entry. window_s, std_share : of the moving statistics: |MA| ≤ b and MSD ≤ std_share·b. end_s : of the
+    integrals, from the step; None: the shortest response."""
 
     band: float | None = None
     band_share: float = 0.02
@@ -54,7 +72,8 @@ class Options:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Step:
-    """One step. size : commanded, with its sign. at_s : when. time_s, response : (k,) since the step, and (y − y₀)/(target − y₀). values, u : figure -> value or reason, and U."""
+    """One step. size : commanded, with its sign. at_s : when. time_s, response : (k,) since the step, and (y −
+    y₀)/(target − y₀). values, u : figure -> value or reason, and U."""
 
     size: float
     at_s: float
@@ -66,7 +85,8 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Group:
-    """Steps of one size and direction. size : > 0. direction : "up" or "down". steps : how many. band : ±b. figures : by the keys of `KEYS`.
+    """Steps of one size and direction. size : > 0. direction : "up" or "down". steps : how many. band : ±b. figures : by
+    the keys of `KEYS`.
 
     time_s, response : (k,) the mean normalised response. spread : (k,) largest distance of one of the group from it.
     """
@@ -83,8 +103,9 @@ class Group:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Result(Reported):
-    """Step responses. Figures "t_exit_max", "t_entry_max", "t_moving_max", "overshoot_max", "overshoot_ratio_max", "steady_state_max", "departure_up",
-    "departure_down", "departure_directions", and those of each group, "t_rise_1_up" …, sizes numbered from the smallest.
+    """Step responses. Figures "t_exit_max", "t_entry_max", "t_moving_max", "overshoot_max", "overshoot_ratio_max",
+    "steady_state_max", "departure_up", "departure_down", "departure_directions", and those of each group, "t_rise_1_up"
+    …, sizes numbered from the smallest.
 
     groups : by size, up before down.
     """
@@ -107,13 +128,16 @@ def found_steps(time_s: ArrayLike, set_point: ArrayLike) -> NDArray[np.int64]:
     on = np.flatnonzero(np.diff(changed) == 1)
     if on.size:
         raise DataError(
-            f"the set-point changes at {time[changed[on[0]]]:.6g} s and again one sample later ({on.size} such places): it follows a profile. Record jumps of the set-point, "
+            f"the set-point changes at {time[changed[on[0]]]:.6g} s and again one sample later ({on.size} such places): "
+            "it follows a profile. Record jumps of the set-point, "
             "or evaluate settling after the profile (step-settle)"
         )
     return np.asarray(changed, dtype=np.int64)
 
 
-def evaluate(time_s: ArrayLike, set_point: ArrayLike, position: ArrayLike, options: Options | None = None, *, unit: str = "m") -> Result:
+def evaluate(
+    time_s: ArrayLike, set_point: ArrayLike, position: ArrayLike, options: Options | None = None, *, unit: str = "m"
+) -> Result:
     """Evaluate a record of steps.
 
     Parameters
@@ -145,20 +169,36 @@ def evaluate(time_s: ArrayLike, set_point: ArrayLike, position: ArrayLike, optio
     figures = [*_worst(groups, unit), *_departures(groups, steps), *_of_groups(groups)]
     flags = []
     if single := [group for group in groups if group.steps == 1]:
-        flags.append(f"{len(single)} of {len(groups)} sizes and directions were stepped once: nothing is known about how much those steps differ")
-    tail = max(float(np.abs(step.values["steady_state"]) - _band(chosen, step.size)) for step in steps if not isinstance(step.values["steady_state"], str))
+        flags.append(
+            f"{len(single)} of {len(groups)} sizes and directions were stepped once: nothing is known about how much "
+            "those steps differ"
+        )
+    tail = max(
+        float(np.abs(step.values["steady_state"]) - _band(chosen, step.size))
+        for step in steps
+        if not isinstance(step.values["steady_state"], str)
+    )
     if tail > 0:
         flags.append("not every step comes to its target: the steady-state error of the worst is larger than the band")
     stated = (
         "overshoot and rise in terms of the way from where the axis stood to the target, rise from 10 % to 90 %",
-        f"band ±{text(chosen.band, unit, digits=3)}" if chosen.band is not None else f"band ±{100 * chosen.band_share:g} % of the step",
+        f"band ±{text(chosen.band, unit, digits=3)}"
+        if chosen.band is not None
+        else f"band ±{100 * chosen.band_share:g} % of the step",
         "settling, last exit: inside the band for the rest of the response",
         f"settling, first entry: inside the band for at least {text(chosen.dwell_s, 's', digits=3)}",
-        f"settling, moving: from there on |MA| within the band and MSD within {100 * chosen.std_share:g} % of it, windows of {text(chosen.window_s, 's', digits=3)}",
+        f"settling, moving: from there on |MA| within the band and MSD within {100 * chosen.std_share:g} % of it, "
+        f"windows of {text(chosen.window_s, 's', digits=3)}",
         f"integrals from the step to {text(last_s, 's', digits=4)} after it, time from the step",
         "steady-state error: target − position, mean over the last tenth",
     )
-    return Result(title=f"Step responses, {len(steps)} steps", stated=stated, figures=keyed(figures), flags=tuple(flags), groups=tuple(groups))
+    return Result(
+        title=f"Step responses, {len(steps)} steps",
+        stated=stated,
+        figures=keyed(figures),
+        flags=tuple(flags),
+        groups=tuple(groups),
+    )
 
 
 def _band(options: Options, size: float) -> float:
@@ -204,16 +244,25 @@ def _step(time: Array, r: Array, y: Array, begin: int, end: int, options: Option
 def _moving(t: Array, error: Array, band: float, options: Options, unit: str) -> Settled:
     width = max(2, round(options.window_s / float(np.median(np.diff(t)))))
     if width + 2 > t.size:
-        raise DataError(f"the window of {options.window_s:g} s is {width} samples, the response has {t.size}; take a shorter window or hold longer")
+        raise DataError(
+            f"the window of {options.window_s:g} s is {width} samples, the response has {t.size}; take a shorter window "
+            "or hold longer"
+        )
     mean, std = moving_mean_std(error, width)
-    return settling.moving((t[: mean.size] + t[width - 1 :]) / 2, mean, std, mean_limit=band, std_limit=options.std_share * band, unit=unit)
+    return settling.moving(
+        (t[: mean.size] + t[width - 1 :]) / 2, mean, std, mean_limit=band, std_limit=options.std_share * band, unit=unit
+    )
 
 
 def _peak_u(t: Array, response: Array, sigma: float, interval: float, way: float) -> dict[str, float | None]:
     """Of overshoot and its time: samples within 4σ of the highest may each have been it."""
     top = float(response.max())
     if top <= 1 + 4 * sigma:
-        return {"overshoot": largest_normal(t.size) * sigma * way, "overshoot_ratio": largest_normal(t.size) * sigma, "t_peak": interval}
+        return {
+            "overshoot": largest_normal(t.size) * sigma * way,
+            "overshoot_ratio": largest_normal(t.size) * sigma,
+            "t_peak": interval,
+        }
     near = np.flatnonzero(response >= top - 4 * sigma)
     bound = largest_normal(near.size) * sigma
     return {"overshoot": bound * way, "overshoot_ratio": bound, "t_peak": interval + float(t[near[-1]] - t[near[0]]) / 2}
@@ -227,7 +276,8 @@ def _mean_u(values: Array) -> float:
 
 
 def _integrals_u(t: Array, error: Array, sigma: float) -> dict[str, float | None]:
-    """Noise as in the module's words; the trapezoid by its difference from one of every second sample, as |e| has kinks."""
+    """Noise as in the module's words; the trapezoid by its difference from one of every second sample, as |e| has
+    kinks."""
     step = float(t[-1]) / (t.size - 1)
     end, size = float(t[-1]), np.abs(error)
     odd = t.size - 1 + t.size % 2  # samples whose every second one ends the same interval
@@ -279,7 +329,14 @@ _NAMES: Final = {
 
 
 def _unit(key: str, unit: str) -> str:
-    times = {"iae": f"{unit} s", "ise": f"{unit}² s" if unit else "s", "itae": f"{unit} s²", "itse": f"{unit}² s²" if unit else "s²", "overshoot": unit, "steady_state": unit}
+    times = {
+        "iae": f"{unit} s",
+        "ise": f"{unit}² s" if unit else "s",
+        "itae": f"{unit} s²",
+        "itse": f"{unit}² s²" if unit else "s²",
+        "overshoot": unit,
+        "steady_state": unit,
+    }
     return "s" if key.startswith("t_") else times.get(key, "").strip()
 
 
@@ -298,12 +355,27 @@ def _group(own: Sequence[Step], number: int, size: float, direction: str, band: 
             continue
         single = max(one if one is not None else 0.0 for one in (step.u[key] for step in own))
         scatter = coverage_factor(len(own) - 1) * float(values.std(ddof=1)) / math.sqrt(len(own)) if len(own) > 1 else 0.0
-        figures[key] = figure(f"{key}_{number}_{direction}", words, float(values.mean()), _unit(key, unit), math.hypot(single, scatter), symbol=symbol)
+        figures[key] = figure(
+            f"{key}_{number}_{direction}",
+            words,
+            float(values.mean()),
+            _unit(key, unit),
+            math.hypot(single, scatter),
+            symbol=symbol,
+        )
     shortest = min((step.time_s for step in own), key=lambda t: float(t[-1]))
     curves = np.stack([np.interp(shortest, step.time_s, step.response) for step in own])
     mean_curve = curves.mean(axis=0)
-    return Group(size=size, direction=direction, steps=len(own), band=band, figures=figures, time_s=frozen(shortest.copy()), response=frozen(mean_curve),
-                 spread=frozen(np.abs(curves - mean_curve).max(axis=0)))  # fmt: skip
+    return Group(
+        size=size,
+        direction=direction,
+        steps=len(own),
+        band=band,
+        figures=figures,
+        time_s=frozen(shortest.copy()),
+        response=frozen(mean_curve),
+        spread=frozen(np.abs(curves - mean_curve).max(axis=0)),
+    )
 
 
 def _of_groups(groups: Sequence[Group]) -> list[Figure]:
@@ -319,7 +391,11 @@ def _worst(groups: Sequence[Group], unit: str) -> list[Figure]:
         words = f"{name}, largest of all sizes and directions"
         lacking = [one for one in own if one.value is None]
         if lacking:
-            found.append(figure(f"{key}_max", words, f"{lacking[0].name}: {lacking[0].reason}", _unit(key, unit), symbol=f"{symbol} max"))
+            found.append(
+                figure(
+                    f"{key}_max", words, f"{lacking[0].name}: {lacking[0].reason}", _unit(key, unit), symbol=f"{symbol} max"
+                )
+            )
             continue
         worst = max(own, key=lambda one: abs(one.value or 0.0))
         # Another may be the largest in truth: what the largest reaches with its U is the bound.
@@ -336,7 +412,11 @@ def _departures(groups: Sequence[Group], steps: Sequence[Step]) -> list[Figure]:
     for direction in ("up", "down"):
         own = [group for group in groups if group.direction == direction]
         words = f"linearity: largest departure of a size's normalised response from the mean of all, {direction}"
-        value, u = _apart(own, noise) if len(own) > 1 else (f"{len(own)} size was stepped {direction}; at least two are needed", None)
+        value, u = (
+            _apart(own, noise)
+            if len(own) > 1
+            else (f"{len(own)} size was stepped {direction}; at least two are needed", None)
+        )
         found.append(figure(f"departure_{direction}", words, value, "", u, symbol=f"Δr {'↑' if direction == 'up' else '↓'}"))
     pairs = [[one for one in groups if one.size == size] for size in dict.fromkeys(group.size for group in groups)]
     pairs = [pair for pair in pairs if len(pair) == 2]
@@ -353,11 +433,14 @@ def _departures(groups: Sequence[Group], steps: Sequence[Step]) -> list[Figure]:
 def _apart(groups: Sequence[Group], noise: dict[tuple[float, str], float]) -> tuple[float, float]:
     shortest = min((group.time_s for group in groups), key=lambda t: float(t[-1]))
     curves = np.stack([np.interp(shortest, group.time_s, group.response) for group in groups])
-    return float(np.abs(curves - curves.mean(axis=0)).max()), largest_normal(shortest.size) * max(noise[group.size, group.direction] for group in groups)
+    return float(np.abs(curves - curves.mean(axis=0)).max()), largest_normal(shortest.size) * max(
+        noise[group.size, group.direction] for group in groups
+    )
 
 
 def _noise(group: Group, steps: Sequence[Step]) -> float:
-    """Standard deviation of a sample of the group's mean response: from the scatter of its steps, at least the sensor's."""
+    """Standard deviation of a sample of the group's mean response: from the scatter of its steps, at least the
+    sensor's."""
     tail = group.response[-max(4, group.response.size // 4) :]
     sensor = float(np.diff(tail).std() / math.sqrt(2))
     scatter = float(np.sqrt(np.mean(group.spread**2))) / math.sqrt(group.steps - 1) if group.steps > 1 else 0.0

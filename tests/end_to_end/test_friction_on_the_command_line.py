@@ -1,4 +1,5 @@
-"""Friction as a user measures it: the ready plan, logs of one's own with velocities, reversals or circles, and what is wrong with them named."""
+"""Friction as a user measures it: the ready plan, logs of one's own with velocities, reversals or circles, and what is
+wrong with them named."""
 
 from __future__ import annotations
 
@@ -10,7 +11,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-SHORT = ("--set", "velocities.count=6", "--set", "velocities.longest=0.5 s", "--set", "moves.repeats=1", "--set", "reversal.cycles=2", "--set", "circle.turns=2", "--set", "circle.speeds=[0.1]")
+SHORT = (
+    "--set",
+    "velocities.count=6",
+    "--set",
+    "velocities.longest=0.5 s",
+    "--set",
+    "moves.repeats=1",
+    "--set",
+    "reversal.cycles=2",
+    "--set",
+    "circle.turns=2",
+    "--set",
+    "circle.speeds=[0.1]",
+)
 
 
 def _written(path: Path, header: str, *columns: np.ndarray, separator: str = ",") -> Path:
@@ -30,7 +44,14 @@ def _ladder() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     v = np.zeros(500)
     for speed in np.geomspace(2e-3, 0.2, 8):
         for sign in (1.0, -1.0):
-            way = np.concatenate([speed * np.sin(np.linspace(0, math.pi / 2, 100)) ** 2, np.full(500, speed), speed * np.cos(np.linspace(0, math.pi / 2, 100)) ** 2, np.zeros(100)])
+            way = np.concatenate(
+                [
+                    speed * np.sin(np.linspace(0, math.pi / 2, 100)) ** 2,
+                    np.full(500, speed),
+                    speed * np.cos(np.linspace(0, math.pi / 2, 100)) ** 2,
+                    np.zeros(100),
+                ]
+            )
             v = np.concatenate([v, sign * way])
     a = np.gradient(v) * 500
     f = 8 * a + 40 * v + np.sign(v) * (3 + 2 * np.exp(-((v / 0.01) ** 2))) + 0.5
@@ -41,21 +62,40 @@ def test_the_ready_plan_runs_with_its_reversals_and_reproduces(precision, tmp_pa
     out = precision("run", "friction", *SHORT, timeout_s=240).stdout
     assert "Conforms" in out
     figures = _result(tmp_path, "friction-emps-table")["figures"]
-    for key, true in (("ff_mass", 95.1089), ("ff_viscous", 203.5034), ("coulomb", 20.3935), ("backlash", 12e-6), ("lost_motion", 20e-6), ("stiffness", 4e6)):
+    for key, true in (
+        ("ff_mass", 95.1089),
+        ("ff_viscous", 203.5034),
+        ("coulomb", 20.3935),
+        ("backlash", 12e-6),
+        ("lost_motion", 20e-6),
+        ("stiffness", 4e6),
+    ):
         assert abs(figures[key]["value"] - true) <= figures[key]["uncertainty"] * 1.5, key
     (run,) = (tmp_path / "runs").glob("*friction*")
     page = (run / "report.html").read_text(encoding="utf-8")
-    for title in ("Friction over velocity", "Feed-forward model of the moves", "Lost motion: force over motor − load", "Hysteresis: force over position", "Quadrant glitches"):
+    for title in (
+        "Friction over velocity",
+        "Feed-forward model of the moves",
+        "Lost motion: force over motor − load",
+        "Hysteresis: force over position",
+        "Quadrant glitches",
+    ):
         assert title in page
     assert page.count("How to read it") == 5
     precision("reproduce", "last")
 
 
 def test_without_a_force_constant_friction_is_in_volts(precision, tmp_path: Path) -> None:
-    text = precision("plan", "show", "friction").stdout.replace("force_constant = 35.15", "# force_constant").replace("force_constant_u", "# force_constant_u")
+    text = (
+        precision("plan", "show", "friction")
+        .stdout.replace("force_constant = 35.15", "# force_constant")
+        .replace("force_constant_u", "# force_constant_u")
+    )
     (tmp_path / "volts.toml").write_text(text.replace('plant = "emps-table"', 'plant = "emps"'), encoding="utf-8")
     out = precision("run", "volts.toml", *SHORT, code=0, timeout_s=240).stdout
-    assert "no channel load" in " ".join(out.split()) and "Limits for backlash, lost_motion were given" in " ".join(out.split())
+    assert "no channel load" in " ".join(out.split()) and "Limits for backlash, lost_motion were given" in " ".join(
+        out.split()
+    )
     figures = _result(tmp_path, "friction-emps")["figures"]
     assert figures["coulomb"]["unit"] == "V"
     assert figures["coulomb"]["value"] == pytest.approx(20.3935 / 35.15, rel=0.02)
@@ -65,7 +105,19 @@ def test_a_log_of_runs_gives_the_curve_and_a_validated_model(precision, tmp_path
     t, x, f = _ladder()
     _written(tmp_path / "log.csv", "Zeit (ms);Kraft (N);ActPos [mm]", 1e3 * t, f, 1e3 * x, separator=";")
     columns = ("--column", "time=Zeit", "--column", "input=Kraft", "--column", "output=ActPos")
-    precision("analyze", "log.csv", "--as", "friction", *columns, "--set", "evaluation.held=false", "--set", "evaluation.v_min=0.03", "--set", "evaluation.cutoff=50 Hz")
+    precision(
+        "analyze",
+        "log.csv",
+        "--as",
+        "friction",
+        *columns,
+        "--set",
+        "evaluation.held=false",
+        "--set",
+        "evaluation.v_min=0.03",
+        "--set",
+        "evaluation.cutoff=50 Hz",
+    )
     figures = _result(tmp_path, "friction-imported")["figures"]
     for key, true in (("coulomb", 3.0), ("static", 5.0), ("viscous", 40.0), ("offset", 0.5), ("stribeck_velocity", 0.01)):
         assert figures[key]["value"] == pytest.approx(true, abs=max(1.5 * figures[key]["uncertainty"], 2e-3 * true)), key
@@ -83,10 +135,19 @@ def test_a_log_of_reversals_tells_backlash_from_windup(precision, tmp_path: Path
         load[k] = held
     x = motor - load
     force = 2 * sense + 5e5 * np.sign(x) * np.maximum(np.abs(x) - 6e-6, 0)
-    _written(tmp_path / "log.csv", "t_s,input_N,output_um,load_um", np.arange(phase.size) / 1000, force, 1e6 * motor, 1e6 * load)
+    _written(
+        tmp_path / "log.csv", "t_s,input_N,output_um,load_um", np.arange(phase.size) / 1000, force, 1e6 * motor, 1e6 * load
+    )
     precision("analyze", "log.csv", "--as", "friction", "--set", "evaluation.motion=reversal")
     figures = _result(tmp_path, "friction-imported")["figures"]
-    for key, true in (("lost_motion", 20e-6), ("backlash", 12e-6), ("windup", 8e-6), ("stiffness", 5e5), ("load_friction", 2.0), ("drive_friction", 2.0)):
+    for key, true in (
+        ("lost_motion", 20e-6),
+        ("backlash", 12e-6),
+        ("windup", 8e-6),
+        ("stiffness", 5e5),
+        ("load_friction", 2.0),
+        ("drive_friction", 2.0),
+    ):
         assert figures[key]["value"] == pytest.approx(true, rel=0.03), key
     _written(tmp_path / "log.csv", "t_s,input_N,output_um,load_V", np.arange(phase.size) / 1000, force, 1e6 * motor, load)
     assert "load is in V and output in m" in precision("analyze", "log.csv", "--as", "friction", code=2).stderr
@@ -108,4 +169,6 @@ def test_a_dry_run_says_what_would_be_done_and_moves_nothing(precision, tmp_path
     out = " ".join(precision("run", "friction", "--dry-run").stdout.split())
     assert "12, 0.001 … 0.12 m/s, there and back" in out and "35.15 N/V" in out and "travel is asked for" in out
     assert not (tmp_path / "runs").exists()
-    assert "velocities.distance" in precision("run", "friction", "--dry-run", "--set", "velocities.fastest=0.5", code=2).stderr
+    assert (
+        "velocities.distance" in precision("run", "friction", "--dry-run", "--set", "velocities.fastest=0.5", code=2).stderr
+    )

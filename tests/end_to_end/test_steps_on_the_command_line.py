@@ -11,9 +11,25 @@ import numpy as np
 import pytest
 
 DISK = (
-    "--set", "bench.plant=disk-drive", "--set", "units.input=", "--set", "units.output=", "--set", "steps.sizes=[0.5, 2.0]", "--set", "steps.hold=20 ms", "--set", "safety.travel=10.0",
-    "--set", "evaluation.dwell=1 ms", "--set", "evaluation.window=0.5 ms", "--set", "evaluation.integrals=20 ms",
-)  # fmt: skip
+    "--set",
+    "bench.plant=disk-drive",
+    "--set",
+    "units.input=",
+    "--set",
+    "units.output=",
+    "--set",
+    "steps.sizes=[0.5, 2.0]",
+    "--set",
+    "steps.hold=20 ms",
+    "--set",
+    "safety.travel=10.0",
+    "--set",
+    "evaluation.dwell=1 ms",
+    "--set",
+    "evaluation.window=0.5 ms",
+    "--set",
+    "evaluation.integrals=20 ms",
+)
 
 
 def _written(path: Path, header: str, *columns: np.ndarray, separator: str = ",") -> Path:
@@ -38,21 +54,29 @@ def _log(n: int = 1000) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def test_the_ready_plan_runs_reports_and_is_judged_again(precision, tmp_path: Path) -> None:
-    out = precision("run", "step-response", "--set", "steps.sizes=[0.05, 0.1]", "--set", "steps.repeats=1", timeout_s=240).stdout
+    out = precision(
+        "run", "step-response", "--set", "steps.sizes=[0.05, 0.1]", "--set", "steps.repeats=1", timeout_s=240
+    ).stdout
     assert "Conforms" in out and "Sizes side by side" not in out.split("Worst of all")[0]
     figures = _result(tmp_path, "step-response-eighth-order")["figures"]
     assert figures["overshoot_ratio_2_up"]["value"] == pytest.approx(0.2155, abs=0.002)
-    assert figures["overshoot_2_up"]["value"] == pytest.approx(0.02155, abs=2e-4) and figures["overshoot_2_up"]["unit"] == "m"
+    assert (
+        figures["overshoot_2_up"]["value"] == pytest.approx(0.02155, abs=2e-4) and figures["overshoot_2_up"]["unit"] == "m"
+    )
     (run,) = (tmp_path / "runs").glob("*step-response*")
     page = (run / "report.html").read_text(encoding="utf-8")
     assert "Normalised step responses" in page and "How to read it" in page and (run / "truth.json").exists()
-    again = precision("analyze", "last", "--set", "evaluation.band_share=5 %", "--set", "limits.t_exit_max=10 ms", code=1).stdout
+    again = precision(
+        "analyze", "last", "--set", "evaluation.band_share=5 %", "--set", "limits.t_exit_max=10 ms", code=1
+    ).stdout
     assert "Does not conform" in again
     precision("reproduce", "last")
 
 
 def test_a_step_that_never_settles_is_refused_a_time_with_its_reason(precision, tmp_path: Path) -> None:
-    out = precision("run", "step-response", *DISK, "--set", "evaluation.band=1e-5", "--set", "limits.overshoot_ratio_max=60 %", code=1).stdout
+    out = precision(
+        "run", "step-response", *DISK, "--set", "evaluation.band=1e-5", "--set", "limits.overshoot_ratio_max=60 %", code=1
+    ).stdout
     reason = _result(tmp_path, "step-response-disk-drive")["figures"]["t_exit_1_up"]["reason"]
     assert "band below noise" in reason
     assert "Undecided" in out and "not evaluated" in out
@@ -62,7 +86,18 @@ def test_a_log_gives_overshoot_and_settling_after_three_definitions(precision, t
     t, r, y = _log()
     _written(tmp_path / "log.csv", "Stamp (ms);Soll [µm];ActPos [µm]", 1e3 * t, 1e6 * r, 1e6 * y, separator=";")
     precision(
-        "analyze", "log.csv", "--as", "step-response", "--column", "time=Stamp", "--column", "set=Soll", "--column", "output=ActPos", "--set", "title=Axis"
+        "analyze",
+        "log.csv",
+        "--as",
+        "step-response",
+        "--column",
+        "time=Stamp",
+        "--column",
+        "set=Soll",
+        "--column",
+        "output=ActPos",
+        "--set",
+        "title=Axis",
     )
     figures = _result(tmp_path, "step-response-imported")["figures"]
     assert figures["overshoot_ratio_1_up"]["value"] == pytest.approx(math.exp(-math.pi * 0.57735), abs=1e-3)

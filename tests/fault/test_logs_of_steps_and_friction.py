@@ -1,4 +1,5 @@
-"""Logs of steps and of friction that are broken, incomplete or of something else: each is refused, or flagged, in words."""
+"""Logs of steps and of friction that are broken, incomplete or of something else: each is refused, or flagged, in
+words."""
 
 from __future__ import annotations
 
@@ -16,7 +17,9 @@ from precision.errors import DataError, PlanError
 def judged(tmp_path: Path, procedure: str, header: str, *columns: np.ndarray, settings: tuple[str, ...] = ()) -> str:
     """What the report of a log says in its notes."""
     path = tmp_path / "log.csv"
-    lines = [header] + [",".join("" if math.isnan(value) else f"{value:.10g}" for value in row) for row in zip(*columns, strict=True)]
+    lines = [header] + [
+        ",".join("" if math.isnan(value) else f"{value:.10g}" for value in row) for row in zip(*columns, strict=True)
+    ]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     read_file = {"friction": friction_procedure, "step-response": step_response_procedure}[procedure].PROCEDURE.read_file
     assert read_file is not None
@@ -66,7 +69,9 @@ def test_steps_with_gaps_profiles_or_no_set_point_are_refused(tmp_path: Path) ->
 def test_steps_that_were_cut_off_are_flagged(tmp_path: Path) -> None:
     t, r, y = steps()
     assert "overshoot is cut off" in judged(tmp_path, "step-response", "t_s,set_m,output_m", t, r, np.minimum(y, 1.05e-4))
-    held = np.clip(1e5 * (r - y), -2, 2) + np.where(np.abs(r - y) < 2e-5, 1e-3 * np.random.default_rng(2).normal(size=t.size), 0)
+    held = np.clip(1e5 * (r - y), -2, 2) + np.where(
+        np.abs(r - y) < 2e-5, 1e-3 * np.random.default_rng(2).normal(size=t.size), 0
+    )
     assert "the drive is at its limit" in judged(tmp_path, "step-response", "t_s,set_m,output_m,input_V", t, r, y, held)
     assert "stepped once" in judged(tmp_path, "step-response", "t_s,set_m,output_m", t, r, y)
 
@@ -76,7 +81,9 @@ def test_jumps_stay_jumps_when_uneven_samples_are_brought_to_even_steps(tmp_path
     uneven = t + np.where(np.arange(t.size) % 2, 3e-4, 0.0)
     with pytest.raises(DataError, match="not evenly spaced"):
         judged(tmp_path, "step-response", "t_s,set_m,output_m", uneven, r, y)
-    assert "Resampled by cubics" in judged(tmp_path, "step-response", "t_s,set_m,output_m", uneven, r, y, settings=("evaluation.resample=true",))
+    assert "Resampled by cubics" in judged(
+        tmp_path, "step-response", "t_s,set_m,output_m", uneven, r, y, settings=("evaluation.resample=true",)
+    )
 
 
 def test_friction_without_force_without_motion_or_with_gaps_is_refused(tmp_path: Path) -> None:
@@ -95,14 +102,24 @@ def test_friction_without_force_without_motion_or_with_gaps_is_refused(tmp_path:
     with pytest.raises(PlanError, match="load is in V and output in m"):
         judged(tmp_path, "friction", "t_s,input_N,output_m,load_V", t, f, x, x)
     with pytest.raises(DataError, match=r"nothing can be evaluated: .*no stretch of constant velocity"):
-        judged(tmp_path, "friction", "t_s,input_N,output_m", t, f, 0.01 * np.sin(12 * t), settings=(*low, "evaluation.v_min=1.0"))
+        judged(
+            tmp_path,
+            "friction",
+            "t_s,input_N,output_m",
+            t,
+            f,
+            0.01 * np.sin(12 * t),
+            settings=(*low, "evaluation.v_min=1.0"),
+        )
     with pytest.raises(DataError, match="no channel set"):
         judged(tmp_path, "friction", "t_s,input_N,output_m", t, f, x, settings=("evaluation.motion=circle",))
 
 
 def test_a_drive_at_its_limit_and_what_a_log_lacks_are_said(tmp_path: Path) -> None:
     t, x, f = runs()
-    said = judged(tmp_path, "friction", "t_s,input_N,output_m", t, np.clip(f, -8, 8), x, settings=("evaluation.cutoff=50 Hz",))
+    said = judged(
+        tmp_path, "friction", "t_s,input_N,output_m", t, np.clip(f, -8, 8), x, settings=("evaluation.cutoff=50 Hz",)
+    )
     assert "the drive is at its limit" in said
     said = judged(tmp_path, "friction", "t_s,input_N,output_m", t, f, x)
     assert "Friction curve" in said and "Feed-forward: not evaluated" not in said

@@ -1,4 +1,5 @@
-"""Lost motion, hysteresis and quadrant glitches against closed forms (stages_and_control.md §5.5): backlash is no matter of force, windup is 2F/k."""
+"""Lost motion, hysteresis and quadrant glitches against closed forms (stages_and_control.md §5.5): backlash is no matter
+of force, windup is 2F/k."""
 
 import math
 
@@ -11,8 +12,18 @@ from precision.standards import hysteresis, lost_motion, quadrant_glitch
 STIFFNESS, BACKLASH, GUIDE, DRIVE, OFFSET = 4e6, 12e-6, 10.0, 8.0, -3.0
 
 
-def reversals(*, backlash: float = BACKLASH, guide: float = GUIDE, stiffness: float = STIFFNESS, noise_m: float = 0.0, noise_n: float = 0.0, seed: int = 1, cycles: int = 3):
-    """A triangle of ±30 µm, the load a play of half the lost motion, the force that of the spring and of the drive's own friction."""
+def reversals(
+    *,
+    backlash: float = BACKLASH,
+    guide: float = GUIDE,
+    stiffness: float = STIFFNESS,
+    noise_m: float = 0.0,
+    noise_n: float = 0.0,
+    seed: int = 1,
+    cycles: int = 3,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """A triangle of ±30 µm, the load a play of half the lost motion, the force that of the spring and of the drive's own
+    friction."""
     phase = np.linspace(0, cycles, 3000 * cycles, endpoint=False)
     q = 30e-6 * (4 * np.abs(np.mod(phase - 0.25, 1) - 0.5) - 1)
     sense = np.where((np.mod(phase, 1) < 0.25) | (np.mod(phase, 1) >= 0.75), 1.0, -1.0)
@@ -28,8 +39,13 @@ def reversals(*, backlash: float = BACKLASH, guide: float = GUIDE, stiffness: fl
     return noisy[0], noisy[1], sense, OFFSET + DRIVE * sense + spring + noise_n * rng.normal(size=q.size)
 
 
-@pytest.mark.parametrize(("guide", "stiffness", "backlash"), [(10.0, 4e6, 12e-6), (20.0, 4e6, 12e-6), (10.0, 2e6, 12e-6), (10.0, 4e6, 0.0), (10.0, 4e8, 12e-6)])
-def test_backlash_needs_no_force_and_windup_is_twice_friction_over_stiffness(guide: float, stiffness: float, backlash: float) -> None:
+@pytest.mark.parametrize(
+    ("guide", "stiffness", "backlash"),
+    [(10.0, 4e6, 12e-6), (20.0, 4e6, 12e-6), (10.0, 2e6, 12e-6), (10.0, 4e6, 0.0), (10.0, 4e8, 12e-6)],
+)
+def test_backlash_needs_no_force_and_windup_is_twice_friction_over_stiffness(
+    guide: float, stiffness: float, backlash: float
+) -> None:
     q, y, sense, f = reversals(backlash=backlash, guide=guide, stiffness=stiffness)
     found = lost_motion.evaluate(q, y, sense, f)
     # averages blur the corners by a fortieth of the lost motion
@@ -56,7 +72,15 @@ def test_the_same_lost_motion_is_told_apart() -> None:
 
 
 def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
-    truth = {"lost_motion": 17e-6, "backlash": BACKLASH, "windup": 5e-6, "stiffness": STIFFNESS, "load_friction": GUIDE, "drive_friction": DRIVE, "force_offset": OFFSET}
+    truth = {
+        "lost_motion": 17e-6,
+        "backlash": BACKLASH,
+        "windup": 5e-6,
+        "stiffness": STIFFNESS,
+        "load_friction": GUIDE,
+        "drive_friction": DRIVE,
+        "force_offset": OFFSET,
+    }
     inside = []
     for seed in range(20):
         found = lost_motion.evaluate(*reversals(noise_m=0.1e-6, noise_n=1.0, seed=seed))
@@ -81,7 +105,14 @@ def test_reversals_that_are_too_fast_are_not_told_apart() -> None:
     assert found["backlash"] is None and "more slowly" in str(found.figures["backlash"].reason)
 
 
-@pytest.mark.parametrize(("change", "said"), [({"load": np.zeros(9000)}, "does not follow"), ({"direction": np.ones(9000)}, "both directions"), ({"motor": np.zeros(5)}, "shape")])
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"load": np.zeros(9000)}, "does not follow"),
+        ({"direction": np.ones(9000)}, "both directions"),
+        ({"motor": np.zeros(5)}, "shape"),
+    ],
+)
 def test_a_record_without_a_reversal_is_refused(change: dict[str, np.ndarray], said: str) -> None:
     q, y, sense, f = reversals()
     given = {"motor": q, "load": y, "direction": sense, "force": f} | change
@@ -97,7 +128,7 @@ def test_an_elastic_loop_has_the_stiffness_the_width_and_the_area_of_its_paralle
     found = hysteresis.evaluate(x, 2e4 * x + 1.5 * sense, sense)
     assert found["slope"] == pytest.approx(2e4, rel=1e-6)
     assert found["width"] == pytest.approx(3.0, rel=1e-6)
-    assert found["area"] == pytest.approx(3.0 * found["range"], rel=1e-6)
+    assert found["area"] == pytest.approx(3.0 * (found["range"] or 0), rel=1e-6)
     assert [found.figures[key].unit for key in ("slope", "width", "area")] == ["N/m", "N", "J"]
 
 
@@ -132,8 +163,17 @@ def test_a_loop_needs_both_branches() -> None:
 RATE_HZ = 2000.0
 
 
-def circle(*, step: float = 0.0, stick_s: float = 0.0, lag_s: float = 0.0, noise: float = 0.0, period_s: float = 2.0, periods: int = 4) -> tuple[np.ndarray, np.ndarray]:
-    """One axis of a circle of 10 mm; the axis lags, is off by ±step/2 against its direction, and takes on the new side a time `stick_s` late."""
+def circle(
+    *,
+    step: float = 0.0,
+    stick_s: float = 0.0,
+    lag_s: float = 0.0,
+    noise: float = 0.0,
+    period_s: float = 2.0,
+    periods: int = 4,
+) -> tuple[np.ndarray, np.ndarray]:
+    """One axis of a circle of 10 mm; the axis lags, is off by ±step/2 against its direction, and takes on the new side a
+    time `stick_s` late."""
     t = np.arange(round(periods * period_s * RATE_HZ)) / RATE_HZ
     omega = 2 * math.pi / period_s
     r = 10e-3 * np.cos(omega * t)
@@ -141,7 +181,11 @@ def circle(*, step: float = 0.0, stick_s: float = 0.0, lag_s: float = 0.0, noise
     def side(at: np.ndarray) -> np.ndarray:
         return np.where(np.sin(omega * at) < 0, 1.0, -1.0)
 
-    y = 10e-3 * np.cos(omega * (t - lag_s)) - step / 2 * side(t - stick_s) + noise * np.random.default_rng(3).normal(size=t.size)
+    y = (
+        10e-3 * np.cos(omega * (t - lag_s))
+        - step / 2 * side(t - stick_s)
+        + noise * np.random.default_rng(3).normal(size=t.size)
+    )
     return r, y
 
 
@@ -154,7 +198,8 @@ def test_lost_motion_is_the_step_between_directions_at_every_speed() -> None:
 
 def test_an_axis_that_stays_on_the_old_side_shows_a_glitch_of_that_height_and_time() -> None:
     found = quadrant_glitch.evaluate(*circle(step=8e-6, stick_s=0.05, noise=1e-9), rate_hz=RATE_HZ)
-    # for 50 ms it is 8 µm off its new side: outward at both reversals is beyond it, and this one lies inward going up and outward … by its sign
+    # for 50 ms it is 8 µm off its new side: outward at both reversals is beyond it, and this one lies inward going up
+    # and outward … by its sign
     for side in ("upper", "lower"):
         assert abs(found[f"height_{side}"] or 0) == pytest.approx(8e-6, rel=0.01)
         assert found[f"width_{side}"] == pytest.approx(0.05, abs=0.003)

@@ -1,4 +1,5 @@
-"""Friction, backlash, stiffness and inertia that the virtual drives were given come back within U on several seeds; the EMPS with its published numbers."""
+"""Friction, backlash, stiffness and inertia that the virtual drives were given come back within U on several seeds; the
+EMPS with its published numbers."""
 
 from __future__ import annotations
 
@@ -23,7 +24,15 @@ from precision.errors import DataError, PlanError
 from precision.standards import constant_velocity
 
 PLANS = Path(friction.__file__).parent / "plans"
-EMPS = {"ff_mass": 95.1089, "ff_viscous": 203.5034, "ff_coulomb": 20.3935, "ff_offset": -3.1648, "coulomb": 20.3935, "viscous": 203.5034, "offset": -3.1648}
+EMPS = {
+    "ff_mass": 95.1089,
+    "ff_viscous": 203.5034,
+    "ff_coulomb": 20.3935,
+    "ff_offset": -3.1648,
+    "coulomb": 20.3935,
+    "viscous": 203.5034,
+    "offset": -3.1648,
+}
 """A. Janot, M. Gautier, M. Brunot, "Data set and reference models of EMPS", 2019: kg, N s/m, N, N."""
 
 
@@ -75,7 +84,15 @@ def followed(plan: Parameters, drive: table_drive.TableDrive) -> Analysis:
     set_point, part = friction.profile(plan, 1 / emps.STEP_S)
     trace = drive.run(set_point)
     return analyse(
-        plan, {"t_s": np.arange(set_point.size) * emps.STEP_S, "part": part, "set": set_point, "input": trace.voltage, "output": trace.output, "load": trace.load}
+        plan,
+        {
+            "t_s": np.arange(set_point.size) * emps.STEP_S,
+            "part": part,
+            "set": set_point,
+            "input": trace.voltage,
+            "output": trace.output,
+            "load": trace.load,
+        },
     )
 
 
@@ -105,17 +122,34 @@ def test_the_published_numbers_of_the_emps_come_back_within_u_on_five_seeds() ->
 
 def test_planted_stribeck_backlash_and_stiffness_come_back_within_u_on_three_seeds() -> None:
     """Slow reversals and runs; the guide's friction at 50 µm/s is its static one to e^(−1e-4)."""
-    chosen = plan(circle={"speeds": []}, reversal={"cycles": 2}, velocities={"count": 10, "longest": "1 s"}, moves={"repeats": 1})
+    chosen = plan(
+        circle={"speeds": []}, reversal={"cycles": 2}, velocities={"count": 10, "longest": "1 s"}, moves={"repeats": 1}
+    )
     shares: list[tuple[str, float]] = []
-    for seed, (backlash, stiffness, guide, static, v_s) in enumerate([(12e-6, 4e6, 10.0, 16.0, 5e-3), (0.0, 2e6, 12.0, 15.0, 8e-3), (25e-6, 8e6, 6.0, 14.0, 4e-3)], 1):
+    for seed, (backlash, stiffness, guide, static, v_s) in enumerate(
+        [(12e-6, 4e6, 10.0, 16.0, 5e-3), (0.0, 2e6, 12.0, 15.0, 8e-3), (25e-6, 8e6, 6.0, 14.0, 4e-3)], 1
+    ):
         drive = table_drive.TableDrive(
-            emps=emps.Emps(noise_m=2e-8, resolution_m=1e-8, seed=seed), guide_n=guide, guide_static_n=static, stribeck_m_per_s=v_s, backlash_m=backlash, stiffness_n_per_m=stiffness,
-            noise_m=2e-8, resolution_m=1e-8,
-        )  # fmt: skip
+            emps=emps.Emps(noise_m=2e-8, resolution_m=1e-8, seed=seed),
+            guide_n=guide,
+            guide_static_n=static,
+            stribeck_m_per_s=v_s,
+            backlash_m=backlash,
+            stiffness_n_per_m=stiffness,
+            noise_m=2e-8,
+            resolution_m=1e-8,
+        )
         truth = {
-            **EMPS, "static": 20.3935 - guide + static, "stribeck_velocity": v_s, "lost_motion": backlash + 2 * static / stiffness, "backlash": backlash, "windup": 2 * static / stiffness,
-            "stiffness": stiffness, "load_friction": static, "loop_width": 2 * (20.3935 - guide + static),
-        }  # fmt: skip
+            **EMPS,
+            "static": 20.3935 - guide + static,
+            "stribeck_velocity": v_s,
+            "lost_motion": backlash + 2 * static / stiffness,
+            "backlash": backlash,
+            "windup": 2 * static / stiffness,
+            "stiffness": stiffness,
+            "load_friction": static,
+            "loop_width": 2 * (20.3935 - guide + static),
+        }
         found = followed(chosen, drive)
         shares += list(offs(found, truth).items())
         # what the drive's own friction is taken for has its viscous friction at 50 µm/s in it
@@ -125,11 +159,20 @@ def test_planted_stribeck_backlash_and_stiffness_come_back_within_u_on_three_see
 
 
 def test_backlash_needs_no_force_and_windup_grows_with_the_guides_friction() -> None:
-    """Two drives that a gauge cannot tell from one another: 20 µm of lost motion, of backlash alone nearly, and of windup alone."""
+    """Two drives that a gauge cannot tell from one another: 20 µm of lost motion, of backlash alone nearly, and of
+    windup alone."""
     chosen = plan(circle={"speeds": []}, reversal={"cycles": 2}, velocities={"count": 6})
-    encoder = {"emps": emps.Emps(noise_m=2e-8, resolution_m=1e-8, seed=1), "noise_m": 2e-8, "resolution_m": 1e-8}
-    loose = followed(chosen, table_drive.TableDrive(backlash_m=19e-6, stiffness_n_per_m=2e7, guide_n=10.0, guide_static_n=10.0, **encoder))
-    soft = followed(chosen, table_drive.TableDrive(backlash_m=0.0, stiffness_n_per_m=1e6, guide_n=10.0, guide_static_n=10.0, **encoder))
+    encoder: dict[str, Any] = {
+        "emps": emps.Emps(noise_m=2e-8, resolution_m=1e-8, seed=1),
+        "noise_m": 2e-8,
+        "resolution_m": 1e-8,
+    }
+    loose = followed(
+        chosen, table_drive.TableDrive(backlash_m=19e-6, stiffness_n_per_m=2e7, guide_n=10.0, guide_static_n=10.0, **encoder)
+    )
+    soft = followed(
+        chosen, table_drive.TableDrive(backlash_m=0.0, stiffness_n_per_m=1e6, guide_n=10.0, guide_static_n=10.0, **encoder)
+    )
     for one in (loose, soft):
         assert one.figures["lost_motion"].value == pytest.approx(20e-6, rel=2e-3)
     assert loose.figures["backlash"].value == pytest.approx(19e-6, abs=0.5e-6)
@@ -138,8 +181,11 @@ def test_backlash_needs_no_force_and_windup_grows_with_the_guides_friction() -> 
 
 
 def test_the_step_between_the_directions_of_a_circle_is_what_friction_leaves_under_the_cascade() -> None:
-    """Under proportional position and velocity control friction of either sign leaves F_c/(g k_v k_p): 14.9 µm either side; the slow circle shows it, the fast one less well."""
-    chosen = plan(bench={"plant": "emps"}, reversal={"cycles": 0}, circle={"speeds": [0.01], "turns": 3}, velocities={"count": 6})
+    """Under proportional position and velocity control friction of either sign leaves F_c/(g k_v k_p): 14.9 µm either
+    side; the slow circle shows it, the fast one less well."""
+    chosen = plan(
+        bench={"plant": "emps"}, reversal={"cycles": 0}, circle={"speeds": [0.01], "turns": 3}, velocities={"count": 6}
+    )
     found = analyse(chosen, served(chosen, plant_serve.device("emps", 2)))
     one = emps.Emps()
     left = one.coulomb_n / (one.gain_n_per_v * one.velocity_gain_v_s_per_m * one.position_gain_per_s)
@@ -148,7 +194,9 @@ def test_the_step_between_the_directions_of_a_circle_is_what_friction_leaves_und
     assert abs(found.figures["glitch_1_height_upper"].value or 0) == pytest.approx(2 * left, rel=0.03)
     assert "no channel load" in found.lacking.get("Lost motion", "no channel load")
     # lag of a cascade: 1/k_p, and what viscous friction adds
-    assert found.figures["glitch_1_lag"].value == pytest.approx(1 / one.position_gain_per_s * (1 + one.viscous_n_s_per_m / one.gain_n_per_v / one.velocity_gain_v_s_per_m), rel=0.01)
+    assert found.figures["glitch_1_lag"].value == pytest.approx(
+        1 / one.position_gain_per_s * (1 + one.viscous_n_s_per_m / one.gain_n_per_v / one.velocity_gain_v_s_per_m), rel=0.01
+    )
 
 
 def test_the_coupling_gives_its_closed_form_when_it_is_moved_slowly() -> None:

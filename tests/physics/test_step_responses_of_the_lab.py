@@ -1,4 +1,5 @@
-"""What the virtual plants do when their set-point jumps comes back within U, over several seeds, through the stream that a real controller would send."""
+"""What the virtual plants do when their set-point jumps comes back within U, over several seeds, through the stream that
+a real controller would send."""
 
 from __future__ import annotations
 
@@ -27,9 +28,12 @@ from precision.errors import DataError, PlanError, SafetyStop
 
 PLANS = Path(step_response.__file__).parent / "plans"
 DISK: dict[str, dict[str, Any]] = {
-    "bench": {"plant": "disk-drive"}, "units": {"input": "", "output": ""}, "steps": {"sizes": [0.5, 2.0], "hold": "20 ms", "repeats": 2}, "safety": {"travel": 10.0},
+    "bench": {"plant": "disk-drive"},
+    "units": {"input": "", "output": ""},
+    "steps": {"sizes": [0.5, 2.0], "hold": "20 ms", "repeats": 2},
+    "safety": {"travel": 10.0},
     "evaluation": {"dwell": "1 ms", "window": "0.5 ms", "integrals": "20 ms"},
-}  # fmt: skip
+}
 
 
 def plan(**changes: dict[str, Any]) -> Parameters:
@@ -55,7 +59,12 @@ class Kept:
         return {name: np.concatenate([block[name] for block in self.blocks]) for name in self.blocks[0]}
 
 
-def measured(plan: Parameters, seed: int, *, wrap: Callable[[plant_serve.PlantSession], plant_serve.PlantSession] = lambda session: session) -> dict[str, np.ndarray]:
+def measured(
+    plan: Parameters,
+    seed: int,
+    *,
+    wrap: Callable[[plant_serve.PlantSession], plant_serve.PlantSession] = lambda session: session,
+) -> dict[str, np.ndarray]:
     """A run through the real driver against the simulated device; whatever happens, no set-point is left."""
 
     def client() -> FrameSimulator:
@@ -127,9 +136,12 @@ def test_the_published_loop_overshoots_and_settles_as_without_noise() -> None:
 def test_a_drive_with_friction_and_a_limit_of_voltage_is_not_linear_over_size() -> None:
     """The EMPS under its cascade: small steps end where friction holds them, large ones run at 10 V."""
     chosen = plan(
-        bench={"plant": "emps"}, units={"input": "V"}, safety={"travel": 0.04}, steps={"sizes": [1e-4, 1e-3, 1e-2], "hold": "0.5 s", "repeats": 1},
+        bench={"plant": "emps"},
+        units={"input": "V"},
+        safety={"travel": 0.04},
+        steps={"sizes": [1e-4, 1e-3, 1e-2], "hold": "0.5 s", "repeats": 1},
         evaluation={"dwell": "10 ms", "window": "10 ms", "integrals": "0.5 s"},
-    )  # fmt: skip
+    )
     found = analyse(chosen, measured(chosen, 1))
     departure = found.figures["departure_up"]
     assert departure.value is not None and departure.uncertainty is not None and departure.value > 10 * departure.uncertainty

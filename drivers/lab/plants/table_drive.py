@@ -1,11 +1,14 @@
-"""The EMPS drive with a table behind a coupling that has backlash and gives way, and a guide that holds the table: a drive that has been in use.
+"""The EMPS drive with a table behind a coupling that has backlash and gives way, and a guide that holds the table: a
+drive that has been in use.
 
     M q̈ = g u − F_v q̇ − F_m sgn q̇ − F_0 − f,     f = k·sgn δ·max(|δ| − b/2, 0),  δ = q − y,     |f| ≤ F_g(q̇) = F_g + (F_sg − F_g) e^{−(q̇/v_s)²}
 
-Mass, viscous friction, offset, gain and cascade are those published for the EMPS (`emps`), and so is the whole Coulomb friction F_m + F_g; its share in the guide, the rise
-of the guide's friction toward standstill, backlash and stiffness are ours. The table is taken without inertia beyond M: it moves as soon as the coupling pulls with F_g.
+Mass, viscous friction, offset, gain and cascade are those published for the EMPS (`emps`), and so is the whole Coulomb
+friction F_m + F_g; its share in the guide, the rise of the guide's friction toward standstill, backlash and stiffness
+are ours. The table is taken without inertia beyond M: it moves as soon as the coupling pulls with F_g.
 
-While the table moves the force of the coupling is constant within a sample and the drive follows the closed form; while the coupling unwinds it is stepped finely.
+While the table moves the force of the coupling is constant within a sample and the drive follows the closed form; while
+the coupling unwinds it is stepped finely.
 """
 
 from __future__ import annotations
@@ -21,7 +24,8 @@ from .emps import STEP_S, VOLTAGE_LIMIT, Emps
 from .linear_plant import Array, generator, truth_of
 
 _FINE: Final = 20
-"""Steps of a sample while the coupling unwinds: the drive on the spring swings 33 times a second, so one is a six-hundredth of a turn."""
+"""Steps of a sample while the coupling unwinds: the drive on the spring swings 33 times a second, so one is a
+six-hundredth of a turn."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -38,8 +42,9 @@ class Trace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableDrive:
-    """emps : the drive, its coulomb_n that of drive and guide together.  guide_n: F_g.  guide_static_n: F_sg.  stribeck_m_per_s: v_s.  backlash_m: b.
-    stiffness_n_per_m: k.  noise_m, resolution_m : of the table's scale, those of the motor's encoder are the drive's."""
+    """emps : the drive, its coulomb_n that of drive and guide together.  guide_n: F_g.  guide_static_n: F_sg.
+    stribeck_m_per_s: v_s.  backlash_m: b. stiffness_n_per_m: k.  noise_m, resolution_m : of the table's scale, those of
+    the motor's encoder are the drive's."""
 
     emps: Emps = field(default_factory=Emps)
     guide_n: float = 10.0
@@ -52,7 +57,9 @@ class TableDrive:
 
     def held_n(self, velocity_m_per_s: float) -> float:
         """F_g at a velocity."""
-        return self.guide_n + (self.guide_static_n - self.guide_n) * math.exp(-((velocity_m_per_s / self.stribeck_m_per_s) ** 2))
+        return self.guide_n + (self.guide_static_n - self.guide_n) * math.exp(
+            -((velocity_m_per_s / self.stribeck_m_per_s) ** 2)
+        )
 
     def run(self, reference_m: ArrayLike, *, excitation_v: ArrayLike | None = None) -> Trace:
         """Follow `reference_m` (n,) from rest."""
@@ -86,14 +93,19 @@ class Running:
         if r.ndim != 1 or w.shape != r.shape or not r.size:
             raise ValueError(f"reference_m has shape {r.shape} and excitation_v {w.shape}; expected the same (n,)")
         emps = self._drive.emps
-        encoder, scale = (sigma * source.standard_normal(int(r.size)) for sigma, source in zip((emps.noise_m, self._drive.noise_m), self._sources, strict=True))
+        encoder, scale = (
+            sigma * source.standard_normal(int(r.size))
+            for sigma, source in zip((emps.noise_m, self._drive.noise_m), self._sources, strict=True)
+        )
         if math.isnan(self._q):
             self._q = self._y = float(r[0])
         motor, table, voltage, output, load = (np.empty(r.size) for _ in range(5))
         for k in range(r.size):
             reading = _rounded(self._q + float(encoder[k]), emps.resolution_m)
             speed = 0.0 if math.isnan(self._before) else (reading - self._before) / STEP_S
-            wanted = float(w[k]) + emps.velocity_gain_v_s_per_m * (emps.position_gain_per_s * (float(r[k]) - reading) - speed)
+            wanted = float(w[k]) + emps.velocity_gain_v_s_per_m * (
+                emps.position_gain_per_s * (float(r[k]) - reading) - speed
+            )
             self._before = reading
             u = min(VOLTAGE_LIMIT, max(-VOLTAGE_LIMIT, wanted))
             motor[k], table[k], voltage[k], output[k] = self._q, self._y, u, reading
