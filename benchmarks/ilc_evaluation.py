@@ -23,6 +23,10 @@ SEEN: Final = 30.0
 """Times the variance of a distance that its square must pass to count for the rate: what was learned of the noise is then small beside it."""
 
 
+RINGING: Final = 0.01
+"""Of the impulse response, what is left of it after a trial, above which the report says so."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
     """One trial. phase : ilc.BEFORE, LEARNING or AFTER.  rms, rms_u, peak, peak_u : of the error and their U (k = 2).  signal_peak : of the
@@ -98,15 +102,18 @@ def analyse(plan: Parameters, readings: Readings) -> Analysis:
     free = sum(part.shape[0] - 1 for part in apart)
     noise = np.concatenate(apart)
     trials = tuple(_trial(judged[k], signal[k], whole[k], phases[k], noise, free, foretold, of) for k in range(len(whole)))
-    remarks = (
-        ("the last trials with learning still change: more of them would learn more",)
-        if learned and any("still change" in flag for flag in learned.flags)
-        else ()
-    )
+    remarks = []
+    if learned and any("still change" in flag for flag in learned.flags):
+        remarks.append("the last trials with learning still change: more of them would learn more")
+    if law.ringing > RINGING:
+        remarks.append(
+            f"a trial after a blow the output still answers with {law.ringing:.2g} of its largest: what is foretold is in doubt by about as much; "
+            "a longer trajectory.dwell lets it die away"
+        )
     figures, flags = _figures(plan, law, judged, of, trials, before, after, learned, foretold, noise, free, _freedom(apart))
     return Analysis(
         law=law, trials=trials, time_s=np.arange(law.judged) / rate, reference=reference[: law.judged], error=judged, signal=signal[:, : law.judged],
-        foretold=foretold, learned=learned, before=before, after=after, noise=_rms(noise) * math.sqrt(noise.shape[0] / free), figures=figures, flags=flags, remarks=remarks,
+        foretold=foretold, learned=learned, before=before, after=after, noise=_rms(noise) * math.sqrt(noise.shape[0] / free), figures=figures, flags=flags, remarks=tuple(remarks),
     )  # fmt: skip
 
 
@@ -182,7 +189,7 @@ def _figures(
     flags: list[str] = []
     if worst + worst_u >= 1:
         flags.append(f"at {at:.4g} Hz the measured response does not exclude that trials become worse: |Q (1 − L J)| = {worst:.3g} ± {worst_u:.2g}")
-    rates, said = _rates(error, of, foretold, noise, free)
+    rates, said = _rates(error, of, foretold, noise, free, law.ringing)
     found += rates
     flags += said
     for prefix, words, which, result in (("before", "without signal", ilc.BEFORE, before), ("after", "with the learned signal", ilc.AFTER, after)):
@@ -239,7 +246,7 @@ def _of_repeats(prefix: str, words: str, trials: list[Trial], result: learning.R
 
 
 def _rates(
-    error: Array, of: dict[int, NDArray[np.int64]], foretold: learning_law.Forecast | None, noise: Array, free: int
+    error: Array, of: dict[int, NDArray[np.int64]], foretold: learning_law.Forecast | None, noise: Array, free: int, ringing: float
 ) -> tuple[list[Figure], list[str]]:
     """By what each trial shortens the way to the error that remains, as found and as the response foretold it, over the same trials."""
     names = {"rate": "convergence per trial, as found", "rate_foretold": "convergence per trial, foretold from the response"}
@@ -268,6 +275,7 @@ def _rates(
     told = float(foretold.distance[last] / foretold.distance[0])
     expected = _per_trial(told, last, trials)
     u_expected = _per_trial(told * (1 + 2 * float(foretold.distance_u[last] / foretold.distance[last])), last, trials) - expected
+    u_expected = math.hypot(u_expected, ringing * expected)
     if not math.isfinite(rate + u_rate + expected + u_expected):
         why = "the error did not shrink from trial to trial"
         return [figure(key, name, why, "") for key, name in names.items()], []

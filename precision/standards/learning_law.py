@@ -80,6 +80,12 @@ class Law:
         return self._cut(self.filter * (self._padded(u) + self.learning * self._padded(self.fade * e)))
 
     @property
+    def ringing(self) -> float:
+        """What J still answers a trial after a blow, over the largest that it answers: so much of a forecast is in doubt, which has J as a circle of two trials."""
+        impulse = np.abs(np.fft.irfft(self.plant, 2 * self.samples))
+        return float(impulse[self.samples : 2 * self.samples - self.samples // 8].max() / impulse.max())
+
+    @property
     def judged(self) -> int:
         """Samples from the beginning in which the error is learned whole."""
         return self.samples - max(1, self.samples // FADE)
