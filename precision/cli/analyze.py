@@ -43,6 +43,7 @@ def analyze(
     precision analyze readings.csv --set limits.A="20 µm" --set machine.serial_number=4711
     precision analyze last --standard vdi3441
     precision analyze mill.b5r --fix backlash_x
+    precision analyze log.csv --as scan-quality --plan scan-quality
 
     A CSV has one row an approach, with the columns run, direction (+ or -), target and actual (or deviation), units in the names:
 
