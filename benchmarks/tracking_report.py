@@ -32,7 +32,7 @@ _FIGURES: Final = {
     "Beside the controller's own error": ("own_difference",),
 }
 """Tables, each in one unit."""
-_HEADLINES: Final = ("e_max", "e_constant", "k_v", "time_shift", "ripple_forward", "ripple_period_forward")
+_HEADLINES: Final = ("e_max", "k_v", "time_shift", "ripple_forward", "ripple_period_forward")
 
 
 def limits(plan: Parameters | Recorded) -> dict[str, float]:
