@@ -236,6 +236,17 @@ def test_the_device_refuses_tables_beyond_its_limits() -> None:
             stream.close()
 
 
+@pytest.mark.parametrize("said", [{}, {"peak": 0.0, "travel": 1.0}, {"peak": True, "travel": 1.0}, {"peak": "200", "travel": 1.0}])
+def test_a_device_that_names_no_limits_is_not_driven(said: dict[str, object]) -> None:
+    class Silent(trial_serve.TrialSession):
+        @property
+        def controls(self) -> dict[str, Any]:
+            return {**super().controls, "limits": lambda rest: said}
+
+    with pytest.raises(PlanError, match="Without its limits nothing is excited"):
+        learned(plan(), wrap=lambda session: Silent(session.device))
+
+
 def test_lost_samples_end_the_learning() -> None:
     class Leaky(trial_serve.TrialSimulator):
         pass
