@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from precision.cli import _exit_code
 from precision.models.part_program import in_plane, motions
 
 PROGRAM = "( a part )\nG21 G90\nG0 X450 Y300\nF3000\nG1 X470 Y300\nG1 X490 Y320\nG3 X450 Y320 I-20\nG1 X450 Y300\nM2\n"
@@ -35,6 +37,21 @@ def recording(path: Path, *, columns: tuple[str, ...] = ("cmd", "fb", "tool"), u
         cells = [f"{value * factor:.7f}" for one in columns for value in place + offset[one] * left + shift]
         lines.append(",".join([f"{k * 1e-3:.3f}", *cells]))
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+@pytest.fixture
+def at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """The command line without a process of its own, where there are many of them: what it said, the exit code must be `code`."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str, code: int = 0) -> str:
+        capsys.readouterr()
+        found = _exit_code(list(arguments))
+        said = capsys.readouterr()
+        assert found == code, said.out + said.err
+        return said.out + said.err
+
+    return run
 
 
 @pytest.fixture
@@ -73,14 +90,14 @@ def test_a_program_of_ones_own_is_driven_and_judged_and_judged_again(precision, 
         assert words in page, words
 
 
-def test_a_way_outside_the_limits_is_refused_with_its_line_and_nothing_moves(precision, tmp_path: Path, part: Path) -> None:
+def test_a_way_outside_the_limits_is_refused_with_its_line_and_nothing_moves(at_once: Callable[..., str], tmp_path: Path, part: Path) -> None:
     plan = tmp_path / "mine.toml"
-    shown = precision("plan", "show", "contour").stdout
+    shown = at_once("plan", "show", "contour")
     plan.write_text(shown.replace('piece = "circle-diamond-square"', 'file = "part.ngc"\n#'), encoding="utf-8")
     # both ends of the arc are inside; its bulge is not
     part.write_text("G21 G90\nG0 X10 Y300\nG1 X985 Y300 F3000\nG3 X985 Y340 J20\nM2\n", encoding="utf-8")
-    done = precision("run", "mine.toml", "--set", 'program.start=["0 mm", "300 mm", "-250 mm"]', code=5)
-    assert "G-code line 4 leads to X 1005.000 mm" in done.stderr
+    done = at_once("run", "mine.toml", "--set", 'program.start=["0 mm", "300 mm", "-250 mm"]', code=5)
+    assert "G-code line 4 leads to X 1005.000 mm" in done
     assert not (tmp_path / "runs").exists()
     for text, said in (
         ("G21 G90\nG41 D1\nG1 X10 F600\n", "G-code line 2: G41 is not supported"),
@@ -94,16 +111,16 @@ def test_a_way_outside_the_limits_is_refused_with_its_line_and_nothing_moves(pre
         ("\0\0\0", "NUL bytes"),
     ):
         part.write_text(text, encoding="utf-8")
-        done = precision("run", "mine.toml", code=2 if "M" in said or "feed" in said or "only" in said else 6)
-        assert said in done.stderr, (text, done.stderr)
+        done = at_once("run", "mine.toml", code=2 if "M" in said or "feed" in said or "only" in said else 6)
+        assert said in done, (text, done)
 
 
-def test_a_helix_is_refused_by_a_controller_that_drives_plane_arcs(precision, tmp_path: Path, part: Path) -> None:
+def test_a_helix_is_refused_by_a_controller_that_drives_plane_arcs(at_once: Callable[..., str], tmp_path: Path, part: Path) -> None:
     plan = tmp_path / "mine.toml"
-    plan.write_text(precision("plan", "show", "contour").stdout.replace('piece = "circle-diamond-square"', 'file = "part.ngc"\nstart = ["450 mm", "300 mm", "-250 mm"]\n#'), encoding="utf-8")
+    plan.write_text(at_once("plan", "show", "contour").replace('piece = "circle-diamond-square"', 'file = "part.ngc"\nstart = ["450 mm", "300 mm", "-250 mm"]\n#'), encoding="utf-8")
     part.write_text("G21 G90\nG3 X450 Y300 Z-245 I10 F600\nM2\n", encoding="utf-8")
-    done = precision("run", "mine.toml", code=2)
-    assert "G-code line 2: a helix" in done.stderr
+    done = at_once("run", "mine.toml", code=2)
+    assert "G-code line 2: a helix" in done
 
 
 def test_a_recording_and_its_program_are_evaluated(precision, tmp_path: Path, part: Path) -> None:
@@ -132,9 +149,9 @@ def test_positions_alone_are_followed_along_the_program(precision, tmp_path: Pat
     assert result["causes"] is None and "only tool was recorded" in result["causes_reason"]
 
 
-def test_recordings_that_do_not_fit_are_refused_in_words(precision, tmp_path: Path, part: Path) -> None:
+def test_recordings_that_do_not_fit_are_refused_in_words(at_once: Callable[..., str], tmp_path: Path, part: Path) -> None:
     def refused(*more: str, code: int = 6) -> str:
-        return str(precision("analyze", "log.csv", "--as", "contour", *more, code=code).stderr)
+        return " ".join(at_once("analyze", "log.csv", "--as", "contour", *more, code=code).split())
 
     with_program = ("--set", "program=part.ngc")
     recording(tmp_path / "log.csv")
@@ -147,12 +164,12 @@ def test_recordings_that_do_not_fit_are_refused_in_words(precision, tmp_path: Pa
     recording(tmp_path / "log.csv", shift=7e-3)
     assert "never reaches the begin of the path" in refused(*with_program)
     assert not (tmp_path / "runs").exists()  # nothing was made of what does not fit
-    precision("analyze", "log.csv", "--as", "contour", "--set", "program.file=part.ngc", "--set", 'program.start=["450 mm", "300 mm", "0 mm"]', "--set", "program.origin=first sample")
+    at_once("analyze", "log.csv", "--as", "contour", "--set", "program.file=part.ngc", "--set", 'program.start=["450 mm", "300 mm", "0 mm"]', "--set", "program.origin=first sample")
     recording(tmp_path / "log.csv", rows=4000)
     text = (tmp_path / "log.csv").read_text(encoding="utf-8").split("\n")
     (tmp_path / "log.csv").write_text("\n".join(text[:1500]), encoding="utf-8")
-    done = precision("analyze", "log.csv", "--as", "contour", *with_program)
-    assert "the recording ends on line" in done.stdout
+    done = at_once("analyze", "log.csv", "--as", "contour", *with_program)
+    assert "the recording ends on line" in " ".join(done.split())
     (tmp_path / "log.csv").write_text("\n".join(",".join(row.split(",")[:2]) for row in text), encoding="utf-8")
     assert "X but not Y of the command" in refused(*with_program)
     (tmp_path / "log.csv").write_text("\n".join([text[0], *text[1:60], "0.06,1,2,x,4,5,6"]), encoding="utf-8")
