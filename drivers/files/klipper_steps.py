@@ -37,7 +37,8 @@ from precision.regular_file import open_regular
 
 Array = NDArray[np.float64]
 MAX_BYTES: Final = 1 << 28
-MAX_STEPS: Final = 40_000_000
+MAX_STEPS: Final = 20_000_000
+"""Some 100 bytes of memory each while they are read."""
 _DICTIONARY_BYTES: Final = 4 << 20
 _SHORTEST: Final = 5
 _LONGEST: Final = 64

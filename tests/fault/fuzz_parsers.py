@@ -20,7 +20,7 @@ from precision import plan as plans
 from precision.benchmarks import ALL
 from precision.benchmarks.procedure import procedure_named
 from precision.drivers import files as importers
-from precision.drivers.files import recognise
+from precision.drivers.files import klipper_steps, recognise
 from precision.drivers.frames import codec as frames
 from precision.drivers.grbl import codec as grbl
 from precision.drivers.ids3010 import codec as json_rpc
@@ -66,6 +66,30 @@ def _file(module: str, function: str) -> Target:
 
 MORE_ARGUMENTS: Final[dict[str, tuple[tuple[object, ...], dict[str, object]]]] = {"signal_csv.read": ((("x", "y"),), {"needed": ("x",)})}
 """What a reader needs beside the path."""
+
+
+KLIPPER: Final = (
+    json.dumps({
+        "commands": {
+            "allocate_oids count=%c": 2, "config_stepper oid=%c step_pin=%c dir_pin=%c invert_step=%c step_pulse_ticks=%u": 3,
+            "queue_step oid=%c interval=%u count=%hu add=%hi": 4, "set_next_step_dir oid=%c dir=%c": 5, "reset_step_clock oid=%c clock=%u": 6,
+        },
+        "responses": {}, "config": {"CLOCK_FREQ": 1_000_000}, "enumerations": {"pin": {"PA0": [0, 8]}},
+    }).encode(),
+    b"[printer]\nkinematics: cartesian\n[stepper_x]\nstep_pin: PA0\ndir_pin: PA1\nmicrosteps: 16\nrotation_distance: 32\n",
+)  # fmt: skip
+"""Dictionary and configuration of a machine."""
+
+
+def _step_stream(data: bytes) -> None:
+    """Three files in one: stream, dictionary and configuration, between lines of their own; those that are missing are good ones."""
+    stream, *others = data.split(b"\n==\n", 2)
+    dictionary, config = (others + list(KLIPPER)[len(others) :])[:2]
+    with tempfile.TemporaryDirectory() as folder:
+        files = {name: Path(folder) / f"fuzz.{name}" for name in ("path", "dictionary", "config")}
+        for file, content in zip(files.values(), (stream, dictionary, config), strict=True):
+            file.write_bytes(content)
+        klipper_steps.read(**files)
 
 
 def _recognised(data: bytes) -> None:
@@ -184,6 +208,7 @@ TARGETS: Final[dict[str, Target]] = {
     "plan": _plan,
     "recording": _recognised,
     **{f"file-{name}": _file(*name.split(".")) for name in IMPORTERS},
+    "file-klipper_steps.read": _step_stream,
     "capture": _capture,
     "run": _run_directory,
     "grbl": _grbl,
@@ -207,6 +232,9 @@ def seeds(name: str) -> list[bytes]:
             return [stream]
         event = b'{"event":"created","t_mono_ns":1,"t_wall":"2026-11-23T10:00:00Z"}\n'
         return [b"\n== events.jsonl\n" + event + b"\n== capture.arrows\n" + stream, b'\n== manifest.json\n{"schema_version": 1}\n== result.json\n{"a": [1, NaN]}']
+    if name == "file-klipper_steps.read":
+        stream = bytes.fromhex("07100202c1377e1110030000010000030102030000bf407e13100500010600bd8440040083741400e6bf7e")
+        return [stream, b"\n==\n".join((stream, *KLIPPER))]
     return {
         "grbl": [b"<Idle|MPos:0.000,1.000,2.000|FS:0,0|WCO:0,0,0>\r\nok\r\n$110=500.000\r\n[G54:0,0,0]\r\nGrbl 1.1h ['$' for help]", b"error:9\nALARM:1\n[MSG:Reset to continue]"],
         "scpi": [b'+2.000E+01,+2.100E+01\n-113,"Undefined header"', b"9.91E37,1\n0,\"No error\""],
