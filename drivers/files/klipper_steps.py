@@ -33,7 +33,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from precision.errors import DataError
-from precision.regular_file import open_regular
+from precision.regular_file import at_most, open_regular
 
 Array = NDArray[np.float64]
 MAX_BYTES: Final = 1 << 28
@@ -360,7 +360,7 @@ _TABLE: Final = _table()
 def _bytes(path: Path, most: int) -> bytes:
     try:
         with open_regular(path) as file:
-            data = file.read(most + 1)
+            data = file.read(at_most(file, most))
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
     if len(data) > most:
