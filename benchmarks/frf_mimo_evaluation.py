@@ -22,6 +22,9 @@ LARGE_U: Final = 0.5
 """Of a singular value that U reaches: then its direction is not known either."""
 
 
+NO_EXCITATION: Final = "no excitation was recorded beside the inputs: the loop cannot be told from the plant"
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Analysis:
     """plant : outputs over inputs.  sensitivity : inputs over excitations, None in open loop or without excitation; then `no_sensitivity` says
@@ -55,19 +58,17 @@ def analyse(plan: Parameters | Recorded, readings: Readings) -> Analysis:
     closed = plan.evaluation.loop == "closed"
     sensitivity, why = None, "the plan says that the loop was open: there is no sensitivity"
     if isinstance(plan, Recorded) and plan.evaluation.period is None:
-        plant = _of_noise(plan, u, y, rate)
-        if closed:
-            flags.append(
-                "direct estimate in a closed loop from one record: drawn towards −1/C where noise is not small beside the excitation; periodic experiments are not"
-            )
-            why = "one record of noise: the sensitivity is found from periodic experiments"
+        plant, sensitivity = _of_noise(plan, w if closed and have_w else None, u, y, rate)
+        if closed and sensitivity is None:
+            flags.append("direct estimate in a closed loop: drawn towards −1/C where noise is not small beside the excitation; columns excitation_1 … are lacking")
+            why = NO_EXCITATION
     else:
         period, drop, lines = _periods(plan, rate, np.concatenate([w, u], axis=1) if have_w else u)
         plant = mimo_response.from_experiments(u, y, rate_hz=rate, period=period, drop=drop, lines=lines)
         if closed and have_w:
             sensitivity = mimo_response.from_experiments(w, u, rate_hz=rate, period=period, drop=drop, lines=lines)
         elif closed:
-            why = "no excitation was recorded beside the inputs: the loop cannot be told from the plant"
+            why = NO_EXCITATION
     singular, singular_u = plant.singular_values, plant.singular_values_u
     figures = {one.key: one for one in plant.figures.values()}
     figures |= {one.key: one for one in _plant_figures(plan, plant, singular, singular_u)}
@@ -136,7 +137,8 @@ def _periods(plan: Parameters | Recorded, rate: float, drives: Array) -> tuple[i
     return period, own.drop, inside
 
 
-def _of_noise(plan: Recorded, u: Array, y: Array, rate: float) -> mimo_response.Response:
+def _of_noise(plan: Recorded, w: Array | None, u: Array, y: Array, rate: float) -> tuple[mimo_response.Response, mimo_response.Response | None]:
+    """Plant, and sensitivity where there are excitations, from one record."""
     own = plan.evaluation
     if own.segment is None:
         raise DataError(
@@ -147,7 +149,10 @@ def _of_noise(plan: Recorded, u: Array, y: Array, rate: float) -> mimo_response.
             f"the log has {u.shape[0]} experiments; evaluation.segment is for one record in which all inputs move independently. Set evaluation.period, or cut the log"
         )
     band = (own.low, own.high) if own.low is not None and own.high is not None else None
-    return mimo_response.from_signals(u[0], y[0], rate_hz=rate, segment=max(8, round(own.segment * rate)), band_hz=band)
+    segment = max(8, round(own.segment * rate))
+    if w is not None:
+        return mimo_response.indirect(w[0], u[0], y[0], rate_hz=rate, segment=segment, band_hz=band)
+    return mimo_response.from_signals(u[0], y[0], rate_hz=rate, segment=segment, band_hz=band), None
 
 
 def _plant_figures(plan: Parameters | Recorded, plant: mimo_response.Response, singular: Array, singular_u: Array) -> list[Figure]:

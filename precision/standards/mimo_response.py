@@ -1,11 +1,10 @@
 """Frequency responses of plants with several inputs and outputs.
 
-    P = Y U⁻¹       from n_u experiments or more whose inputs differ, line by line (least squares with more), uncertainty from the scatter of the
-    periods
-    P = S_yu S_uu⁻¹ from one record in which all inputs are moved independently
+    P = Y U⁻¹           from n_u experiments or more whose inputs differ, line by line (least squares with more), uncertainty from the scatter of the periods
+    P = S_yu S_uu⁻¹     from one record in which all inputs are moved independently
+    P = G_yw G_uw⁻¹     from one record of a closed loop, by way of as many excitations w as inputs; the sensitivity is G_uw
 
-The condition number of U (or S_uu) says by how much noise grows in the inversion: 1 for orthogonal multisines. The multiple coherence of an
-output is the share of
+The condition number of U (S_uu, G_uw) says by how much noise grows in the inversion: 1 for orthogonal multisines. The multiple coherence of an output is the share of
 its power that all inputs together explain; the partial coherence of a pair, what the input explains of what the others leave.
 """
 
@@ -168,6 +167,41 @@ def from_signals(
     covariance = np.einsum("fij,fkl->filjk", left, inverse) / (effective - n_u + 1)
     how = f"segments of {segment} overlapping by {shared}, window {window}, {averages} averages (effective {effective:.4g})"
     return _result(frequency[keep], response, covariance, condition, multiple, partial, averages, how, [])
+
+
+def indirect(
+    excitations: ArrayLike, inputs: ArrayLike, outputs: ArrayLike, /, *, rate_hz: float, segment: int, overlap: int | None = None, window: str = "hann",
+    band_hz: tuple[float, float] | None = None,
+) -> tuple[Response, Response]:  # fmt: skip
+    """Plant and sensitivity from one record of a closed loop, without the bias of the direct estimate.
+
+    Parameters
+    ----------
+    excitations : (inputs, n) float64, moved independently, added to the inputs.  inputs : (inputs, n).  outputs : (outputs, n)
+
+    Raises
+    ------
+    DataError       as `from_signals`; other numbers of excitations than inputs
+    """
+    w, u, y = (_stack(name, x, ndim=2) for name, x in (("excitations", excitations), ("inputs", inputs), ("outputs", outputs)))
+    if w.shape != u.shape or u.shape[1] != y.shape[1]:
+        raise DataError(f"excitations has shape {w.shape}, inputs {u.shape} and outputs {y.shape}; expected an excitation for each input, and the same number of samples")
+    joint = from_signals(w, np.concatenate([u, y]), rate_hz=rate_hz, segment=segment, overlap=overlap, window=window, band_hz=band_hz)
+    n, f = u.shape[0], np.array(joint.frequency_hz)
+    g_u, g_y = joint.response[:, :n], joint.response[:, n:]
+    condition = np.linalg.cond(g_u)
+    _refuse_singular(condition, f)
+    inverse = np.linalg.inv(g_u)
+    plant = g_y @ inverse
+    # δP = (δG_y − P δG_u) G_u⁻¹
+    turn = np.concatenate([-plant, np.broadcast_to(np.eye(y.shape[0]), (f.size, y.shape[0], y.shape[0]))], axis=2)
+    covariance = np.einsum("fia,fabcd,fjc,fbk,fdl->fikjl", turn, joint.covariance, np.conj(turn), inverse, np.conj(inverse), optimize=True)
+    how, none = joint.stated[0], np.full(plant.shape, np.nan)
+    found = _result(f, plant, covariance, condition, np.array(joint.multiple_coherence[:, n:]), none, joint.averages, f"by way of the excitations, {how}", [])
+    own = np.array(joint.covariance[:, :n, :, :n, :])
+    return found, _result(
+        f, np.array(g_u), own, np.array(joint.condition), np.array(joint.multiple_coherence[:, :n]), np.full(g_u.shape, np.nan), joint.averages, how, []
+    )
 
 
 def _result(
