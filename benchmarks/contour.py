@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -45,6 +46,7 @@ COLUMNS: Final = (
 where it was not recorded. line : of the program that the controller says it runs, −1 where it says none."""
 _ROWS: Final = 65_536
 _SILENCE_S: Final = 5.0
+_FRESH_S: Final = 1e-3
 LONGEST_S: Final = 3600.0
 _RAPID_M_PER_S: Final = 0.1
 """Guess for the duration of rapids, before a controller can be asked."""
@@ -188,8 +190,9 @@ def acquire(plan: Parameters, rig: Rig, sink: Sink, *, log: Callable[..., None],
     progress(0, 1)
     log("program", motions=len(program), lines=program[-1].line, rate_hz=rig.recorder.rate_hz, channels=[channel.name for channel in rig.recorder.channels])
     rig.recorder.start()
-    recording = Recording(rig.recorder, tail_s=plan.program.dwell / 2)
-    # Whatever fails here goes straight to the guard, which stops the machine: nobody waits for the recorder first.
+    shifted = isinstance(controller, ProgramController)
+    recording = Recording(rig.recorder, lambda samples, values: _append(rig.recorder, samples, values, sink, shifted=shifted), sink.gap, tail_s=plan.program.dwell / 2)
+    # Whatever fails here goes straight to the guard, which stops the machine: nobody waits for the recorder first. What was recorded until then is kept.
     controller.dwell(plan.program.dwell)
     if isinstance(controller, ProgramController):
         controller.run_program(prepared(program_text(plan.program), plan.program.units), name="contour")
@@ -197,12 +200,9 @@ def acquire(plan: Parameters, rig: Rig, sink: Sink, *, log: Callable[..., None],
         for feed, pieces in stretches(program, min(fastest.get(axis, math.inf) for axis in "XYZ")):
             controller.follow(pieces, feed_m_per_s=feed)
     controller.dwell(plan.program.dwell)
-    samples, values, lost = recording.ended()
-    rig.recorder.stop()
-    for reason, count in lost:
+    for reason, count in recording.ended():
         log("samples lost", count=count, reason=reason)
-        sink.gap(reason, count)
-    _append(rig.recorder, samples, values, sink, shifted=isinstance(controller, ProgramController))
+    rig.recorder.stop()
     progress(1, 1)
 
 
@@ -218,69 +218,91 @@ def _append(recorder: Stream, samples: np.ndarray, values: np.ndarray, sink: Sin
 
 class Recording:
     """Reads a recorder in a thread of its own until the motion is over, and some time more: what is kept depends on the readings alone, not on when anybody
-    looked."""
+    looked. Rows are written once it is certain that they are kept, a second's worth at a time; what a run that breaks off has recorded is in its capture.
 
-    def __init__(self, stream: Stream, *, tail_s: float) -> None:
-        self._stream, self._tail = stream, max(1, round(tail_s * stream.rate_hz))
+    write : gets numbers (n,) and values (n, channels) of rows. gap : gets the reason and how many rows are missing before the next ones.
+    """
+
+    def __init__(self, stream: Stream, write: Callable[[np.ndarray, np.ndarray], None], gap: Callable[[str, int], object], *, tail_s: float) -> None:
+        self._stream, self._write, self._gap = stream, write, gap
+        self._tail = max(1, round(tail_s * stream.rate_hz))
         self._command = [k for k, channel in enumerate(stream.channels) if channel.name.endswith("_cmd")]
-        self._blocks: list[Block] = []
+        self._pending: list[Block] = []
+        self._lost: list[tuple[str, int]] = []
+        self._last: np.ndarray | None = None
+        self._last_motion = -1
+        """Number of the last row in which the command moved."""
+        self._rows = 0
         self._error: BaseException | None = None
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._listen, name="recorder", daemon=True)
         self._thread.start()
 
-    def ended(self) -> tuple[np.ndarray, np.ndarray, list[tuple[str, int]]]:
-        """The machine stands: numbers (n,) and values (n, channels) of the rows to half of the last dwell, and what is missing: (reason, rows).
+    def ended(self) -> list[tuple[str, int]]:
+        """The machine stands: the rows to half of the last dwell are written. What is missing: (reason, rows).
 
         Raises
         ------
         DeviceError     what went wrong while reading; or the command never moved
+        DataError       the disk did not take the rows
         """
         self._over.set()
         self._thread.join()
         if self._error is not None:
             raise self._error
-        samples, values = self._so_far(self._blocks)
-        last = self._last_motion(values)
-        if last is None:
-            raise DeviceFault("the recorder saw no motion of the command while the program ran; is it the recorder of this machine?")
-        kept = min(len(samples), int(np.searchsorted(samples, samples[last] + self._tail, side="right")))
-        return samples[:kept], values[:kept], [(one.reason or "samples are missing", one.lost) for one in self._blocks if one.lost]
-
-    def _so_far(self, blocks: Sequence[Block]) -> tuple[np.ndarray, np.ndarray]:
-        full = [one for one in blocks if len(one.values)]
-        if not full:
+        if not self._rows:
             raise DeviceFault("the recorder gave no sample while the program ran; look at its link")
-        return np.concatenate([one.first_sample + np.arange(len(one.values)) for one in full]), np.concatenate([one.values for one in full])
-
-    def _last_motion(self, values: np.ndarray) -> int | None:
-        moved = np.flatnonzero(np.any(np.diff(values[:, self._command], axis=0) != 0, axis=1))
-        return int(moved[-1]) + 1 if moved.size else None
+        if self._last_motion < 0:
+            raise DeviceFault("the recorder saw no motion of the command while the program ran; is it the recorder of this machine?")
+        self._flush(self._last_motion + self._tail)
+        return self._lost
 
     def _listen(self) -> None:
         silent = 0
         try:
             while True:
+                over, asked_s = self._over.is_set(), time.monotonic()
                 read = self._stream.read(_SILENCE_S)
                 if read is None:
                     raise DeviceFault("the recorder ended its stream while the program ran; start it again and repeat the test")
-                self._blocks.append(read)
-                if not self._over.is_set():
-                    continue
-                # The machine stands: what belongs to the test comes now, or (a sign of life without samples) never.
-                silent = silent + 1 if not len(read.values) else 0
-                if silent >= 2 or self._enough():
+                self._take(read)
+                # The machine stands: what belongs to the test comes now, or (a sign of life without samples) never. Rows that had to be waited for are not old ones
+                # of a dwell within the program.
+                silent = silent + 1 if over and not len(read.values) else 0
+                fresh = over and time.monotonic() - asked_s > _FRESH_S
+                if silent >= 2 or (fresh and self._pending and self._next_of(self._pending[-1]) > self._last_motion + self._tail):
                     return
         except BaseException as error:
             self._error = error
 
-    def _enough(self) -> bool:
-        """Whether the command has stood still over the last rows, half a dwell and more of them."""
-        count, standing = 0, []
-        for one in reversed(self._blocks):
-            standing.append(one.values[:, self._command])
-            count += len(one.values)
-            if count > self._tail:
-                rows = np.concatenate(standing[::-1])[-(self._tail + 1) :]
-                return bool(np.all(rows == rows[0]))
-        return False
+    def _take(self, read: Block) -> None:
+        """One more block; what is certain by it is written."""
+        if read.lost:
+            self._lost.append((read.reason or "samples are missing", read.lost))
+        if not len(read.values):
+            return
+        self._pending.append(read)
+        self._rows += len(read.values)
+        command = read.values[:, self._command]
+        before = command[:1] if self._last is None else self._last[None, :]
+        moved = np.flatnonzero(np.any(np.diff(np.concatenate([before, command]), axis=0) != 0, axis=1))
+        self._last = command[-1]
+        if moved.size:
+            self._last_motion = read.first_sample + int(moved[-1])
+            if self._last_motion - self._pending[0].first_sample >= self._stream.rate_hz:
+                self._flush(self._last_motion)
+
+    def _flush(self, last: int) -> None:
+        """Write the pending rows up to number `last`, and the gaps before them."""
+        while self._pending and self._pending[0].first_sample <= last:
+            one = self._pending.pop(0)
+            if one.lost:
+                self._gap(one.reason or "samples are missing", one.lost)
+            kept = min(len(one.values), last + 1 - one.first_sample)
+            self._write(one.first_sample + np.arange(kept), one.values[:kept])
+            if kept < len(one.values):
+                self._pending.insert(0, Block(first_sample=one.first_sample + kept, t_ns=one.t_ns, values=one.values[kept:]))
+
+    @staticmethod
+    def _next_of(block: Block) -> int:
+        return block.first_sample + len(block.values)
