@@ -22,7 +22,7 @@ from precision.standards.reference_circles import minimum_zone
 
 from .circular_evaluation import Analysis, Feed
 from .circular_plan import Evaluated, Parameters, RecordedCircle
-from .report_head import head, provenance, verdict_dict
+from .report_head import head, provenance, stopped_early, verdict_dict
 
 HEADLINES: Final = ("G_XY", "G_YX", "G_b", "D")
 _LIMITED: Final = {"G": ("G_XY", "G_YX"), "G_b": ("G_b",), "F_max": ("F_max_XY", "F_max_YX"), "F_min": ("F_min_XY", "F_min_YX"), "D": ("D",)}
@@ -64,7 +64,7 @@ def document(plan: Evaluated, analysis: Analysis, manifest: Manifest, *, stopped
         tables=details,
         notes=notes,
         provenance=provenance(manifest),
-        not_for_acceptance=f"the run was stopped before its end: {stopped.splitlines()[0]}" if stopped else "",
+        not_for_acceptance=stopped_early(stopped),
         limits_given=bool(plan.limits.model_dump(exclude_none=True)),
     )
 

@@ -22,7 +22,7 @@ from precision.runs.manifest import Manifest
 from .contour_alignment import path_normals
 from .contour_evaluation import WORDS, Analysis, as_json
 from .contour_plan import Evaluated
-from .report_head import head, provenance, verdict_dict
+from .report_head import head, provenance, stopped_early, verdict_dict
 
 Floats = NDArray[np.float64]
 _LIMITED: Final = {"contour": "e_max", "contour_rms": "e_rms", "overshoot": "overshoot", "undershoot": "undershoot"}
@@ -51,7 +51,7 @@ def document(plan: Evaluated, analysis: Analysis, manifest: Manifest, *, stopped
         tables=_tables(analysis),
         notes=notes,
         provenance=provenance(manifest),
-        not_for_acceptance=f"the run was stopped before its end: {stopped.splitlines()[0]}" if stopped else "",
+        not_for_acceptance=stopped_early(stopped),
         limits_given=bool(plan.limits.model_dump(exclude_none=True)),
     )
 

@@ -12,7 +12,7 @@ from precision.units import text
 
 from .diagonals_evaluation import Analysis, temperature_words
 from .diagonals_plan import Parameters
-from .report_head import head, provenance, verdict_dict
+from .report_head import head, provenance, stopped_early, verdict_dict
 
 HEADLINES = ("E_D", "B_D", "E_C0Y", "E_B0Z", "E_A0Z")
 
@@ -57,7 +57,7 @@ def document(plan: Parameters, analysis: Analysis, manifest: Manifest, *, stoppe
         ],
         notes=notes,
         provenance=provenance(manifest),
-        not_for_acceptance=f"the run was stopped before its end: {stopped.splitlines()[0]}" if stopped else "",
+        not_for_acceptance=stopped_early(stopped),
         limits_given=bool(judged),
     )  # fmt: skip
 

@@ -13,7 +13,7 @@ from precision.runs.manifest import Manifest
 
 from .frf_mimo_evaluation import Analysis
 from .frf_mimo_plan import Parameters, Recorded
-from .report_head import head, provenance, verdict_dict
+from .report_head import head, provenance, stopped_early, verdict_dict
 
 MOST_ROWS: Final = 60
 LOOP: Final = ("Ms", "f_Ms", "Mt", "f_Mt")
@@ -55,7 +55,7 @@ def document(plan: Parameters | Recorded, analysis: Analysis, manifest: Manifest
         tables=[_coherences(analysis), *_extremes(plan, analysis)],
         notes=notes,
         provenance=provenance(manifest),
-        not_for_acceptance=f"the run was stopped before its end: {stopped.splitlines()[0]}" if stopped else "",
+        not_for_acceptance=stopped_early(stopped),
         limits_given=bool(judged),
     )
 

@@ -14,7 +14,7 @@ from precision.standards import margins, nonlinear_distortion
 
 from .frf_evaluation import Analysis
 from .frf_plan import Parameters, Recorded
-from .report_head import head, provenance, verdict_dict
+from .report_head import head, provenance, stopped_early, verdict_dict
 
 MOST_ROWS = 40
 _FEW_MARKS = 4
@@ -57,7 +57,7 @@ def document(plan: Parameters | Recorded, analysis: Analysis, manifest: Manifest
         tables=_tables(analysis),
         notes=notes,
         provenance=provenance(manifest),
-        not_for_acceptance=f"the run was stopped before its end: {stopped.splitlines()[0]}" if stopped else "",
+        not_for_acceptance=stopped_early(stopped),
         limits_given=bool(judged),
     )
 

@@ -15,7 +15,7 @@ from precision.units import text
 
 from .friction_evaluation import Analysis
 from .friction_plan import Parameters, Recorded
-from .report_head import head, provenance, verdict_dict
+from .report_head import head, provenance, stopped_early, verdict_dict
 
 MOST_ROWS = 60
 _TABLES = (
@@ -111,7 +111,7 @@ def document(plan: Parameters | Recorded, analysis: Analysis, manifest: Manifest
         tables=_tables(plan, analysis),
         notes=_notes(plan, analysis, judged),
         provenance=provenance(manifest),
-        not_for_acceptance=f"the run was stopped before its end: {stopped.splitlines()[0]}" if stopped else "",
+        not_for_acceptance=stopped_early(stopped),
         limits_given=bool(judged),
     )
 

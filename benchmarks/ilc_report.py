@@ -14,7 +14,7 @@ from precision.runs.manifest import Manifest
 from . import ilc
 from .ilc_evaluation import Analysis, Trial
 from .ilc_plan import Parameters
-from .report_head import head, provenance, verdict_dict
+from .report_head import head, provenance, stopped_early, verdict_dict
 
 PHASES: Final = {ilc.BEFORE: "without signal", ilc.LEARNING: "learning", ilc.AFTER: "signal as learned"}
 MOST_ROWS: Final = 60
@@ -71,7 +71,7 @@ def document(plan: Parameters, analysis: Analysis, manifest: Manifest, *, stoppe
         tables=[_table(plan, analysis)],
         notes=notes,
         provenance=provenance(manifest),
-        not_for_acceptance=f"the run was stopped before its end: {stopped.splitlines()[0]}" if stopped else "",
+        not_for_acceptance=stopped_early(stopped),
         limits_given=bool(judged),
     )
 

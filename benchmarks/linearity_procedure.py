@@ -27,7 +27,7 @@ from .even_log import even_log
 from .importing_signals import Wanted, import_signals
 from .linearity_plan import Parameters, Recorded
 from .procedure import Connected, Evaluation, Outlook, Procedure, Readings, Sink
-from .report_head import head, provenance, verdict_dict
+from .report_head import head, provenance, stopped_early, verdict_dict
 from .streaming import record
 from .streaming_bench import opened
 
@@ -147,7 +147,7 @@ def _document(plan: Parameters | Recorded, found: Linearity, manifest: Manifest,
         ],
         notes=[*(Note(text=flag, kind="flag") for flag in found.flags), *(Note(text=sentence) for sentence in found.stated)],
         provenance=provenance(manifest),
-        not_for_acceptance=f"the run was stopped before its end: {stopped.splitlines()[0]}" if stopped else "",
+        not_for_acceptance=stopped_early(stopped),
         limits_given=bool(judged),
     )  # fmt: skip
 

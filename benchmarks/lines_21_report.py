@@ -12,7 +12,7 @@ from precision.runs.manifest import Manifest
 
 from .lines_21_evaluation import Analysis
 from .lines_21_plan import Parameters
-from .report_head import head, provenance, verdict_dict
+from .report_head import head, provenance, stopped_early, verdict_dict
 from .volumetric_report import HEADLINES, axis_table, charts, errors_dict, figures_of
 
 
@@ -50,7 +50,7 @@ def document(plan: Parameters, analysis: Analysis, manifest: Manifest) -> Docume
         tables=(*(axis_table(analysis, axis) for axis in AXES), _line_table(analysis)),
         notes=_notes(plan, analysis),
         provenance=provenance(manifest),
-        not_for_acceptance=f"the run was stopped before its end: {analysis.stopped.splitlines()[0]}" if analysis.stopped else "",
+        not_for_acceptance=stopped_early(analysis.stopped),
         limits_given=bool(limits),
     )  # fmt: skip
 

@@ -15,7 +15,7 @@ from precision.units import display_unit, text
 
 from .overlay_evaluation import Analysis
 from .overlay_plan import Parameters, Recorded
-from .report_head import head, provenance, verdict_dict
+from .report_head import head, provenance, stopped_early, verdict_dict
 
 MOST_LISTED = 40
 
@@ -96,7 +96,7 @@ def document(plan: Parameters | Recorded, analysis: Analysis, manifest: Manifest
         tables=_tables(analysis),
         notes=notes,
         provenance=provenance(manifest),
-        not_for_acceptance=f"the run was stopped before its end: {stopped.splitlines()[0]}" if stopped else "",
+        not_for_acceptance=stopped_early(stopped),
         limits_given=bool(judged),
     )
 

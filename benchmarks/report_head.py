@@ -39,6 +39,11 @@ def head(plan: Any, manifest: Manifest, *, test: Sequence[tuple[str, str | None]
     return (*groups, HeaderGroup(title="Environment", rows=environment)) if environment else tuple(groups)
 
 
+def stopped_early(reason: str | None) -> str:
+    """Why a run that was stopped is not for acceptance (`Document.not_for_acceptance`); "" for one that came to its end. reason : its first line is given."""
+    return f"the run was stopped before its end: {reason.splitlines()[0]}" if reason else ""
+
+
 def verdict_dict(document: Document) -> dict[str, str] | None:
     """A report's verdict for result.json; None where nothing was decided."""
     verdict = document.verdict

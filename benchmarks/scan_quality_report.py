@@ -11,7 +11,7 @@ from precision.runs.manifest import Manifest
 from precision.standards import cumulative_spectrum, psd
 from precision.units import text
 
-from .report_head import head, provenance, verdict_dict
+from .report_head import head, provenance, stopped_early, verdict_dict
 from .scan_quality_evaluation import Analysis, FieldTrace
 from .scan_quality_plan import Parameters, Recorded
 
@@ -70,7 +70,7 @@ def document(plan: Parameters | Recorded, analysis: Analysis, manifest: Manifest
         tables=[_fields(analysis)],
         notes=notes,
         provenance=provenance(manifest),
-        not_for_acceptance=f"the run was stopped before its end: {stopped.splitlines()[0]}" if stopped else "",
+        not_for_acceptance=stopped_early(stopped),
         limits_given=bool(judged),
     )
 

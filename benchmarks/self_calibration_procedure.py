@@ -20,7 +20,7 @@ from precision.units import text
 
 from .importing_signals import Wanted, import_signals
 from .procedure import Connected, Procedure, block, judged_by
-from .report_head import head, provenance, verdict_dict
+from .report_head import head, provenance, stopped_early, verdict_dict
 from .self_calibration import COLUMNS, Analysis, Rig, acquire, check, evaluated, preview, recipe
 from .self_calibration_plan import Parameters, Recorded
 from .streaming_bench import opened
@@ -97,7 +97,7 @@ def document(plan: Parameters | Recorded, analysis: Analysis, manifest: Manifest
         tables=[_placements(analysis)],
         notes=notes,
         provenance=provenance(manifest),
-        not_for_acceptance=f"the run was stopped before its end: {stopped.splitlines()[0]}" if stopped else "",
+        not_for_acceptance=stopped_early(stopped),
         limits_given=bool(judged),
     )
 

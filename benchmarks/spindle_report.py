@@ -12,7 +12,7 @@ from precision.report.spindle_charts import ErrorMotion, polar_chart
 from precision.runs.manifest import Manifest
 from precision.standards import iso230_7
 
-from .report_head import head, provenance, verdict_dict
+from .report_head import head, provenance, stopped_early, verdict_dict
 from .spindle_evaluation import MEASUREMENTS, Analysis
 from .spindle_plan import Parameters
 
@@ -60,7 +60,7 @@ def document(plan: Parameters, analysis: Analysis, manifest: Manifest, *, stoppe
         charts=_charts(analysis),
         notes=notes,
         provenance=provenance(manifest),
-        not_for_acceptance=f"the run was stopped before its end: {stopped.splitlines()[0]}" if stopped else "",
+        not_for_acceptance=stopped_early(stopped),
         limits_given=bool(judged),
     )
 

@@ -10,7 +10,7 @@ from precision.report.document import Chart, Column, Document, FigureTable, Note
 from precision.runs.manifest import Manifest
 from precision.standards import psd
 
-from .report_head import head, provenance, verdict_dict
+from .report_head import head, provenance, stopped_early, verdict_dict
 from .stability_evaluation import Analysis
 from .stability_plan import Parameters, Recorded
 
@@ -50,7 +50,7 @@ def document(plan: Parameters | Recorded, analysis: Analysis, manifest: Manifest
         tables=_tables(analysis),
         notes=notes,
         provenance=provenance(manifest),
-        not_for_acceptance=f"the run was stopped before its end: {stopped.splitlines()[0]}" if stopped else "",
+        not_for_acceptance=stopped_early(stopped),
         limits_given=bool(judged),
     )
 

@@ -12,7 +12,7 @@ from precision.runs.manifest import Manifest
 from precision.standards.step_responses import Group
 from precision.units import text
 
-from .report_head import head, provenance, verdict_dict
+from .report_head import head, provenance, stopped_early, verdict_dict
 from .step_response_evaluation import Analysis
 from .step_response_plan import Parameters, Recorded
 
@@ -76,7 +76,7 @@ def document(plan: Parameters | Recorded, analysis: Analysis, manifest: Manifest
         tables=[_side_by_side(found.groups, unit)],
         notes=notes,
         provenance=provenance(manifest),
-        not_for_acceptance=f"the run was stopped before its end: {stopped.splitlines()[0]}" if stopped else "",
+        not_for_acceptance=stopped_early(stopped),
         limits_given=bool(judged),
     )
 

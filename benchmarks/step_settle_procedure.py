@@ -29,7 +29,7 @@ from .comparing_figures import compare
 from .even_log import even_log
 from .importing_signals import Wanted, import_signals
 from .procedure import Connected, Evaluation, Outlook, Procedure, Readings, Sink, block
-from .report_head import head, provenance, verdict_dict
+from .report_head import head, provenance, stopped_early, verdict_dict
 from .step_settle_plan import Parameters, Recorded
 from .streaming import record
 from .streaming_bench import opened
@@ -230,7 +230,7 @@ def _document(plan: Parameters | Recorded, found: Analysis, manifest: Manifest, 
         charts=[settling_chart(pieces, errors, rising, band_m=plan.evaluation.band, settled_s=slowest.value, key_numbers=key)],
         notes=notes,
         provenance=provenance(manifest),
-        not_for_acceptance=f"the run was stopped before its end: {stopped.splitlines()[0]}" if stopped else "",
+        not_for_acceptance=stopped_early(stopped),
         limits_given=bool(judged),
     )  # fmt: skip
 

@@ -15,7 +15,7 @@ from precision.standards.straightness import Result
 from precision.units import text
 
 from .lines_readings import LineReadings
-from .report_head import head, provenance, verdict_dict
+from .report_head import head, provenance, stopped_early, verdict_dict
 from .squareness_plan import PLANES
 from .squareness_plan import Parameters as SquarenessParameters
 from .straightness_evaluation import SquarenessAnalysis, StraightnessAnalysis
@@ -43,7 +43,7 @@ def straightness_document(plan: StraightnessParameters, analysis: StraightnessAn
         charts=[straightness_chart(departures, reference=analysis.result.reference.value)],
         notes=_notes(plan, analysis.result.flags, analysis.uncertainty_reason, ("The slope is that of the straightedge against the motion; it is taken off.", *analysis.result.stated)),
         provenance=provenance(manifest),
-        not_for_acceptance=_stopped(stopped),
+        not_for_acceptance=stopped_early(stopped),
         limits_given=bool(judged),
     )
 
@@ -79,7 +79,7 @@ def squareness_document(plan: SquarenessParameters, analysis: SquarenessAnalysis
         ],
         notes=_notes(plan, analysis.result.flags, analysis.uncertainty_reason, analysis.result.stated),
         provenance=provenance(manifest),
-        not_for_acceptance=_stopped(stopped),
+        not_for_acceptance=stopped_early(stopped),
         limits_given=bool(judged),
     )
 
@@ -126,7 +126,3 @@ def _notes(plan: Any, flags: tuple[str, ...], reason: str | None, stated: tuple[
     if plan.test.remarks:
         notes.append(Note(text=plan.test.remarks))
     return notes
-
-
-def _stopped(reason: str | None) -> str:
-    return f"the run was stopped before its end: {reason.splitlines()[0]}" if reason else ""

@@ -11,7 +11,7 @@ from precision.report.thermal_charts import Drift, drift_chart
 from precision.runs.manifest import Manifest
 from precision.units import CELSIUS_ZERO_K, text
 
-from .report_head import head, provenance, verdict_dict
+from .report_head import head, provenance, stopped_early, verdict_dict
 from .thermal_evaluation import Analysis
 from .thermal_plan import Parameters
 
@@ -62,7 +62,7 @@ def document(plan: Parameters, analysis: Analysis, manifest: Manifest, *, stoppe
         charts=_charts(plan, analysis),
         notes=notes,
         provenance=provenance(manifest),
-        not_for_acceptance=f"the run was stopped before its end: {stopped.splitlines()[0]}" if stopped else "",
+        not_for_acceptance=stopped_early(stopped),
         limits_given=bool(judged),
     )
 

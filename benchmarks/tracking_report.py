@@ -13,7 +13,7 @@ from precision.report.tracking_charts import Spectrum, Travelled, position_chart
 from precision.runs.manifest import Manifest
 from precision.standards import following_error
 
-from .report_head import head, provenance, verdict_dict
+from .report_head import head, provenance, stopped_early, verdict_dict
 from .tracking_evaluation import Analysis, Judged
 from .tracking_plan import Parameters, Recorded
 
@@ -79,7 +79,7 @@ def document(plan: Parameters | Recorded, analysis: Analysis, manifest: Manifest
         tables=details,
         notes=notes,
         provenance=provenance(manifest),
-        not_for_acceptance=f"the run was stopped before its end: {stopped.splitlines()[0]}" if stopped else "",
+        not_for_acceptance=stopped_early(stopped),
         limits_given=bool(judged),
     )
 

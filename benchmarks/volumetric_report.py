@@ -14,7 +14,7 @@ from precision.report.volumetric_charts import Field, Function, functions_chart,
 from precision.runs.manifest import Manifest
 from precision.standards import volumetric_map
 
-from .report_head import head, provenance, verdict_dict
+from .report_head import head, provenance, stopped_early, verdict_dict
 from .volumetric_evaluation import Analysis, Judged
 from .volumetric_plan import Parameters
 
@@ -67,7 +67,7 @@ def document(plan: Parameters, analysis: Analysis, manifest: Manifest) -> Docume
         tables=(*(axis_table(analysis, axis) for axis in AXES), _station_table(plan, analysis)),
         notes=_notes(plan, analysis),
         provenance=provenance(manifest),
-        not_for_acceptance=f"the run was stopped before its end: {analysis.stopped.splitlines()[0]}" if analysis.stopped else "",
+        not_for_acceptance=stopped_early(analysis.stopped),
         limits_given=bool(limits),
     )
 
