@@ -217,7 +217,9 @@ def _known(plan: Evaluated, positions: Mapping[str, Array], commanded: Commanded
     found: dict[str, Known | None] = {"cmd": None}
     reason = ""
     if "fb" in positions:
-        found["fb"] = Known(device=timing, noise=_noise(positions["fb"], rest), resolution=max(stated.feedback_resolution, _step(positions["fb"])))
+        counts = Known(device=timing, noise=_noise(positions["fb"], rest), resolution=max(stated.feedback_resolution, _step(positions["fb"])))
+        # of readings that show neither steps nor noise nothing is known
+        found["fb"] = counts if counts.resolution or counts.noise else None
     if "tool" in positions:
         lacking = [name for name in ("tool_sensor", "drift") if getattr(stated, name) is None]
         if lacking:
@@ -251,8 +253,8 @@ def _step(position: Array) -> float:
     for one in position:
         steps = np.diff(np.unique(one))
         steps = steps[steps > 1e-12]
-        # a resolution shows as many steps of the same smallest size
-        if steps.size > 10 and np.mean(steps < 1.5 * (least := float(steps.min()))) > 0.05:
+        # a resolution shows in that all steps are multiples of the smallest
+        if steps.size > 10 and np.mean(np.abs(steps / (least := float(steps.min())) - np.round(steps / least)) < 0.02) > 0.99:
             smallest = max(smallest, least)
     return smallest
 
