@@ -125,7 +125,7 @@ def test_a_helix_is_refused_by_a_controller_that_drives_plane_arcs(at_once: Call
 
 def test_a_recording_and_its_program_are_evaluated(precision, tmp_path: Path, part: Path) -> None:
     recording(tmp_path / "log.csv")
-    done = precision("analyze", "log.csv", "--as", "contour", "--set", "program=part.ngc")
+    done = precision("analyze", "log.csv", "--as", "contour", "--set", "program=part.ngc", "--set", "uncertainty.feedback_resolution=0.1 µm")
     assert "begins after the first 1 rapid motions" in done.stdout
     result = result_of(tmp_path)
     for source, left in (("command", 0.0), ("feedback", 2e-6), ("tool", 5e-6)):
@@ -135,8 +135,8 @@ def test_a_recording_and_its_program_are_evaluated(precision, tmp_path: Path, pa
     assert result["following"]["following_max"]["value"] == pytest.approx(2e-6, abs=1e-9)
     assert [one["line"] for one in result["lines"]] == [5, 6, 7, 8]
     assert all(one["following_rms_m"] == pytest.approx(2e-6, abs=1e-9) for one in result["lines"])
-    # U: the feedback's from its digits, the tool's not without its calibration
-    assert result["sources"]["feedback"]["figures"]["e_max"]["uncertainty"] is not None
+    # U: the feedback's is half a count in each axis, the tool's is not stated without its calibration
+    assert result["sources"]["feedback"]["figures"]["e_max"]["uncertainty"] == pytest.approx(math.sqrt(2) * 0.05e-6, rel=1e-3)
     assert "tool_sensor, drift" in result["sources"]["tool"]["figures"]["e_max"]["uncertainty_reason"] or "tool_sensor, drift" in result["uncertainty_reason"]
 
 
