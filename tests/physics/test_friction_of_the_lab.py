@@ -14,6 +14,7 @@ import pytest
 from precision.benchmarks import friction, set_points
 from precision.benchmarks.friction_evaluation import Analysis, analyse
 from precision.benchmarks.friction_plan import Parameters
+from precision.benchmarks.testing import Kept
 from precision.drivers.frames.driver import FrameStream
 from precision.drivers.frames.server import FrameServer
 from precision.drivers.frames.simulator import FrameSimulator
@@ -44,22 +45,6 @@ def plan(**changes: dict[str, Any]) -> Parameters:
     return Parameters.model_validate(raw)
 
 
-class Kept:
-    def __init__(self) -> None:
-        self.blocks: list[dict[str, np.ndarray]] = []
-
-    def append_and_wait(self, block: Any) -> int:
-        self.blocks.append({name: np.array(values) for name, values in block.items()})
-        return len(self.blocks)
-
-    def gap(self, reason: str, samples: int) -> int:
-        raise AssertionError(f"{samples} samples lost: {reason}")
-
-    @property
-    def readings(self) -> dict[str, np.ndarray]:
-        return {name: np.concatenate([block[name] for block in self.blocks]) for name in self.blocks[0]}
-
-
 def served(plan: Parameters, device: plant_serve.Device) -> dict[str, np.ndarray]:
     """A run through the real driver against the simulated device."""
 
@@ -76,6 +61,7 @@ def served(plan: Parameters, device: plant_serve.Device) -> dict[str, np.ndarray
             friction.acquire(plan, rig, kept, log=lambda *_, **__: None, progress=lambda *_: None)
         finally:
             stream.close()
+    assert not kept.gaps
     return kept.readings
 
 

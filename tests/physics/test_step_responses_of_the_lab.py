@@ -17,6 +17,7 @@ import pytest
 from precision.benchmarks import set_points, step_response
 from precision.benchmarks.step_response_evaluation import Analysis, analyse
 from precision.benchmarks.step_response_plan import Parameters
+from precision.benchmarks.testing import Kept
 from precision.drivers.frames.driver import FrameStream
 from precision.drivers.frames.server import FrameServer
 from precision.drivers.frames.simulator import FrameSimulator
@@ -43,22 +44,6 @@ def plan(**changes: dict[str, Any]) -> Parameters:
     return Parameters.model_validate(raw)
 
 
-class Kept:
-    def __init__(self) -> None:
-        self.blocks: list[dict[str, np.ndarray]] = []
-
-    def append_and_wait(self, block: Any) -> int:
-        self.blocks.append({name: np.array(values) for name, values in block.items()})
-        return len(self.blocks)
-
-    def gap(self, reason: str, samples: int) -> int:
-        raise AssertionError(f"{samples} samples lost: {reason}")
-
-    @property
-    def readings(self) -> dict[str, np.ndarray]:
-        return {name: np.concatenate([block[name] for block in self.blocks]) for name in self.blocks[0]}
-
-
 def measured(
     plan: Parameters,
     seed: int,
@@ -83,6 +68,7 @@ def measured(
                 assert stream.ask("hold") == {"answer": "hold", "samples": 0, "peak": 0.0}
         finally:
             stream.close()
+    assert not kept.gaps
     return kept.readings
 
 

@@ -16,6 +16,7 @@ from precision.benchmarks import frf_mimo
 from precision.benchmarks.exciting import upload
 from precision.benchmarks.frf_mimo_evaluation import Analysis, analyse
 from precision.benchmarks.frf_mimo_plan import Parameters, Recorded
+from precision.benchmarks.testing import Kept
 from precision.drivers.frames.driver import FrameStream
 from precision.drivers.frames.server import FrameServer
 from precision.drivers.frames.simulator import FrameSimulator
@@ -33,24 +34,6 @@ def plan(**changes: dict[str, Any]) -> Parameters:
     for section, values in changes.items():
         raw[section] = {**raw.get(section, {}), **values}
     return Parameters.model_validate(raw)
-
-
-class Kept:
-    """A sink that keeps the rows."""
-
-    def __init__(self) -> None:
-        self.blocks: list[dict[str, np.ndarray]] = []
-
-    def append_and_wait(self, block: Any) -> int:
-        self.blocks.append({name: np.array(values) for name, values in block.items()})
-        return len(self.blocks)
-
-    def gap(self, reason: str, samples: int) -> int:
-        return samples
-
-    @property
-    def readings(self) -> dict[str, np.ndarray]:
-        return {name: np.concatenate([block[name] for block in self.blocks]) for name in self.blocks[0]}
 
 
 def measured(plan: Parameters, *, seed: int = 1, made: Callable[[int], gantry_serve.GantrySession] = gantry_serve.GantrySession) -> Kept:

@@ -17,6 +17,7 @@ from precision.benchmarks.frf_evaluation import analyse
 from precision.benchmarks.frf_plan import Parameters
 from precision.benchmarks.stability_evaluation import analyse as analyse_stability
 from precision.benchmarks.stability_plan import Parameters as StabilityPlan
+from precision.benchmarks.testing import Kept
 from precision.drivers.frames.driver import FrameStream
 from precision.drivers.frames.server import FrameServer
 from precision.drivers.frames.simulator import FrameSimulator
@@ -33,26 +34,6 @@ def plan(**changes: dict[str, Any]) -> Parameters:
     for section, values in changes.items():
         raw[section] = {**raw.get(section, {}), **values}
     return Parameters.model_validate(raw)
-
-
-class Kept:
-    """A sink that keeps the rows."""
-
-    def __init__(self) -> None:
-        self.blocks: list[dict[str, np.ndarray]] = []
-        self.gaps: list[tuple[str, int]] = []
-
-    def append_and_wait(self, block: Any) -> int:
-        self.blocks.append({name: np.array(values) for name, values in block.items()})
-        return len(self.blocks)
-
-    def gap(self, reason: str, samples: int) -> int:
-        self.gaps.append((reason, samples))
-        return len(self.gaps)
-
-    @property
-    def readings(self) -> dict[str, np.ndarray]:
-        return {name: np.concatenate([block[name] for block in self.blocks]) for name in self.blocks[0]}
 
 
 def measured(plan: Parameters, *, seed: int = 1, wrap: Callable[[plant_serve.PlantSession], plant_serve.PlantSession] = lambda session: session) -> Kept:
