@@ -103,6 +103,13 @@ def title(axes: Axes, text: str, key_numbers: str) -> None:
         axes.annotate(line, (0.0, 1), (0, height), xycoords=place, textcoords="offset points", va="bottom", **settings)
 
 
+def panel_title(axes: Axes, text: str, numbers: str) -> None:
+    """Name and numbers of one of several panels, centred above it."""
+    lines: tuple[tuple[str, int, dict[str, Any]], ...] = ((text, 15, {"fontsize": 11, "fontweight": "bold", "color": INK}), (numbers, 2, {"fontsize": 9.5, "color": SOFT}))
+    for line, height, settings in lines:
+        axes.annotate(line, (0.5, 1.0), (0, height), xycoords="axes fraction", textcoords="offset points", ha="center", va="bottom", **settings)
+
+
 def legend(axes: Axes, handles: Sequence[Artist]) -> None:
     """One row between the key numbers and the axes."""
     axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(-0.005, 1.0), ncols=len(handles), fontsize=10, borderaxespad=0, borderpad=0.5, handlelength=2.2,

@@ -83,7 +83,7 @@ def wafer_maps(maps: Sequence[VectorMap], wafer: Wafer, *, heading: str, format:
             factor = _magnification(size, max(typical))
             _outline(axes, wafer, half)
             _draw_vectors(axes, one, metres_per_metre=factor * _LENGTH * 2 * half / (max(typical) or 1e-9), half=half)
-            _name(axes, one.name + (f", arrows × {factor:g}" if factor > 1 else ""), one.numbers)
+            drawing.panel_title(axes, one.name + (f", arrows × {factor:g}" if factor > 1 else ""), one.numbers)
         if format == "png":
             return drawing.png(figure)
         svg = drawing.svg(figure, salt="wafer maps")
@@ -135,7 +135,7 @@ def component_maps(position_m: Array, values: Sequence[tuple[str, Array]], wafer
                 if some.size > 1
                 else ""
             )
-            _name(axes, name, numbers.replace("mean -", "mean −"))
+            drawing.panel_title(axes, name, numbers.replace("mean -", "mean −"))
         if image is not None:
             figure.subplots_adjust(bottom=0.13)
             bar = figure.colorbar(image, cax=figure.add_axes((0.25, 0.085, 0.5, 0.022)), orientation="horizontal", extend="both")
@@ -204,32 +204,6 @@ def _sheet(panels: int, heading: str, below: str, *, size: tuple[float, float] |
     figure.text(0.0, 1 - 8 / (height * 72), heading, fontsize=13.5, fontweight="bold", va="top")
     figure.text(0.0, 1 - 30 / (height * 72), below, fontsize=10.5, color=SOFT, va="top")
     return figure
-
-
-def _name(axes: Axes, name: str, numbers: str) -> None:
-    axes.annotate(
-        name,
-        (0.5, 1.0),
-        (0, 15),
-        xycoords="axes fraction",
-        textcoords="offset points",
-        ha="center",
-        va="bottom",
-        fontsize=11,
-        fontweight="bold",
-        color=INK,
-    )
-    axes.annotate(
-        numbers,
-        (0.5, 1.0),
-        (0, 2),
-        xycoords="axes fraction",
-        textcoords="offset points",
-        ha="center",
-        va="bottom",
-        fontsize=9.5,
-        color=SOFT,
-    )
 
 
 def _limits(axes: Axes, half: float) -> None:

@@ -114,29 +114,7 @@ def _draw(axes: Axes, one: StageMap, pitch_m: float) -> None:
     drawing.few_ticks(axes.yaxis)
     axes.set_xlabel("x / mm")
     axes.set_ylabel("y / mm")
-    axes.annotate(
-        one.name,
-        (0.5, 1.0),
-        (0, 16),
-        xycoords="axes fraction",
-        textcoords="offset points",
-        ha="center",
-        va="bottom",
-        fontsize=11,
-        fontweight="bold",
-        color=INK,
-    )
-    axes.annotate(
-        one.numbers,
-        (0.5, 1.0),
-        (0, 3),
-        xycoords="axes fraction",
-        textcoords="offset points",
-        ha="center",
-        va="bottom",
-        fontsize=9.5,
-        color=SOFT,
-    )
+    drawing.panel_title(axes, one.name, one.numbers)
     if largest > 0:
         _scale_arrow(axes, scale, edge, largest)
 
