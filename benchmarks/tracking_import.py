@@ -54,6 +54,11 @@ def read_file(
     if unit is not None:
         raise PlanError("--unit: a log has several columns; write their units in the names, command [mm]")
     kind = recognised(file)
+    if kind is not None and kind.name.startswith("Klipper"):
+        raise DataError(
+            f"{file.name}: is a step stream: what the controller asks of its motors, without what they did, so it has no following error. "
+            "How far it leaves the programmed path: `precision analyze FILE --as contour`"
+        )
     if kind is not None and kind.name.startswith("LinuxCNC servo") and not columns:
         time_s, found, found_unit = _of_linuxcnc(file)
     else:

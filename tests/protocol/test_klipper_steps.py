@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from precision.benchmarks import tracking_import
 from precision.drivers.files import klipper_steps
 from precision.drivers.files.recognise import recognised
 from precision.errors import DataError
@@ -181,3 +182,10 @@ def test_what_is_none_of_it_is_refused(tmp_path: Path) -> None:
         paths[broken].write_text(kept, encoding="utf-8")
     with pytest.raises(DataError, match="cannot be read"):
         klipper_steps.read(tmp_path / "absent", dictionary=paths["dictionary"], config=paths["config"])
+
+
+def test_a_step_stream_has_no_following_error_and_says_so(tmp_path: Path) -> None:
+    stream = SET_UP + block(5, 0, 1, 6, 0, TICKS, 4, 0, 500, 2000, 0)
+    with pytest.raises(DataError, match=r"no following error.*--as contour"):
+        tracking_import.read_file(files(tmp_path, stream)["path"], tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
