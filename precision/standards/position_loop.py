@@ -8,6 +8,8 @@ set-point is a cubic spline, shifted by T, its velocity v straight within a step
     L_k = p L_{k−1} + (τ(1 − p) − c) v_{k−1} + c v_k,        c = τ − τ²(1 − p)/h
 
 What the set-point did between its samples is not known: U holds half of what the answer changes by when it is taken as straight there (rectangular).
+A wave along the travel (pole pitch, screw, scale) meets every acceleration at the same places, so that repeating the motion does not average it: U holds what the
+strongest wave of the residuals, of any phase, can do to the answer (amplitude a, distribution of a sine: U = √2 a).
 A loop with feed-forward, or with much else than a first order, is none of these: what the model leaves says so, and no gain is stated.
 """
 
@@ -18,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ..uncertainty.least_squares import correlated_covariance
 from .arrays import Array, frozen, positive, vector
@@ -29,6 +31,11 @@ MISFIT: Final = 0.02
 """Largest rms that the model may leave, relative to the rms of the following error: beyond it the loop is another."""
 _LEADS: Final = 2.0
 """Samples by which a record may have its set-point late; more is no matter of recording."""
+
+_PLACES: Final = 4096
+"""Places along the travel in which residuals are summed: waves of two places and longer are seen."""
+_MOVING: Final = 0.05
+"""Share of the largest velocity from which on the axis is on its way."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -62,8 +69,9 @@ def evaluate(set_point: ArrayLike, actual: ArrayLike, *, rate_hz: float) -> Resu
         covariance = correlated_covariance(columns, residual)
         straight = _fitted(r, y, step_s, straight=True)
         moved = (0.0, 0.0) if straight is None else (abs(straight[0] - lag_s), abs(straight[1] - dead_s))
+        waved = _by_waves(r, y, columns, residual)
         u_lag, u_dead = (
-            math.hypot(2 * math.sqrt(max(0.0, float(covariance[k, k]))), by / math.sqrt(3)) for k, by in zip((1, 2), moved, strict=True)
+            math.hypot(2 * math.sqrt(max(0.0, float(covariance[k, k]))), moved[k - 1] / math.sqrt(3), math.sqrt(2) * waved[k - 1]) for k in (1, 2)
         )
         if misfit > MISFIT:
             reason = (
@@ -96,7 +104,7 @@ def evaluate(set_point: ArrayLike, actual: ArrayLike, *, rate_hz: float) -> Resu
 
 _STATED: Final = (
     "loop: first order with a dead time, least squares",
-    "U from the residuals, their correlation, and the set-point between its samples",
+    "U from the residuals, their correlation, their strongest wave along the travel, and the set-point between its samples",
 )
 
 
@@ -143,6 +151,37 @@ def _fitted(r: Array, y: Array, step_s: float, *, straight: bool = False) -> tup
         return None
     rest = y - model(lag, dead)
     return lag * step_s, dead * step_s, columns, np.asarray(rest - rest.mean())
+
+
+def _by_waves(r: Array, y: Array, columns: Array, residual: Array) -> tuple[float, float]:
+    """What the strongest wave of the residual along the travel can do to lag and dead time, s; its phase, and its part in each direction, taken at their worst.
+
+    residual, and what lag and dead time answer to it (the rows of the pseudo-inverse), are summed in places along the travel, forward and backward apart; their
+    transforms are the wave's amplitude and the answer to a wave of amplitude 1.
+    """
+    velocity = np.gradient(r)
+    span = float(np.ptp(y))
+    if span == 0:
+        return 0.0, 0.0
+    place = np.minimum(((y - y.min()) * (_PLACES / span)).astype(np.int64), _PLACES - 1)
+    rows = np.linalg.pinv(columns)[1:]
+    moving = np.abs(velocity) > _MOVING * float(np.abs(velocity).max())
+    # Where it stands, a wave is what it was when the axis came there.
+    came = np.sign(velocity)[np.maximum.accumulate(np.where(moving, np.arange(r.size), 0))]
+
+    def spectrum(chosen: NDArray[np.bool_], values: Array) -> Array:
+        # Twice the length: waves that are no whole number over the travel are seen too.
+        return np.asarray(np.abs(np.fft.rfft(np.bincount(place[chosen], values[chosen], minlength=_PLACES), 2 * _PLACES)))
+
+    worst = np.zeros((2, _PLACES + 1))
+    for sign in (1, -1):
+        on_the_way = moving & (came == sign)
+        if not on_the_way.any():
+            continue
+        amplitude = 2 * spectrum(on_the_way, residual - residual[on_the_way].mean()) / np.count_nonzero(on_the_way)
+        worst += amplitude * np.stack([spectrum(came == sign, row) for row in rows])
+    # Below two waves over the travel it is no wave, but what the model leaves.
+    return float(worst[0, 4:].max()), float(worst[1, 4:].max())
 
 
 def _lagging(velocity: Array, lag: float, *, held: bool = False) -> Array:

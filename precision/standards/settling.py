@@ -172,6 +172,8 @@ def _noise_s(time: Array, values: Array, outside: int, band: float) -> float:
         low -= 1
     while high < values.size - 1 and abs(values[high + 1]) > band / 2 and np.sign(values[high + 1]) == np.sign(values[outside]):
         high += 1
+    # A lobe that only just left the band rises and falls between `low` and the crossing: the line is that of the falling flank.
+    low += int(np.argmax(np.abs(values[low : outside + 1])))
     t = time[low : high + 1] - time[low : high + 1].mean()
     slope = abs(float(t @ values[low : high + 1] / (t @ t)))
     return min(4 * sigma / slope, float(time[outside + 1] - time[0])) if slope > 0 else float(time[outside + 1] - time[0])

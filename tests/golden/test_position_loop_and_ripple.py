@@ -98,3 +98,19 @@ def test_waves_that_are_too_long_are_refused() -> None:
         position_ripple.wave([x], [np.sin(x)], 0.1)
     with pytest.raises(DataError, match="one pair"):
         position_ripple.wave([x], [x[:-1]], 0.01)
+
+
+@pytest.mark.parametrize("period_mm", [6.0, 7.3, 13.0])
+@pytest.mark.parametrize("phase", [0.0, 1.0, 2.0, 3.0])
+def test_a_wave_along_the_travel_is_in_the_uncertainty_of_the_loop(period_mm: float, phase: float) -> None:
+    """A wave meets the accelerations at the same places each time: repeating does not average it, and residuals at constant velocity do not tell what it does there."""
+    gain, dead = 50.0, 2.5e-3
+    actual = answer(TIME_S, 1 / gain, dead)
+    noise = np.random.default_rng(5).normal(scale=2e-7, size=actual.size)
+    waved = actual + 4e-6 * np.sin(2 * np.pi * actual / (period_mm * 1e-3) + phase) + noise
+    found = position_loop.evaluate(set_point(TIME_S), waved, rate_hz=RATE_HZ).figures
+    for key, truth in (("loop_gain", gain), ("dead_time", dead)):
+        value, u = found[key].value, found[key].uncertainty
+        assert value is not None and u is not None
+        assert abs(value - truth) <= u
+    assert (found["loop_gain"].uncertainty or math.inf) < 0.03 * gain  # and still says something

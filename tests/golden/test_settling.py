@@ -72,3 +72,14 @@ def test_a_reason_and_a_definition_name_their_unit() -> None:
     found = moving(np.arange(4.0), [3e-9, 0, 0, 0], [0, 0, 0, 0], mean_limit=2e-9, std_limit=2.5e-9, unit="m")
     assert found.stated == "|MA| ≤ 2 nm and MSD ≤ 2.5 nm"
     assert "band ±0.206 arcsec, for at least 0.01 s" in first_entry(time_s, np.zeros(2000), band=1e-6, dwell_s=0.01, unit="rad").stated
+
+
+def test_a_lobe_that_just_leaves_the_band_does_not_blur_the_crossing_behind_it() -> None:
+    """ζ = 0.5, ω = 40 1/s, 5 mm: the undershoot of 133 µm leaves the band of 100 µm by 16 times the noise. e' at the crossing is 3.4 mm/s, so 4σ/|e'| is 2.3 ms."""
+    t, damping, omega = np.arange(1000) * 1e-3, 0.5, 40.0
+    damped, phase = omega * np.sqrt(1 - damping**2), np.arccos(damping)
+    error = 5e-3 * np.exp(-damping * omega * t) * np.sin(damped * t + phase) / np.sin(phase)
+    exact = last_exit(t, error, band=1e-4).time_s
+    found = last_exit(t, error + np.random.default_rng(1).normal(scale=2e-6, size=t.size), band=1e-4)
+    assert exact is not None and found.time_s is not None
+    assert abs(found.time_s - exact) < found.resolution_s + found.noise_s < 8e-3
