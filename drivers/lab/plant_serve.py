@@ -35,7 +35,7 @@ from .plants.linear_plant import Bench, Loop, Noise
 Array = NDArray[np.float64]
 Advance = Callable[[Array, Array], tuple[Array, ...]]
 CHANNELS: Final = ("excitation", "input", "output", "state", "set")
-LONGEST_WAVE: Final = 1_000_000
+LONGEST_WAVE: Final = 4_000_000
 _CHUNK: Final = 4096
 
 
@@ -199,7 +199,7 @@ class PlantSession:
         self._rows = np.concatenate([self._rows, rows])
 
     def _limits(self, rest: str) -> dict[str, Any]:
-        return {"peak": self.device.peak, "travel": self.device.travel}
+        return {"peak": self.device.peak, "travel": self.device.travel, "samples": LONGEST_WAVE}
 
     def _hold(self, rest: str) -> dict[str, Any]:
         return {"samples": int(self._wave.size), "peak": float(np.abs(self._wave).max(initial=0.0))}

@@ -265,3 +265,9 @@ def test_an_ilc_that_diverges_ends_with_the_signal_taken_away_and_a_report(preci
     assert "learning diverges" in said and "taken away" in said
     newest = max((tmp_path / "runs").glob("*ilc-eighth-order*"), key=lambda run: (run / "report.html").stat().st_mtime if (run / "report.html").exists() else 0)
     assert "stopped before its end" in (newest / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_signal_longer_than_the_devices_memory_is_refused_before_anything_is_excited(precision, tmp_path: Path) -> None:
+    said = precision("run", "frf", "--set", "excitation.kind=stepped-sine", "--set", "excitation.dwell=5 s", code=2).stderr
+    assert "the device holds 4000000" in said and "shorter dwell" in said
+    assert not (tmp_path / "runs").exists()
