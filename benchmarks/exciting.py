@@ -6,13 +6,17 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from precision.drivers.frames.driver import FrameStream
-from precision.errors import DataError, DeviceError, PlanError, SafetyStop
+from precision.errors import DataError, DeviceError, PlanError, PrecisionError, SafetyStop
+
+from .gathering import Gathered
+from .guard import Interrupted
 
 Array = NDArray[np.float64]
 
@@ -50,6 +54,13 @@ def check_channels(stream: FrameStream, units: Sequence[tuple[str, str]]) -> Non
             )
 
 
+def check_memory(stream: FrameStream, samples: int, instead: str) -> None:
+    """Refuse a signal of so many samples where the device says that it holds fewer. instead : what makes it shorter."""
+    most = stream.ask("limits").get("samples")
+    if isinstance(most, int) and samples > most:
+        raise PlanError(f"the signal has {samples} samples ({samples / stream.rate_hz:.4g} s), the device holds {most}; ask for {instead}. Nothing was excited")
+
+
 def upload(stream: FrameStream, values: Array, *, word: str = "wave") -> None:
     """Replace a table of the device by `values` (n,); no values: it is cleared."""
     stream.ask(f"{word} clear")
@@ -72,19 +83,41 @@ def streamed(stream: FrameStream, total: int) -> Iterator[tuple[int, Array, str,
         taken += lost + len(rows)
 
 
+@contextmanager
+def excited(stream: FrameStream, kept: Gathered, *, lines: Sequence[str] = ("wave clear",)) -> Iterator[None]:
+    """However the block ends, the signal is taken away (`let_go`); then the rows that `kept` still holds are written, as far as the disk takes them."""
+    try:
+        yield
+        kept.flush()
+    except BaseException as error:
+        let_go(stream, error, lines=lines)
+        try:
+            kept.flush()
+        except (PrecisionError, OSError) as failed:
+            error.add_note(f"the last rows could not be written: {failed}")
+        raise
+    let_go(stream, None, lines=lines)
+
+
 def let_go(stream: FrameStream, because: BaseException | None, *, lines: Sequence[str] = ("wave clear",)) -> None:
-    """End the stream and take the signal away. What hinders one does not keep from trying the other, nor hide why it is done."""
+    """End the stream and take the signal away. What hinders one does not keep from trying the other, nor hide why it is done; nor does a Ctrl-C."""
     hindered: DeviceError | None = None
+    signalled: Interrupted | None = None
     steps: list[Callable[[], object]] = [stream.stop, *[(lambda line=line: stream.ask(line)) for line in lines]]
     for step in steps:
         try:
-            step()
+            try:
+                step()
+            except Interrupted as error:  # comes once
+                signalled = error
+                step()
         except DeviceError as error:
             hindered = error
-    if hindered is not None and because is None:
-        raise hindered
-    if hindered is not None and because is not None:
-        because.add_note(f"the excitation could not be taken away: {hindered}. Switch the drive off")
+    first = because or signalled or hindered
+    if first is not None and hindered is not None and first is not hindered:
+        first.add_note(f"the excitation could not be taken away: {hindered}. Switch the drive off")
+    if because is None and first is not None:
+        raise first
 
 
 class Watch:

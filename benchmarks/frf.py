@@ -18,7 +18,7 @@ from precision.errors import DataError, PlanError, SafetyStop
 from precision.runs.capture import Column
 from precision.standards import excitation as signals
 
-from .exciting import Watch, check_channels, let_go, limits, streamed, upload
+from .exciting import Watch, check_channels, check_memory, excited, limits, streamed, upload
 from .frf_plan import Parameters
 from .gathering import Gathered
 from .procedure import Outlook, Sink
@@ -146,7 +146,7 @@ def check(plan: Parameters, rig: Rig) -> None:
     """
     one, other = plan.units.input, plan.units.output
     check_channels(rig.plant, (("excitation", one), ("input", one), ("output", other)))
-    signal(plan, rig.plant.rate_hz)
+    check_memory(rig.plant, signal(plan, rig.plant.rate_hz).values.size, "a shorter dwell, fewer lines or a narrower band")
     peak, travel = limits(rig.plant)
     if plan.excitation.peak > peak:
         raise PlanError(f"excitation.peak is {plan.excitation.peak:g} {plan.units.input}; the device allows {peak:g}".rstrip())
@@ -167,7 +167,8 @@ def acquire(plan: Parameters, rig: Rig, sink: Sink, *, log: Callable[..., None],
     one = signal(plan, plant.rate_hz)
     names = [channel.name for channel in plant.channels]
     log("excitation", what=one.stated, period=one.period, crest_factor=one.crest_factor, rate_hz=plant.rate_hz)
-    try:
+    kept = Gathered(COLUMNS, sink, rate_hz=plant.rate_hz)
+    with excited(plant, kept):
         upload(plant, plan.safety.probe * one.values)
         seen = Watch(names, travel=plan.safety.travel, unit=plan.units.output)
         passes = (1, 1) if own.kind == "stepped-sine" else (_PROBE_PERIODS, own.settle + own.periods)
@@ -183,7 +184,7 @@ def acquire(plan: Parameters, rig: Rig, sink: Sink, *, log: Callable[..., None],
             )
         upload(plant, one.values)
         total = passes[1] * one.period
-        watch, kept = Watch(names, travel=plan.safety.travel, unit=plan.units.output), Gathered(COLUMNS, sink)
+        watch = Watch(names, travel=plan.safety.travel, unit=plan.units.output)
         for first, rows, reason, lost in streamed(plant, total):
             if lost:
                 kept.gap(reason, lost)
@@ -193,8 +194,3 @@ def acquire(plan: Parameters, rig: Rig, sink: Sink, *, log: Callable[..., None],
             kept.add(t_s=time_s, **{name: rows[:, names.index(name)] for name in CHANNELS})
             watch.look(rows)
             progress((first + len(rows)) * (own.settle + own.periods) // total, own.settle + own.periods)
-        kept.flush()
-    except BaseException as error:
-        let_go(plant, error)
-        raise
-    let_go(plant, None)

@@ -18,7 +18,7 @@ from precision.errors import DataError, PlanError, SafetyStop
 from precision.runs.capture import Column
 from precision.standards import excitation as signals
 
-from .exciting import Watch, check_channels, let_go, limits, streamed, upload
+from .exciting import Watch, check_channels, excited, limits, streamed, upload
 from .frf_mimo_plan import Parameters, Recorded, Size
 from .gathering import Gathered
 from .procedure import Outlook, Sink
@@ -107,12 +107,12 @@ def acquire(plan: Parameters, rig: Rig, sink: Sink, *, log: Callable[..., None],
     DataError       the stream ended early
     DeviceError     as the driver says
     """
-    plant, own, kept = rig.plant, plan.excitation, Gathered(columns(plan), sink)
+    plant, own, kept = rig.plant, plan.excitation, Gathered(columns(plan), sink, rate_hz=rig.plant.rate_hz)
     one = signal(plan, plant.rate_hz)
     words = [f"wave_{k + 1}" for k in range(plan.size.inputs)]
     log("excitation", what=one.stated, period=one.period, crest_factor=one.crest_factor, rate_hz=plant.rate_hz)
     total = (own.settle + own.periods) * one.period
-    try:
+    with excited(plant, kept, lines=[f"{word} clear" for word in words]):
         for number, waves in enumerate(signals.orthogonal(one, plan.size.inputs)):
             _probe(plan, plant, words, waves, number + 1, log)
             _upload(plant, words, waves)
@@ -129,11 +129,6 @@ def acquire(plan: Parameters, rig: Rig, sink: Sink, *, log: Callable[..., None],
                 each = own.settle + own.periods
                 progress(number * each + (first + len(rows)) * each // total, plan.size.inputs * each)
             plant.stop()
-        kept.flush()
-    except BaseException as error:
-        let_go(plant, error, lines=[f"{word} clear" for word in words])
-        raise
-    let_go(plant, None, lines=[f"{word} clear" for word in words])
 
 
 def _watch(plan: Parameters, plant: FrameStream) -> Watch:

@@ -21,7 +21,7 @@ from precision.models import trajectory
 from precision.runs.capture import Column
 from precision.standards import excitation, frequency_response, learning_law
 
-from .exciting import Watch, check_channels, let_go, limits, streamed, upload
+from .exciting import Watch, check_channels, excited, limits, streamed, upload
 from .gathering import Gathered
 from .ilc_plan import Parameters
 from .procedure import Outlook, Sink
@@ -155,15 +155,9 @@ def acquire(plan: Parameters, rig: Rig, sink: Sink, *, log: Callable[..., None],
     DataError       the stream ended early
     DeviceError     as the driver says
     """
-    kept = Gathered(COLUMNS, sink)
-    try:
+    kept = Gathered(COLUMNS, sink, rate_hz=rig.plant.rate_hz)
+    with excited(rig.plant, kept, lines=_CLEAR):
         _learn(plan, rig.plant, kept, log=log, progress=progress)
-        kept.flush()
-    except BaseException as error:
-        kept.flush()
-        let_go(rig.plant, error, lines=_CLEAR)
-        raise
-    let_go(rig.plant, None, lines=_CLEAR)
 
 
 def _learn(plan: Parameters, plant: FrameStream, kept: Gathered, *, log: Callable[..., None], progress: Callable[[int, int], None]) -> None:

@@ -90,7 +90,8 @@ def run(
     """
     channels = [channel.name for channel in plant.channels]
     kept_names = [name for name in names if name in channels]
-    try:
+    kept = Gathered(columns, sink, rate_hz=plant.rate_hz)
+    with exciting.excited(plant, kept, lines=_CLEAR):
         exciting.upload(plant, allowed.probe * first, word="set")
         seen = exciting.Watch(channels, travel=allowed.travel, unit=allowed.unit, advice=_ADVICE)
         for _, block, _, _ in exciting.streamed(plant, first.size):
@@ -107,10 +108,7 @@ def run(
                 "of these"
             )
         exciting.upload(plant, set_point, word="set")
-        watch, kept = (
-            exciting.Watch(channels, travel=allowed.travel, unit=allowed.unit, advice=_ADVICE),
-            Gathered(columns, sink),
-        )
+        watch = exciting.Watch(channels, travel=allowed.travel, unit=allowed.unit, advice=_ADVICE)
         for start, block, reason, lost in exciting.streamed(plant, set_point.size):
             if lost:
                 kept.gap(reason, lost)
@@ -120,11 +118,6 @@ def run(
             kept.add(t_s=time_s, **{name: block[:, channels.index(name)] for name in kept_names}, **rows(start, len(block)))
             watch.look(block)
             progress(100 * (start + len(block)) // set_point.size, 100)
-        kept.flush()
-    except BaseException as error:
-        exciting.let_go(plant, error, lines=_CLEAR)
-        raise
-    exciting.let_go(plant, None, lines=_CLEAR)
 
 
 def limited(values: Array, consequence: str) -> list[str]:

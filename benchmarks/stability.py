@@ -80,12 +80,13 @@ def acquire(plan: Parameters, rig: Rig, sink: Sink, *, log: Callable[..., None],
     stream, own = rig.sensor, plan.recording
     place = [channel.name for channel in stream.channels].index(own.channel)
     skipped, wanted = math.ceil(own.settle * stream.rate_hz), math.ceil(own.duration * stream.rate_hz)
-    at, rows = 0, Gathered(COLUMNS, sink)
+    at, rows = 0, Gathered(COLUMNS, sink, rate_hz=stream.rate_hz)
     stream.start()
     log("stream", rate_hz=stream.rate_hz, channel=own.channel, samples=wanted)
     while at < skipped + wanted:
         got = stream.read(_QUIET_S)
         if got is None:
+            rows.flush()
             raise DataError(
                 f"the stream ended after {max(0, at - skipped)} of {wanted} samples; what was taken is kept. Start it again, and the test with it"
             )
