@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from precision.errors import PlanError
+from precision.errors import DataError, PlanError
 from precision.models import trajectory
 from precision.runs.capture import Column
 
@@ -33,6 +33,8 @@ CHANNELS: Final = ("set", "input", "output", "load")
 REST, VELOCITIES, FIT, VALIDATION, REVERSAL, CIRCLE = range(6)
 """What a row belongs to; circles count on from `CIRCLE`."""
 _REST_S: Final = 0.2
+FEWEST: Final = 16
+"""Samples of a circle, or of the slow reversals."""
 
 
 def speeds(plan: Parameters) -> Array:
@@ -50,6 +52,8 @@ def profile(plan: Parameters, rate_hz: float) -> tuple[Array, NDArray[np.int64]]
     def add(way: Array, part: int) -> None:
         values.extend([way, np.full(rest, way[-1])])
         parts.extend([np.full(way.size, part), np.full(rest, part if part in (FIT, VALIDATION) else REST)])
+        if sum(one.size for one in values) > 10 * set_points.MEMORY:
+            raise PlanError(f"[velocities], [moves] and [reversal] take more than {10 * set_points.MEMORY} samples at {rate_hz:g} Hz: raise velocities and accelerations")
 
     own = plan.velocities
     for speed in speeds(plan).tolist():
@@ -72,20 +76,31 @@ def profile(plan: Parameters, rate_hz: float) -> tuple[Array, NDArray[np.int64]]
                 add(way[-1] - way, part)
     if plan.reversal.cycles:
         quarter = plan.reversal.amplitude / plan.reversal.velocity
-        t = np.arange(round((4 * plan.reversal.cycles + 2) * quarter * rate_hz)) / rate_hz
+        t = np.arange(_samples((4 * plan.reversal.cycles + 2) * quarter, rate_hz, "[reversal]")) / rate_hz
         add(plan.reversal.amplitude * (4 * np.abs(np.mod(t / (4 * quarter) - 0.25, 1) - 0.5) - 1), REVERSAL)
         back = max(2, round(2 * quarter * rate_hz))
         add(np.linspace(values[-1][-1], 0, back), REST)
     for number, speed in enumerate(plan.circle.speeds):
         omega = speed / plan.circle.radius
-        t = np.arange(round(2 * np.pi * plan.circle.turns / omega * rate_hz)) / rate_hz
+        t = np.arange(_samples(2 * np.pi * plan.circle.turns / omega if omega else np.inf, rate_hz, f"the circle at {speed:g} {plan.units.output}/s")) / rate_hz
         add(plan.circle.radius * (1 - np.cos(omega * t)), CIRCLE + number)
         add(np.linspace(values[-1][-1], 0, rest), REST)
     return np.concatenate(values), np.concatenate(parts)
 
 
 def _move(distance: float, limits: trajectory.Limits, step_s: float) -> Array:
-    return np.array(trajectory.plan(distance, limits, sampling_s=step_s).sampled().position)
+    try:
+        return np.array(trajectory.plan(distance, limits, sampling_s=step_s).sampled().position)
+    except DataError as error:
+        raise PlanError(f"[velocities] and [moves]: {error}") from error
+
+
+def _samples(duration_s: float, rate_hz: float, what: str) -> int:
+    """Of a part of the set-point; PlanError where there are too few or too many."""
+    count = duration_s * rate_hz
+    if not FEWEST <= count <= set_points.MEMORY:
+        raise PlanError(f"{what} takes {duration_s:.3g} s, {count:.3g} samples at {rate_hz:g} Hz; {FEWEST} … {set_points.MEMORY} are expected")
+    return round(count)
 
 
 def preview(plan: Parameters) -> Outlook:

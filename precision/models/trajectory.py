@@ -26,6 +26,8 @@ from ..errors import DataError
 
 Array = NDArray[np.float64]
 
+LONGEST: Final = 10_000_000
+"""Samples of a set-point."""
 _WHOLE: Final = 1e-12
 """Share by which a time may exceed whole samples through rounding of float64 before it is taken to the next sample."""
 
@@ -108,12 +110,14 @@ class SetPoint:
 
         Raises
         ------
-        DataError       the set-point was planned without a sampling interval
+        DataError       the set-point was planned without a sampling interval, or has more than `LONGEST` samples
         """
         if self.sampling_s is None:
             raise DataError("this set-point has no sampling interval; plan it with sampling_s, or use at()")
         knots = np.concatenate([[0.0], np.cumsum(np.rint(np.array(self._durations()) / self.sampling_s))])
         total = 2 * knots[-1] - np.rint(self.times_s[-1] / self.sampling_s)
+        if not total < LONGEST:
+            raise DataError(f"the set-point takes {self.duration_s:.4g} s, {total:.3g} samples; less than {LONGEST:.0e} are expected: raise the bounds")
         count = np.arange(int(total) + 1, dtype=np.float64)
         late = 2 * count >= total
         return self._motion(count * self.sampling_s, np.where(late, total - count, count), late, knots, count < total, self.sampling_s)
@@ -177,6 +181,14 @@ def plan(distance: float, limits: Limits, *, sampling_s: float | None = None) ->
             raise DataError(f"the bound on {name} is {value:g}; expected a finite number above zero")
     if sampling_s is not None and not (math.isfinite(sampling_s) and sampling_s > 0):
         raise DataError(f"sampling_s is {sampling_s:g}; expected a finite interval above zero, in s")
+    try:
+        return _planned(distance, bounds, sampling_s)
+    except (ArithmeticError, ValueError) as error:  # ValueError: of a search between numbers that are none
+        stated = ", ".join(f"{value:g}" for value in bounds)
+        raise DataError(f"bounds and distance ({stated}) are so far apart that no set-point can be worked out ({error}); expected are sizes of a machine") from error
+
+
+def _planned(distance: float, bounds: list[float], sampling_s: float | None) -> SetPoint:
     times: list[float] = []
     highest = bounds[0]
     for _ in bounds[1:]:
