@@ -195,6 +195,15 @@ class _Curve:
         )
         return (float(found.x), float(found.fun), False) if found.fun <= values[k] else (float(self.grid[k]), float(values[k]), False)
 
+    def unsure(self, of: Callable[[Complex], Array], found: float) -> float:
+        """Standard uncertainty of a least value by what may lie between the lines: how far below it the lower of the cubics of L and of 1/L comes, anywhere (rectangular).
+
+        Where lines are far apart for a resonance the two differ, also in an interval where the curve that bends less shows no peak.
+        """
+        direct, of_inverse = self.both(self.grid)
+        lower = float(np.minimum(of(direct), of(of_inverse)).min())
+        return max(0.0, found - lower) / math.sqrt(3)
+
     def relative_u(self, x: float) -> float | None:
         """u(|L|)/|L| at log f: between the lines, which are not taken as independent, with what the cubics of L and of 1/L differ by, as half a range."""
         if self.u is None:
@@ -316,7 +325,7 @@ def _peak_figures(curve: _Curve) -> list[Figure]:
         ]
     else:
         u = curve.relative_u(x)
-        spread = None if u is None else u * abs(curve.value(x))
+        spread = None if u is None else math.hypot(u * abs(curve.value(x)), curve.unsure(lambda loop: np.abs(1 + loop), nearest))
         flat = "the peak is flat: noise moves it along the curve"
         figures += [
             figure("MM", "modulus margin, least distance of L from −1", nearest, "", _stated(spread)),
@@ -330,7 +339,8 @@ def _peak_figures(curve: _Curve) -> list[Figure]:
     else:
         u = curve.relative_u(x)
         value = curve.value(x)
-        spread = None if u is None else u / (abs(1 + value) * low)  # |δT| = |δL|/|1 + L|², T = 1/low
+        # |δT| = |δL|/|1 + L|², T = 1/low
+        spread = None if u is None else math.hypot(u / (abs(1 + value) * low), curve.unsure(lambda loop: np.abs(1 + 1 / loop), low) / low**2)
         figures += [
             figure("Mt", "peak of the complementary sensitivity |L/(1 + L)|", 1 / low, "", _stated(spread)),
             figure("f_Mt", "where it peaks", math.exp(x), "Hz", "the peak is flat: noise moves it along the curve", symbol="f(Mt)"),
