@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -36,6 +37,11 @@ _STANDS_M: Final = 1e-9
 _ROWS: Final = 65_536
 _SILENCE_S: Final = 10.0
 _SIGNS_OF_LIFE: Final = 3
+_FRESH_S: Final = 1e-3
+_STANDS_WITHIN_S: Final = 2.0
+"""Of the device's time: after the end of the motion the command stands."""
+_WITHIN_S: Final = 60.0
+"""For what came during the motion, on a computer however loaded."""
 
 
 def columns(unit: str) -> tuple[Column, ...]:
@@ -366,7 +372,7 @@ class Listening:
         self._last_call = threading.Event()
         self._middle_m, self._above = math.nan, False
         self._stood, self._at = 0, np.full(len(commands), np.nan)
-        self._over = False
+        self._over = self._runs_on = False
         stream.start()
         self._thread = threading.Thread(target=self._listen, name="servo cycles", daemon=True)
         self._thread.start()
@@ -382,6 +388,8 @@ class Listening:
         self._thread.join()
         if self._error is not None:
             raise self._error
+        if self._runs_on and not self._left:
+            raise DeviceFault("the machine stands, but the stream's command goes on moving: are stream and controller of one machine?")
         blocks = [one for one in self._blocks if len(one.values)]
         if not blocks:
             raise DeviceFault("the stream gave no sample while the axis was driven; start it again")
@@ -397,13 +405,20 @@ class Listening:
         )
 
     def _listen(self) -> None:
-        silent = 0
+        silent, late, called_s = 0, 0, math.inf
         try:
             while not self._over:
+                asked_s = time.monotonic()
                 read = self._stream.read(_SILENCE_S)
                 if read is None:
                     raise DeviceFault("the stream of servo cycles ended within the motion; start it again and repeat the test")
-                last_call = self._last_call.is_set()
+                last_call, now_s = self._last_call.is_set(), time.monotonic()
+                called_s = min(called_s, now_s) if last_call else math.inf
+                # Rows that had to be waited for are not old ones of the motion.
+                late = late + len(read.values) if last_call and now_s - asked_s > _FRESH_S else 0
+                if late > self._tail + _STANDS_WITHIN_S * self._stream.rate_hz or now_s - called_s > _WITHIN_S:
+                    self._runs_on = True
+                    return
                 kept = self._until_the_end(read.values[:, self._commands], last_call)
                 self._blocks.append(
                     Block(first_sample=read.first_sample, t_ns=read.t_ns, values=read.values[:kept], lost=read.lost, reason=read.reason)
