@@ -227,6 +227,9 @@ def _of_64_bits(value: Any, name: str) -> Any:
     return value
 
 
+_WRITTEN_OUT: Final = "; beside other keys of it name the file with program.file=…"
+
+
 def with_settings(plan: Mapping[str, Any], settings: Iterable[str]) -> dict[str, Any]:
     """`plan` with every "key.path=value" applied; a value is read as TOML ("5", "true", "[1, 2]") and otherwise taken as text ("0.5 mm").
 
@@ -236,6 +239,7 @@ def with_settings(plan: Mapping[str, Any], settings: Iterable[str]) -> dict[str,
     """
     result: dict[str, Any] = json.loads(json.dumps(plan, default=str))
     faults = []
+    set_before: list[str] = []
     for setting in settings:
         key, equals, value = setting.partition("=")
         key = key.strip()
@@ -247,10 +251,13 @@ def with_settings(plan: Mapping[str, Any], settings: Iterable[str]) -> dict[str,
         for parent in parents:
             deeper = section.setdefault(parent, {})
             if not isinstance(deeper, dict):
-                faults.append(f"--set {key}: {parent} is a value, not a section")
+                faults.append(f"--set {key}: {parent} is a value, {str(deeper)[:60]!r}, not a section{_WRITTEN_OUT if parent == 'program' else ''}")
                 break
             section = deeper
         else:
+            if lost := [one for one in set_before if one.startswith(f"{key}.")]:
+                faults.append(f"--set {key}: would undo --set {lost[0]}{_WRITTEN_OUT if key == 'program' else ''}")
+            set_before.append(key)
             section[last] = _of_64_bits(_toml_value(value.strip()), f"--set {key}")
     if faults:
         raise PlanError("settings cannot be applied", faults)

@@ -73,14 +73,18 @@ def list_(out: str, everything: bool) -> None:
     entries = list(reversed(listing(out)))
     shown = entries if everything else entries[:50]
     table = Table(box=None, pad_edge=False)
-    for title in ("run", "status", "source", "result"):
-        table.add_column(title, overflow="ellipsis", no_wrap=True, ratio=None if title == "run" else 1)
+    # Names are for copying and a status for reading at a glance: neither is cut, whatever the terminal's width leaves for the rest.
+    console = Console()
+    fixed = [max((len(cell) for cell in cells), default=0) for cells in ([entry.name for entry in shown], [entry.status for entry in shown])]
+    room = max(18, console.width - sum(fixed) - 6)
+    for title, width in zip(("run", "status", "source", "result"), (*fixed, room // 2 - 1, room - room // 2), strict=True):
+        table.add_column(title, overflow="ellipsis", no_wrap=True, min_width=width, max_width=width)
     for entry in shown:
         simulated = "a simulator" if entry.seed is None else f"virtual lab, seed {entry.seed}"
         source = simulated if entry.simulated else visible((entry.origin or "machine").split(" (SHA-256")[0], longest=60)
         said = entry.problem or entry.reason or _headline(Path(out) / entry.name)
         table.add_row(*(Text(cell) for cell in (entry.name, entry.status, source, visible(said.split("\n")[0], longest=120))))
-    Console().print(table)
+    console.print(table)
     if len(shown) < len(entries):
         click.echo(f"{len(entries) - len(shown)} older runs; --all lists them")
 

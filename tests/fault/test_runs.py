@@ -595,3 +595,17 @@ def test_a_manifest_is_the_same_text_for_the_same_run(tmp_path: Path) -> None:
     value = json.loads(run.manifest_path.read_text())
     Manifest.from_dict(value).write(tmp_path / "again.json")
     assert (tmp_path / "again.json").read_bytes() == run.manifest_path.read_bytes()
+
+
+def test_the_list_cuts_no_name_and_no_status_at_eighty_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from click.testing import CliRunner
+
+    from precision.cli.runs import list_
+
+    monkeypatch.setenv("COLUMNS", "80")
+    long = "2026-11-23T171506Z-step-response-eighth-order-c17e"
+    finished(tmp_path, long)
+    RunDirectory.create(tmp_path, "positioning", name="two").finish("ABORTED", "enough of it, and a reason that is longer than the terminal is wide")
+    said = CliRunner().invoke(list_, ["--out", str(tmp_path)]).output
+    assert long in said and "COMPLETE" in said and "ABORTED" in said
+    assert max(map(len, said.splitlines())) <= 80
