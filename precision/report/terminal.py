@@ -156,8 +156,10 @@ def table(data: DocumentTable) -> Table:
 
     cells = shown_table(data)
     shown = Table(box=box.SIMPLE_HEAD, title=_text(cells.title, "bold"), title_justify="left", caption=_text(plain(cells.note), "dim"), caption_justify="left", pad_edge=False)
-    for name, unit, numeric in zip(cells.names, cells.units, cells.numeric, strict=True):
-        shown.add_column(_text(f"{plain(name)} ({unit})" if unit else plain(name)), justify="right" if numeric else "left", overflow="fold")
+    for position, (name, unit, numeric) in enumerate(zip(cells.names, cells.units, cells.numeric, strict=True)):
+        # A head may be broken between its words, a number never: −20.08 over two lines reads as −20.0.
+        whole = max((len(row[position]) for row in cells.rows), default=0) if numeric else None
+        shown.add_column(_text(f"{plain(name)} ({unit})" if unit else plain(name)), justify="right" if numeric else "left", overflow="fold", min_width=whole)
     for row in cells.rows:
         shown.add_row(*(_text(typographic(cell) if numeric else cell) for cell, numeric in zip(row, cells.numeric, strict=True)))
     return shown

@@ -11,7 +11,7 @@ import pytest
 from precision.figures import Figure
 from precision.recording import Positioning
 from precision.report import terminal
-from precision.report.document import Document, FigureTable
+from precision.report.document import Column, Document, FigureTable, Table
 from precision.standards import iso230_2
 from precision.units import UM
 
@@ -81,3 +81,15 @@ def test_figures_of_several_units_each_have_theirs() -> None:
     lines = printed(Document(title="t", figures=[FigureTable.of("f", mixed)]), 80)
     assert any("Unit" in line for line in lines)
     assert any(line.startswith("A") and "µm" in line for line in lines) and any(line.startswith("T") and "K" in line for line in lines)
+
+
+def test_a_number_of_a_table_is_not_broken_over_two_lines() -> None:
+    """Nine columns under long heads, as of the worst places of a volume: −20.08 broken behind −20.0 is another number."""
+    from rich.console import Console
+
+    names = [f"Target {axis}" for axis in "XYZ"] + [f"was off in {axis}" for axis in "XYZ"] + [f"adds in {axis}" for axis in "XYZ"]
+    columns = [Column(name=name, unit="m", family=name.split()[0]) for name in names]
+    rows = [[72.5e-3, -145e-3, -75e-3, 53.52e-6, 27.43e-6, -32.68e-6, -20.08e-6, -77.84e-6, 33.1e-6]]
+    output = io.StringIO()
+    Console(file=output, width=80, color_system=None).print(terminal.table(Table(title="t", columns=columns, rows=rows)))
+    assert "−20.08" in output.getvalue() and "−77.84" in output.getvalue()
