@@ -28,6 +28,10 @@ from .procedure import Readings
 Array = NDArray[np.float64]
 WORDS: Final = {"cmd": "command", "fb": "feedback", "tool": "tool"}
 """Source of the columns -> in words, from the controller outwards."""
+_LARGEST_S: Final = 1e12
+_LARGEST_M: Final = 1e6
+_SHORTEST_S: Final = 1e-12
+"""Beyond these a column is in another unit, or of something else."""
 _FEWEST_AT_REST: Final = 50
 _LEAST_MOVING: Final = 0.02
 """Share of the median speed below which positions without a command count as standing."""
@@ -156,13 +160,19 @@ def _recorded(readings: Readings, axes: tuple[str, str]) -> tuple[Array, dict[st
         raise DataError(f"row {row} of the recording lacks a position; {int((~whole).sum())} rows do: leave them out of the file, missing samples do no harm, half ones do")
     if whole.size < _FEWEST_AT_REST:
         raise DataError(f"the recording has {whole.size} rows; {_FEWEST_AT_REST} at least are expected")
-    return np.asarray(readings["t_s"], dtype=np.float64), positions
+    time_s = np.asarray(readings["t_s"], dtype=np.float64)
+    for name, values, most, unit in (("the time", time_s, _LARGEST_S, "s"), *((name, place, _LARGEST_M, "m") for name, place in positions.items())):
+        if not (largest := float(np.abs(values).max())) <= most:
+            raise DataError(f"{name} of the recording goes up to {largest:.3g} {unit}; at most {most:g} {unit} is expected: is the unit right?")
+    return time_s, positions
 
 
 def _rate(t_s: Array) -> float:
     step = float(np.median(np.diff(t_s)))
     if not step > 0:
         raise DataError("the time of the recording does not rise; each row needs its own")
+    if step < _SHORTEST_S:
+        raise DataError(f"the rows of the recording are {step:.3g} s apart; {_SHORTEST_S:g} s or more is expected: is the unit of the time right?")
     return 1 / step
 
 

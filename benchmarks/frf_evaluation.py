@@ -183,7 +183,11 @@ def _signals(plan: Parameters | Recorded, readings: Readings) -> tuple[sampling.
     if missing := [name for name in ("input", "output") if name not in names]:
         raise DataError(f"no {' and no '.join(missing)} was recorded; a response is the output over the input")
     resample = isinstance(plan, Recorded) and plan.evaluation.resample
-    return sampling.even_record(time, np.stack([readings[name] for name in names]), resample_to_even=resample), names
+    record = sampling.even_record(time, np.stack([readings[name] for name in names]), resample_to_even=resample)
+    for name, values in zip(names, record.values, strict=True):
+        if name != "excitation" or np.ptp(values) > 0:  # a loop may be left as it is
+            sampling.refuse_dead(name, values)
+    return record, names
 
 
 def _periods(plan: Parameters | Recorded, rate_hz: float) -> tuple[int | None, int, NDArray[np.int64] | None, int | None]:

@@ -24,6 +24,11 @@ BRIDGED: Final = 3
 """Most samples that resampling puts into a gap: over more, the cubic between its ends is an invention."""
 LARGEST_SAMPLE: Final = 1e12
 LONGEST: Final = 100_000_000
+LONGEST_S: Final = 1e12
+SHORTEST_S: Final = 1e-12
+"""Largest time stamp, and smallest step between two: beyond them are other columns."""
+SMALLEST: Final = 1e-100
+"""Spread of a signal; spectra square it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +80,15 @@ class Clipping:
     longest: int
 
 
+def refuse_dead(name: str, values: Array) -> None:
+    """Raise `DataError` for a signal (n,) that stays where it is, or whose square float64 does not hold."""
+    spread = float(np.max(values)) - float(np.min(values))
+    if spread == 0:
+        raise DataError(f"the {name} stays at {float(values[0]):g} in the whole record: nothing moved, or the sensor is not connected")
+    if not SMALLEST <= spread <= 1 / SMALLEST:
+        raise DataError(f"the {name} changes by {spread:.3g} in the whole record; {SMALLEST:g} … {1 / SMALLEST:g} is expected: is its unit right?")
+
+
 def sampling(time_s: ArrayLike) -> Sampling:
     """Judge time stamps.
 
@@ -101,6 +115,11 @@ def sampling(time_s: ArrayLike) -> Sampling:
             "or its clock was set back: cut it there"
         )
     typical = float(np.median(steps))
+    if not (SHORTEST_S <= typical and float(np.abs(t).max()) <= LONGEST_S):
+        raise DataError(
+            f"time stamps go up to {float(np.abs(t).max()):.4g} s in steps of {typical:.4g} s; at most {LONGEST_S:g} s in steps of {SHORTEST_S:g} s or more are expected: "
+            "is the column the time, and its unit right?"
+        )
     whole = np.maximum(1, np.rint(steps / typical).astype(np.int64))
     place = np.concatenate([[0], np.cumsum(whole)])
     gaps = tuple(Gap(after_s=float(t[k]), missing=int(whole[k] - 1)) for k in np.flatnonzero(whole > 1))
