@@ -29,6 +29,8 @@ _LIMITED: Final = {"contour": "e_max", "contour_rms": "e_rms", "overshoot": "ove
 """Limit of the plan -> figure of the main source that it is for."""
 _MOST_LINES: Final = 200
 _TITLES: Final = {"cmd": "Command: what the controller asks for", "fb": "Feedback: what the motors do", "tool": "Tool: what the workpiece gets"}
+_ROUND_OFF_M: Final = 1e-15
+"""Below it a distance is the rounding of coordinates (2e-16 of 1 m), not what a controller asked for."""
 _EXACT: Final = "a command is a number of the controller, not a measurement"
 
 
@@ -118,7 +120,8 @@ def _of_source(one: Figure, source: str) -> Figure:
     reason = _EXACT if source == "cmd" and one.value is not None else one.uncertainty_reason
     bare = one.symbol.replace("|ε|", "ε")
     symbol = f"{bare},{source}" if "_" in bare else f"{bare} {source}"
-    return replace(one, key=f"{one.key}_{source}", symbol=symbol, uncertainty_reason=reason)
+    value = 0.0 if one.value is not None and abs(one.value) < _ROUND_OFF_M else one.value
+    return replace(one, key=f"{one.key}_{source}", symbol=symbol, value=value, uncertainty_reason=reason)
 
 
 # ---- charts ----------------------------------------------------------------------------------------------------------------------------

@@ -34,12 +34,14 @@ def figures(
         found += _ripple(result, waves[direction], direction, no_constant if not constant else "", unit)
     if tool is not None:
         said = "the instrument at the tool has no statement here"
-        name = "largest − smallest tool − feedback: what the feedback does not see"
+        name = "largest − smallest tool − feedback: what the feedback does not see, and the travel between two readings that are not simultaneous"
         found.append(figure("mechanics", name, float(np.ptp(tool - feedback)), unit, said, symbol="tool − fb"))
     if own is not None:
         rows = f"with ours {abs(own.cycles)} {'row' if abs(own.cycles) == 1 else 'rows'} {'earlier' if own.cycles > 0 else 'later'}"
         name = f"rms difference to the controller's own following error, {rows if own.cycles else 'at equal rows'}"
-        found.append(figure("own_difference", name, own.difference, unit, "a comparison of two computations", symbol="Δ own"))
+        # Positions are known to the last bit of the largest: less than that is no difference.
+        apart = own.difference if own.difference > float(np.spacing(np.abs(feedback).max())) else 0.0
+        found.append(figure("own_difference", name, apart, unit, "a comparison of two computations", symbol="Δ own"))
     return found
 
 

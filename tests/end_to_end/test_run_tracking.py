@@ -140,6 +140,14 @@ def test_a_log_of_several_axes_has_a_table_by_line(typed, tmp_path: Path) -> Non
     assert "Following error by line of G-code" in report.read_text(encoding="utf-8")
 
 
+def test_the_rounding_of_a_difference_is_no_difference_to_the_controllers_own_error(typed, tmp_path: Path) -> None:
+    """Decimal millimetres subtracted here and there differ by a bit of the position: 2e-18 m is no figure in pm."""
+    command, feedback = (np.round(1e3 * part, 4) for part in _motion())
+    _written(tmp_path / "log.csv", "t_s,command_mm,feedback_mm,reported_mm", TIME_S, command, feedback, np.round(command - feedback, 4))
+    typed("analyze", "log.csv", "--as", "tracking")
+    assert _result(tmp_path)["figures"]["own_difference"]["value"] == 0.0
+
+
 def test_uneven_samples_are_quantified_and_resampled_when_asked_for(typed, tmp_path: Path) -> None:
     command, feedback = _motion()
     t = TIME_S + np.random.default_rng(4).uniform(-1.5e-4, 1.5e-4, TIME_S.size)

@@ -164,3 +164,12 @@ def test_a_program_for_a_controller_keeps_its_lines_and_ends() -> None:
     assert system_of("G0 X1 (G55)\n G 54 X2") is None or system_of("G54 X2") == "G54"
     assert system_of("G59 X0") == "G59"
     assert system_of("G0 X540") is None
+
+
+def test_the_rounding_of_coordinates_is_no_contour_error_of_the_command() -> None:
+    """Points of a straight line, to the last bit: what the distance's arithmetic leaves is 0 in the report, and 27 nm of a real controller's stay."""
+    from precision.benchmarks.contour_report import _of_source
+    from precision.standards.reported import figure
+
+    shown = [_of_source(figure("e_max", "largest contour error, magnitude", value, "m", symbol="|ε|_max"), "cmd").value for value in (1e-17, 26.7e-9)]
+    assert shown == [0.0, 26.7e-9]
