@@ -103,11 +103,15 @@ def system_of(text: str) -> str | None:
 
 
 def prepared(text: str, units: str | None) -> str:
-    """The program for a controller that reads G-code: its modes first, in one line, so that line n of the program is line n + 1 of this; ends with M2."""
+    """The program for a controller that reads G-code: its modes first, in one line, so that line n of the program is line n + 1 of this; ends with M2.
+
+    Without comments: a controller does what some of them say ((LOGOPEN,…) writes files, (PY,…) runs Python, (MSG,…) opens windows).
+    """
     lines = []
     for line in text.replace("\r", "").split("\n"):
-        lines.append("" if line.strip() == "%" else line)
-        if re.search(r"M0*(2|30)(?![\d.])", re.sub(r"\s", "", _COMMENT.sub("", line)).upper()):
+        words = _COMMENT.sub("", line).strip()
+        lines.append("" if words == "%" else words)
+        if re.search(r"M0*(2|30)(?![\d.])", re.sub(r"\s", "", words).upper()):
             break
     else:
         lines.append("M2")
