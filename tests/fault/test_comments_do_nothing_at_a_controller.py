@@ -12,7 +12,7 @@ G21 G17 G90 G94 F600 (LOGOPEN,/tmp/a.txt)
 (PY,import os)
 G1 (PROBEOPEN points.txt) X10 Y0
 ;py,import os
-G1 X10 Y10 (MSG,\x1b[2J<script> ; (DEBUG,#5061)
+G1 X10 Y10 (MSG,\x1b[2J<script>) ; (DEBUG,#5061)
 M2 (never) ; reached
 G1 X9999
 """
