@@ -43,9 +43,15 @@ _DICTIONARY_BYTES: Final = 4 << 20
 _SHORTEST: Final = 5
 _LONGEST: Final = 64
 _SYNC: Final = 0x7E
-_NEEDED: Final = ("queue_step", "set_next_step_dir", "reset_step_clock", "config_stepper")
+_NEEDED: Final = {
+    "queue_step": ("oid", "interval", "count", "add"), "set_next_step_dir": ("oid", "dir"), "reset_step_clock": ("oid", "clock"), "config_stepper": ("oid", "step_pin"),
+}  # fmt: skip
+_INTEGER_BYTES: Final = 5
+"""32 bits, 7 a byte."""
 _STANDING_S: Final = 0.02
 """A motor that makes no step for so long, and for four times the interval before, stands at its step in between."""
+_LARGEST: Final = 1e9
+"""Of what a printer.cfg says about a motor, and the smallest is its reciprocal."""
 _PARAMETER: Final = re.compile(r"(\w+)=(%\S+)")
 
 
@@ -151,8 +157,13 @@ def read_motors(config: Path) -> tuple[Motor, ...]:
         steps = _number(config, parser, section, "full_steps_per_rotation", 200.0) * _number(config, parser, section, "microsteps", None)
         gears = 1.0
         for pair in parser.get(section, "gear_ratio", fallback="").split(","):
-            if match := re.fullmatch(r"\s*([\d.]+)\s*:\s*([\d.]+)\s*", pair):
-                gears *= float(match[1]) / float(match[2])
+            if match := re.fullmatch(r"\s*(\d*\.?\d+)\s*:\s*(\d*\.?\d+)\s*", pair, re.ASCII):
+                driven, driving = float(match[1]), float(match[2])
+                if not (0 < driven <= _LARGEST and 0 < driving <= _LARGEST):
+                    raise DataError(f"{config.name}: [{section}] gear_ratio is {pair[:40]!r}; numbers above 0 are expected")
+                gears *= driven / driving
+            elif pair.strip():
+                raise DataError(f"{config.name}: [{section}] gear_ratio is {pair[:40]!r}; numbers such as 80:16 are expected")
         # The direction pin is high for a positive motion, unless it is inverted.
         sign = -1.0 if direction.startswith("!") else 1.0
         motors.append(Motor(axis=axis, step_pin=pin.lstrip("!^~"), step_m=sign * rotation * 1e-3 / (steps * gears)))
@@ -167,7 +178,7 @@ def _number(config: Path, parser: configparser.ConfigParser, section: str, name:
         value = float(text) if text is not None else otherwise
     except ValueError:
         value = None
-    if value is None or not (math.isfinite(value) and value > 0):
+    if value is None or not 1 / _LARGEST <= value <= _LARGEST:
         raise DataError(f"{config.name}: [{section}] {name} is {text!r}; a number above 0 is expected")
     return value
 
@@ -194,10 +205,14 @@ class _Dictionary:
                 commands[int(number)] = (name, tuple(one for one, _ in parameters), tuple("s" in kind for _, kind in parameters))
             ticks = float(raw["config"]["CLOCK_FREQ"])
             pins = dict(_pins(raw["enumerations"]["pin"]))
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as wrong:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as wrong:
             raise DataError(f"{path.name}: is no dictionary of a micro-controller: JSON with commands, config.CLOCK_FREQ and enumerations.pin is expected ({wrong})") from wrong
-        known = {name for name, _, _ in commands.values()}
-        if missing := [name for name in _NEEDED if name not in known]:
+        missing = []
+        for needed, parameters in _NEEDED.items():
+            known = [{one for one, text in zip(names, texts, strict=True) if not text} for name, names, texts in commands.values() if name == needed]
+            if not known or any(not one.issuperset(parameters) for one in known):
+                missing.append(" ".join([needed, *parameters]))
+        if missing:
             raise DataError(f"{path.name}: the dictionary lacks {', '.join(missing)}; a machine with stepper motors is expected")
         if not (math.isfinite(ticks) and ticks > 0):
             raise DataError(f"{path.name}: CLOCK_FREQ is {ticks!r}; ticks per second are expected")
@@ -284,6 +299,8 @@ def _commands(path: Path, at: int, content: bytes, words: _Dictionary) -> Iterat
         for parameter, text in zip(parameters, texts, strict=True):
             value, place = _integer(path, at, content, place)
             if text:
+                if not 0 <= value <= len(content) - place:
+                    _refuse(path, at, f"a text of {value} bytes in a block that has {len(content) - place} left")
                 place += value
             else:
                 values[parameter] = value
@@ -298,8 +315,11 @@ def _integer(path: Path, at: int, content: bytes, place: int) -> tuple[int, int]
     value = byte & 0x7F
     if value & 0x60 == 0x60:
         value -= 0x80
+    begin = place
     while byte & 0x80:
         place += 1
+        if place - begin >= _INTEGER_BYTES:
+            _refuse(path, at, f"an integer of more than {_INTEGER_BYTES} bytes")
         if place >= len(content):
             _refuse(path, at, "an integer that has no end")
         byte = content[place]

@@ -189,3 +189,43 @@ def test_a_step_stream_has_no_following_error_and_says_so(tmp_path: Path) -> Non
     with pytest.raises(DataError, match=r"no following error.*--as contour"):
         tracking_import.read_file(files(tmp_path, stream)["path"], tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
+
+
+def _said(tmp_path: Path, stream: bytes, *, commands: dict[str, int] | None = None, dictionary: str | None = None, config: str = CONFIG) -> str:
+    given = files(tmp_path, stream)
+    if commands is not None or dictionary is not None:
+        raw = json.loads(given["dictionary"].read_text())
+        raw["commands"] = commands or raw["commands"]
+        given["dictionary"].write_text(dictionary or json.dumps(raw))
+    given["config"].write_text(config)
+    with pytest.raises(DataError) as told:
+        klipper_steps.read(given.pop("path"), **given)
+    return str(told.value)
+
+
+@pytest.mark.parametrize("length", [-2, -32, 3, 95])
+def test_a_text_that_leads_back_or_out_of_its_block_is_refused(tmp_path: Path, length: int) -> None:
+    assert "a text of" in _said(tmp_path, block(100, length))
+
+
+def test_an_integer_of_more_than_32_bits_is_refused(tmp_path: Path) -> None:
+    content = bytes([6, 0]) + b"\xff" * 20 + b"\x01"
+    head = bytes([len(content) + 5, 0x10]) + content
+    crc = klipper_steps._crc(head)
+    assert "an integer of more than 5 bytes" in _said(tmp_path, head + bytes([crc >> 8, crc & 0xFF, 0x7E]))
+
+
+@pytest.mark.parametrize("ratio", ["0:1", "1:0", "1.2.3:1", "abc", "1:2:3", "9e99:1"])
+def test_gears_that_are_none_are_refused(tmp_path: Path, ratio: str) -> None:
+    assert "gear_ratio" in _said(tmp_path, block(3, 0, 0, 1, 0, 0), config=CONFIG.replace("2:1", ratio))
+
+
+def test_a_dictionary_whose_commands_lack_parameters_is_refused(tmp_path: Path) -> None:
+    lacking = {**COMMANDS, "set_next_step_dir oid=%c": 5}
+    del lacking["set_next_step_dir oid=%c dir=%c"]
+    assert "set_next_step_dir oid dir" in _said(tmp_path, block(5, 0), commands=lacking)
+
+
+def test_a_clock_beyond_all_numbers_is_refused(tmp_path: Path) -> None:
+    text = json.dumps({"commands": COMMANDS, "config": {"CLOCK_FREQ": 10**400}, "enumerations": {"pin": {}}})
+    assert "no dictionary" in _said(tmp_path, block(5, 0, 1), dictionary=text)
