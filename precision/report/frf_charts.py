@@ -76,7 +76,8 @@ def bode_chart(
         raise ValueError(f"{len(curves)} curves; 1 to 3 are expected")
     coherent = curves[0].coherence is not None
     with drawing.style():
-        figure, axes = drawing.sheet(width=10.6, height=7.2 if coherent else 6.0, rows=(1.5, 1.0, 0.55) if coherent else (1.5, 1.0))
+        height = 7.2 if coherent else 6.0
+        figure, axes = drawing.sheet(width=10.6, height=height, rows=(1.5, 1.0, 0.55) if coherent else (1.5, 1.0))
         magnitude, phase = axes[0], axes[1]
         turns: list[float] = []
         for curve, color in zip(curves, _COLORS, strict=False):
@@ -120,7 +121,7 @@ def bode_chart(
         drawing.title(magnitude, visible(title, longest=90), visible(key_numbers, longest=160))
         if len(curves) > 1:
             drawing.legend(magnitude, [_line(visible(curve.name, longest=40), color) for curve, color in zip(curves, _COLORS, strict=False)])
-        figure.subplots_adjust(left=0.085, right=0.985, top=0.87, bottom=0.075, hspace=0.12)
+        figure.subplots_adjust(left=0.085, right=0.985, top=1 - 0.94 / height, bottom=0.54 / height, hspace=0.12)
         figure.align_ylabels(list(axes))
         if format == "png":
             return drawing.png(figure)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -33,6 +34,17 @@ def test_charts_of_a_loop_are_reproducible_and_show_their_marks() -> None:
         assert "<b>" not in one.svg
     assert "Ms = 1.47" in frf_charts.nyquist_chart(curve, peak=1.47, title="Loop", key_numbers="").svg
     assert frf_charts.bode_chart([curve], unit="", title="t", key_numbers="", format="png").startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("coherence", [True, False])
+def test_the_title_of_a_bode_plot_lies_on_the_sheet_with_and_without_coherence(coherence: bool) -> None:
+    """Its baseline is further from the upper edge than a line is high."""
+    loop = _loop()
+    curve = frf_charts.Curve(name="x", frequency_hz=loop.frequency_hz, response=loop.response, coherence=np.ones(loop.frequency_hz.size) if coherence else None)
+    svg = frf_charts.bode_chart([curve], unit="", title="Response J", key_numbers="k").svg
+    found = re.search(r'font-size: ([\d.]+)px[^>]* y="([-\d.]+)"[^>]*>Response J<', svg)
+    assert found is not None
+    assert float(found[2]) > float(found[1])
 
 
 def test_too_many_curves_and_arrays_of_other_lengths_are_refused() -> None:
