@@ -183,7 +183,8 @@ def _notes(outcome: Outcome, stats: Statistics, proposal: Proposal, wishes: Wish
     if wishes.reference is not None and not low <= wishes.reference <= high:
         place, first, last = (units.text(value, unit, digits=6) for value in (wishes.reference, low, high))
         notes.append(f"--reference {place} lies outside the table, {first} … {last}: the correction is 0 at the nearer end.")
-    if wishes.onto is not None:
+    # A controller without a table has one point that adds nothing: no table that could be the wrong one.
+    if wishes.onto is not None and (wishes.onto.nominal.size > 1 or np.any(wishes.onto.forward) or np.any(wishes.onto.reverse)):
         begins, ends = (float(end) for end in wishes.onto.nominal[[0, -1]])
         start, stop = (float(place) + wishes.offset for place in proposal.measured.target[[0, -1]])
         if begins > start + SAME_POINT or ends < stop - SAME_POINT:

@@ -116,6 +116,15 @@ def test_what_is_left_is_added_to_the_table_that_was_active(closed: tuple[Outcom
     assert both.predicted.E == pytest.approx(0.0, abs=2e-11)
 
 
+def test_a_table_that_adds_nothing_is_no_matter_of_where_it_ends(closed: tuple[Outcome, Proposal, Outcome]) -> None:
+    """A controller without a table has one point with 0: nothing lies beyond its ends that acted."""
+    before, first, _ = closed
+    empty = Table(axis=first.loaded.axis, nominal=np.zeros(1), forward=np.zeros(1), reverse=np.zeros(1))
+    on_nothing = compensating.propose(before, "linuxcnc", FORMATS["linuxcnc"], Wishes(onto=empty))
+    assert not any("--onto covers" in note for note in on_nothing.notes)
+    assert on_nothing.predicted.E == pytest.approx(first.predicted.E, abs=1e-9)
+
+
 def test_a_table_for_both_directions_at_once_leaves_the_reversal(tmp_path: Path) -> None:
     few = ("targets.count=6", "cycle.runs=3")
     before = _measured(tmp_path, 3, *few)
