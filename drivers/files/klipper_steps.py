@@ -208,10 +208,10 @@ class _Dictionary:
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as wrong:
             raise DataError(f"{path.name}: is no dictionary of a micro-controller: JSON with commands, config.CLOCK_FREQ and enumerations.pin is expected ({wrong})") from wrong
         missing = []
-        for needed, parameters in _NEEDED.items():
+        for needed, wanted in _NEEDED.items():
             known = [{one for one, text in zip(names, texts, strict=True) if not text} for name, names, texts in commands.values() if name == needed]
-            if not known or any(not one.issuperset(parameters) for one in known):
-                missing.append(" ".join([needed, *parameters]))
+            if not known or any(not one.issuperset(wanted) for one in known):
+                missing.append(" ".join([needed, *wanted]))
         if missing:
             raise DataError(f"{path.name}: the dictionary lacks {', '.join(missing)}; a machine with stepper motors is expected")
         if not (math.isfinite(ticks) and ticks > 0):

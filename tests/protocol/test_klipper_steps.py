@@ -203,7 +203,7 @@ def _said(tmp_path: Path, stream: bytes, *, commands: dict[str, int] | None = No
     return str(told.value)
 
 
-@pytest.mark.parametrize("length", [-2, -32, 3, 95])
+@pytest.mark.parametrize("length", [-2, -3, -32, 3, 95])
 def test_a_text_that_leads_back_or_out_of_its_block_is_refused(tmp_path: Path, length: int) -> None:
     assert "a text of" in _said(tmp_path, block(100, length))
 
