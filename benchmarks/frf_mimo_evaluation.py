@@ -55,6 +55,9 @@ def analyse(plan: Parameters | Recorded, readings: Readings) -> Analysis:
     inputs, outputs = plan.size.inputs, plan.size.outputs
     w, u, y = signals[:, :inputs], signals[:, inputs : 2 * inputs], signals[:, 2 * inputs :]
     have_w = bool(np.isfinite(w).all() and np.ptp(w) > 0)
+    for k, name in enumerate(frf_mimo.channels(plan.size)):
+        if have_w or k >= inputs:  # excitations may all be left out, or lie idle
+            sampling.refuse_dead(name, signals[:, k].ravel())
     closed = plan.evaluation.loop == "closed"
     sensitivity, why = None, "the plan says that the loop was open: there is no sensitivity"
     if isinstance(plan, Recorded) and plan.evaluation.period is None:

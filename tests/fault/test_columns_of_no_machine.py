@@ -19,6 +19,11 @@ SWAY = 0.05 * np.cos(2 * np.pi * T / 4)
 ALONG = np.clip((T - 0.2) * 0.1, 0, 0.2)
 X, Y = (np.interp(ALONG, [0, 0.05, 0.1, 0.15, 0.2], corners) for corners in ([0, 0.05, 0.05, 0, 0], [0, 0, 0.05, 0.05, 0]))
 FRF = {"time [s]": T, "excitation [N]": NOISE, "input [N]": NOISE - 0.1 * ANSWER, "output [m]": ANSWER}
+SECOND = RNG.normal(0, 1, N)
+FRF_MIMO = {
+    "time [s]": T, "excitation_1 [N]": NOISE, "excitation_2 [N]": SECOND, "input_1 [N]": NOISE - 0.1 * ANSWER, "input_2 [N]": SECOND,
+    "output_1 [m]": ANSWER, "output_2 [m]": np.convolve(SECOND, np.exp(-np.arange(100) / 20) / 20)[:N],
+}  # fmt: skip
 TRACKING = {"time [s]": T, "command [m]": SWAY, "feedback [m]": SWAY + 1e-5}
 CONTOUR = {"time [s]": T, "x_cmd [m]": X, "y_cmd [m]": Y, "x_fb [m]": X + 1e-6, "y_fb [m]": Y}
 PROGRAM = "G21 G17 G90 G94 F6000\nG1 X50 Y0\nG1 X50 Y50\nG1 X0 Y50\nG1 X0 Y0\nM2\n"
@@ -31,6 +36,10 @@ PROGRAM = "G21 G17 G90 G94 F6000\nG1 X50 Y0\nG1 X50 Y50\nG1 X0 Y50\nG1 X0 Y0\nM2
         ("frf", FRF, "input [N]", lambda v: 0 * v, "the input stays at 0 in the whole record"),
         ("frf", FRF, "output [m]", lambda v: 1e-300 * v, "is its unit right"),
         ("frf", FRF, "time [s]", lambda v: 1e300 * v, "is the column the time"),
+        ("frf-mimo", FRF_MIMO, "excitation_1 [N]", lambda v: 0 * v, "the excitation_1 stays at 0"),
+        ("frf-mimo", FRF_MIMO, "input_2 [N]", lambda v: 0 * v + 1, "the input_2 stays at 1"),
+        ("frf-mimo", FRF_MIMO, "output_2 [m]", lambda v: 0 * v, "the output_2 stays at 0"),
+        ("frf-mimo", FRF_MIMO, "output_1 [m]", lambda v: 1e-300 * v, "is its unit right"),
         ("tracking", TRACKING, "time [s]", lambda v: 1e300 * v, "is the column the time"),
         ("tracking", TRACKING, "time [s]", lambda v: 1e-200 * v, "is the column the time"),
         ("contour", CONTOUR, "time [s]", lambda v: 1e300 * v, "is the unit right"),
@@ -53,7 +62,8 @@ def test_a_column_of_the_wrong_thing_is_refused_in_words(
     program.write_text(PROGRAM)
     rows = [",".join(f"{value:.9g}" for value in row) for row in zip(*changed.values(), strict=True)]
     file.write_text("\n".join([",".join(changed), *rows]) + "\n")
-    extra = {"frf": ["--set", "evaluation.segment=0.5 s"], "tracking": [], "contour": ["--set", f"program={program}"]}[procedure]
+    size = ["--set", "size.inputs=2", "--set", "size.outputs=2"]
+    extra = {"frf": ["--set", "evaluation.segment=0.5 s"], "frf-mimo": ["--set", "evaluation.segment=0.5 s", *size], "tracking": [], "contour": ["--set", f"program={program}"]}[procedure]
     monkeypatch.setattr("sys.argv", ["precision", "analyze", str(file), "--as", procedure, "--out", str(tmp_path / "runs"), *extra])
     with pytest.raises(SystemExit) as left:
         main()
