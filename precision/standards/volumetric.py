@@ -219,7 +219,8 @@ def identify(
         notes.append("no redundancy: the residuals cannot show an error of the readings")
     elif estimate.excess > 1.5:
         notes.append(
-            f"residuals are {estimate.excess:.1f} times as large as the readings' uncertainty says; U is enlarged by that. Nodes too far apart, drift, or a wrong chain do this"
+            f"residuals are {estimate.excess:.1f} times as large as the readings' uncertainty says; U is enlarged by that. "
+            "Nodes too far apart, drift, a wrong chain, or a correction that holds for another tool than the reflectors do this"
         )
     result = Identified(
         title=title, stated=(*stated, CONVENTIONS, f"chain {basis.chain}, {_nodes(basis)}", told.sentence), figures={}, flags=tuple(notes),
