@@ -122,6 +122,7 @@ class Map:
         return x, y, z
 
     def inside(self, position):
+        """Whether a position in mm lies within the grid."""
         return all(line[0] <= at <= line[-1] for line, at in zip(self.lines, position, strict=True))
 
 
@@ -138,6 +139,7 @@ def content(text):
 
 
 def numbers(line, said, name, fewest, most):
+    """The finite numbers of a line that begins with `name`, `fewest` to `most` of them; `Refused` names the line."""
     parts = said.split()
     if name and (not parts or parts.pop(0) != name):
         raise Refused(f"line {line}: {said[:60]!r}; {name!r} and its numbers are expected")
@@ -364,12 +366,14 @@ class Correction:
             print(f"{' '.join(f'{at:.3f}' for at in position)} mm is outside the map; wherever it is, the value on its edge holds", flush=True)
 
     def say(self, what):
+        """Print it, unless it was the last thing said."""
         if what != self.said:
             self.said = what
             print(what, flush=True)
 
 
 def controller_lives():
+    """Whether a LinuxCNC runs on this computer."""
     for entry in os.listdir("/proc"):
         if entry.isdigit():
             try:
@@ -382,6 +386,7 @@ def controller_lives():
 
 
 def arguments_of(argv):
+    """The command line."""
     parser = argparse.ArgumentParser(description="Takes the errors of a map off the commands of the LinuxCNC on this computer.")
     parser.add_argument("file", help="written by precision compensate RUN --for linuxcnc-volumetric")
     parser.add_argument("--check", action="store_true", help="say what is in the file, and touch nothing")
@@ -398,6 +403,7 @@ def arguments_of(argv):
 
 
 def main(argv):
+    """Correct until told to end, or until the controller does; the exit code."""
     arguments = arguments_of(argv)
     try:
         found = read(arguments.file, arguments.largest, arguments.steepest)

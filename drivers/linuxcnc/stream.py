@@ -15,6 +15,7 @@ There is no password: leave it on the loopback interface, and reach it through s
 import argparse
 import base64
 import collections
+import contextlib
 import json
 import os
 import re
@@ -46,16 +47,19 @@ class Refused(Exception):
 
 
 def frame(kind, channels, count, first, t_ns, payload, overrun=False):
+    """A frame of the protocol of drivers/frames/codec.py: head, its checksum with the payload's, payload."""
     head = struct.pack("<4sBBHIIQq", MAGIC, kind, 1 if overrun else 0, channels, count, 0, first, t_ns)
     return head + struct.pack("<II", zlib.crc32(payload, zlib.crc32(head)), 0) + payload
 
 
 def message(said):
+    """A dictionary as a frame."""
     payload = json.dumps(said).encode("ascii")
     return frame(MESSAGE, 0, len(payload), 0, 0, payload)
 
 
 def halcmd(*words):
+    """What halcmd says; `Refused` where it fails."""
     done = subprocess.run(("halcmd", "-s", *words), capture_output=True, text=True, timeout=10)
     if done.returncode:
         raise Refused("halcmd {}: {}".format(" ".join(words), (done.stderr or done.stdout).strip()[:300]))
@@ -72,12 +76,10 @@ class Machine:
         self.stat = linuxcnc.stat()
         deadline = time.monotonic() + ready_s
         while True:
-            try:
+            with contextlib.suppress(linuxcnc.error, SystemError):  # not up yet; the deadline says when it never will be
                 self.stat.poll()
                 if self.stat.task_state > 0:
                     break
-            except (linuxcnc.error, SystemError):
-                pass  # not up yet; the deadline says when it never will be
             if time.monotonic() > deadline:
                 raise SystemExit(f"the controller's task has not come up within {ready_s:g} s; its INI file or a table that it names may be wrong")
             time.sleep(0.02)
@@ -95,6 +97,7 @@ class Machine:
         self.period_ns, self.thread = int(thread[0]), thread[2]
 
     def state(self):
+        """Emergency stop, on, homed, mode, interpreter, line, faults, offsets; positions in m."""
         self.stat.poll()
         s = self.stat
         scale = [1.0 if letter in "ABC" else self.unit_m for letter in LETTERS]
@@ -110,6 +113,7 @@ class Machine:
         }
 
     def limits(self):
+        """Linear axis -> lowest and highest position in m, highest feed in m/s, highest acceleration in m/s²."""
         self.stat.poll()
         found = {}
         highest = float(self.ini.find("TRAJ", "MAX_LINEAR_VELOCITY") or "inf")
@@ -128,6 +132,7 @@ class Machine:
         return found
 
     def table_path(self, axis):
+        """Path and type of the axis' COMP_FILE; `Refused` where the INI file names none."""
         if axis not in self.joint:
             raise Refused("there is no axis {!r}; there are {}".format(axis, ", ".join(self.joint)))
         section = f"JOINT_{self.joint[axis]}"
@@ -208,6 +213,7 @@ class Sampler:
         return found
 
     def value(self, pin):
+        """The value of a pin now, in the controller's unit."""
         return self._hal.get_value(pin)
 
     def close(self):
@@ -241,11 +247,13 @@ class Client:
         self.spoke = time.monotonic()
 
     def send(self, data):
+        """Hand over bytes; what the link does not take waits."""
         self.unsent += data
         self.spoke = time.monotonic()
         self.flush()
 
     def flush(self):
+        """As much of what waits as the link takes."""
         if self.unsent and not self.gone:
             try:
                 del self.unsent[: self.socket.send(self.unsent)]
@@ -286,6 +294,7 @@ class Server:
         }
 
     def run(self):
+        """Serve until told to end, or until the controller does."""
         pause = 0.002
         while not self.ended:
             for key, events in self.selector.select(pause):
@@ -305,6 +314,7 @@ class Server:
                 self.leave("the controller has ended")
 
     def leave(self, why):
+        """Tell all clients why this ends, and let them go."""
         for client in list(self.clients.values()):
             try:
                 client.socket.settimeout(1.0)
@@ -314,6 +324,7 @@ class Server:
         self.ended = True
 
     def accept(self):
+        """Greet a client."""
         try:
             sock, _ = self.listener.accept()
         except OSError:
@@ -327,11 +338,13 @@ class Server:
         client.flush()
 
     def forget(self, client):
+        """A client has gone."""
         if self.clients.pop(client.socket, None):
             self.selector.unregister(client.socket)
             client.socket.close()
 
     def read(self, client):
+        """Take a client's lines and answer them."""
         try:
             data = client.socket.recv(65536)
         except BlockingIOError:
@@ -350,6 +363,7 @@ class Server:
             self.answer(client, line.decode("utf-8", "replace").strip())
 
     def answer(self, client, line):
+        """One control line: its command's answer, or why not."""
         if not line:
             return
         words = line.split(" ")
@@ -366,6 +380,7 @@ class Server:
             client.send(message(dict(said, answer=words[0])))
 
     def take_rows(self):
+        """Rows that the sampler has, to the clients that stream and to the last seconds that are kept."""
         found = self.sampler.rows()
         if found:
             self.last_row = time.monotonic()
@@ -384,6 +399,7 @@ class Server:
                     client.send(message(said))
 
     def distribute(self, rows):
+        """Rows as frames of samples; a client that is too slow loses rows, and its next frame says so."""
         running = [client for client in self.clients.values() if client.running]
         if not running:
             return
@@ -401,11 +417,13 @@ class Server:
     # -- control lines ---------------------------------------------------------------------------------------------------------------------
 
     def start(self, client):
+        """`start`: rows from the next servo cycle on."""
         self.take_rows()
         client.base, client.running, client.overrun = self.sampler.index + 1, True, False
         return {}
 
     def stop(self, client):
+        """`stop`: no more rows."""
         client.running = False
         return {}
 
@@ -469,6 +487,7 @@ class Server:
         return {"mean": mean, "low": min(values), "high": max(values), "cycle": rows[-1][0]}
 
     def row(self, client):
+        """`row`: the last servo cycle."""
         self.take_rows()
         if not self.kept:
             raise Refused("no servo cycle has been sampled yet")
@@ -476,20 +495,24 @@ class Server:
         return {"cycle": index, "values": {name: value * scale for name, value, scale in zip(self.names, row, self.scales, strict=True)}}
 
     def get(self, client, pin):
+        """`get PIN`: its value now."""
         if not re.fullmatch(r"[A-Za-z0-9_.-]{1,60}", pin):
             raise Refused("a pin's name is expected")
         return {"value": self.sampler.value(pin)}
 
     def state(self, client):
+        """`state`: `Machine.state`, and external offsets in m."""
         # External offsets (LinuxCNC 2.8 and later) move the joints beside the commands of programs.
         pins = {letter: f"axis.{letter.lower()}.eoffset" for letter in self.machine.joint if letter not in "ABC"}
         external = {letter: self.sampler.value(pin) * self.machine.unit_m for letter, pin in pins.items() if pin in self.sampler.pins}
         return dict(self.machine.state(), external_m=external)
 
     def limits(self, client):
+        """`limits`: `Machine.limits`."""
         return {"axes": self.machine.limits()}
 
     def table(self, client, axis):
+        """`table AXIS`: the compensation file, its type and path."""
         path, kind = self.machine.table_path(axis)
         with open(path, "rb") as file:
             data = file.read(TABLE_BYTES + 1)
@@ -498,6 +521,7 @@ class Server:
         return {"path": path, "type": kind, "text": base64.b64encode(data).decode("ascii")}
 
     def replace(self, client, axis, text):
+        """`replace AXIS BASE64`: another compensation file; the old one stands beside it."""
         if not self.may_compensate:
             raise Refused("tables may only be replaced where this program was started with --compensation")
         path, kind = self.machine.table_path(axis)
@@ -517,6 +541,7 @@ class Server:
         self.ended, self.code = True, RESTART_CODE
 
     def program(self, client, name, text):
+        """`program NAME BASE64`: put it where the controller can open it."""
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", name):
             raise Refused("a program's name is 1 to 40 of A-Z a-z 0-9 _ -")
         data = base64.b64decode(text, validate=True)
@@ -527,6 +552,7 @@ class Server:
         return {"path": path}
 
     def close(self):
+        """Let all clients go."""
         for client in list(self.clients.values()):
             self.forget(client)
         self.listener.close()
@@ -534,6 +560,7 @@ class Server:
 
 
 def counted(text, most):
+    """An integer from 1 to `most`; `Refused` otherwise."""
     number = int(text)
     if not 1 <= number <= most:
         raise Refused(f"{text}: 1 to {most} is expected")
@@ -556,6 +583,7 @@ def write_whole(path, data):
 
 
 def controller_lives():
+    """Whether a LinuxCNC runs on this computer."""
     for entry in os.listdir("/proc"):
         if entry.isdigit():
             try:
@@ -586,6 +614,7 @@ def usual_channels(machine, signals):
 
 
 def arguments_of(argv):
+    """The command line."""
     parser = argparse.ArgumentParser(description="Streams the servo cycles of the LinuxCNC on this computer over TCP.")
     parser.add_argument("--port", type=int, default=5008)
     parser.add_argument("--bind", default="127.0.0.1", help="there is no password: leave this on the loopback interface")
@@ -600,6 +629,7 @@ def arguments_of(argv):
 
 
 def channels_of(machine, arguments):
+    """The channels to stream: the usual ones, and those of --pin."""
     import hal
 
     own = hal.component("precision-look")
@@ -620,6 +650,7 @@ def channels_of(machine, arguments):
 
 
 def main(argv):
+    """Stream until told to end; the exit code."""
     arguments = arguments_of(argv)
     machine = Machine(arguments.ready)
     channels = channels_of(machine, arguments)

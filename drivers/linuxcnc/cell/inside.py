@@ -60,6 +60,7 @@ class Cell:
         threading.Thread(target=self.accept, daemon=True).start()
 
     def start(self):
+        """The controller, until its port is open, and the program beside it; `Failed` with its last words."""
         if not self.private:
             refuse_a_second()
         environment = dict(self.environment)
@@ -83,6 +84,7 @@ class Cell:
         self.start_helper()
 
     def start_helper(self):
+        """stream.py, until it is ready."""
         self.helper = subprocess.Popen(
             [sys.executable, "-I", os.path.join(self.folder, "stream.py"), "--listen-fd", str(self.stream), "--compensation", "--restart", "--ready", "6",
              *self.options],
@@ -188,15 +190,18 @@ class Cell:
                 os.unlink("/dev/shm/" + name)
 
     def close(self):
+        """Everything down, and the folder away."""
         self.stop()
         if not self.private:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def last_words(self):
+        """The end of what the controller wrote."""
         with open(self.log_path, encoding="utf-8", errors="replace") as log:
             return log.read().strip()[-1500:] or "(it said nothing)"
 
     def listens(self):
+        """Whether the text server takes connections."""
         try:
             socket.create_connection(("127.0.0.1", CONTROL_PORT), 0.5).close()
         except OSError:
@@ -206,6 +211,7 @@ class Cell:
     # -- orders ------------------------------------------------------------------------------------------------------------------------------
 
     def obey(self, order):
+        """One order (a dictionary with "do"); what is answered. `Failed` says why not."""
         what = order["do"]
         if what == "start":
             self.start()
@@ -238,11 +244,13 @@ class Cell:
         return {}
 
     def inside(self, name):
+        """The path of a file of the cell's folder, whatever folder the name pretends."""
         return os.path.join(self.folder, os.path.basename(name))
 
     # -- the way in --------------------------------------------------------------------------------------------------------------------------
 
     def accept(self):
+        """Lead connections from outside to the text server, for ever."""
         while True:
             outside, _ = self.control.accept()
             try:
@@ -258,11 +266,9 @@ class Cell:
 
 def pump(source, sink):
     """Bytes from one to the other until either ends; then both end."""
-    try:
+    with contextlib.suppress(OSError):  # one side is gone: so is the connection
         while data := source.recv(65536):
             sink.sendall(data)
-    except OSError:
-        pass  # one side is gone: so is the connection
     for one in (source, sink):
         with contextlib.suppress(OSError):
             one.shutdown(socket.SHUT_RDWR)
@@ -293,6 +299,7 @@ def refuse_a_second():
 
 
 def comm(pid):
+    """The name of a process, "" where it has gone."""
     try:
         with open(f"/proc/{pid}/comm") as file:
             return file.read().strip()
@@ -319,17 +326,20 @@ def descendants(name):
 
 
 def reap():
+    """Take leave of processes that have ended."""
     with contextlib.suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
 
 
 def say(answer):
+    """One line of JSON to the program outside."""
     sys.stdout.write(json.dumps(answer) + "\n")
     sys.stdout.flush()
 
 
 def main():
+    """Orders until standard input ends; then the cell goes."""
     control, stream = int(sys.argv[1]), int(sys.argv[2])
     become_subreaper = 36
     ctypes.CDLL(None, use_errno=True).prctl(become_subreaper, 1, 0, 0, 0)
