@@ -83,12 +83,14 @@ def evaluate(x: ArrayLike, y: ArrayLike, direction: ArrayLike, *, x_unit: str = 
     slopes = np.array(
         [np.polyfit(grid[inner] - grid.mean(), (up + down)[inner] / 2, 1)[0] for up, down in zip(there, back, strict=True)]
     )
-    noise = _noise(every, grid)
+    # Independent values of a branch: one lies between two samples. The grid may be finer than these.
+    points = max(4, min(_POINTS, min(part[0].size for part in every) // 2))
+    noise, independent = _noise(every, np.linspace(low, high, points)), max(1.0, (_MIDDLE[1] - _MIDDLE[0]) * points)
     span = float(max(there.max(), back.max()) - min(there.min(), back.min()))
-    width, u_width = _mean(widths, 2 * noise * math.sqrt(2 / max(1, int(inner.sum()))))
-    area, u_area = _mean(areas, 2 * noise * math.sqrt(2 * _POINTS) * (high - low) / _POINTS)
+    width, u_width = _mean(widths, 2 * noise * math.sqrt(2 / independent))
+    area, u_area = _mean(areas, 2 * noise * math.sqrt(2 / points) * (high - low))
     lever = (high - low) * (_MIDDLE[1] - _MIDDLE[0])
-    slope, u_slope = _mean(slopes, 2 * noise / math.sqrt(2) * math.sqrt(12 / max(1, int(inner.sum()))) / lever)
+    slope, u_slope = _mean(slopes, 2 * noise / math.sqrt(2) * math.sqrt(12 / independent) / lever)
     slope_unit, area_unit = (f"{y_unit}/{x_unit}", f"{y_unit} {x_unit}") if y_unit != x_unit else ("", f"{x_unit}²")
     if (y_unit, x_unit) == ("N", "m"):
         area_unit = "J"

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import DataError
 from ..figures import Figure
+from ..uncertainty.least_squares import correlated_covariance
 from ..uncertainty.readings import largest_normal
 from .arrays import Array, frozen, positive, vector
 from .coverage import coverage_factor
@@ -74,8 +75,8 @@ def evaluate(
     theta = np.linalg.lstsq(columns[outside], error[outside], rcond=None)[0]
     rest = error - columns @ theta
     sigma = float(np.diff(rest[outside]).std() / math.sqrt(2))
-    rho = _correlation(rest[outside])
-    spread = float(rest[outside].std()) * math.sqrt((1 + rho) / (1 - rho) / max(1, int(outside.sum()) - 4))
+    # The step and the sine go together, so that their uncertainties are several times those of the noise over √n.
+    u = 2 * np.sqrt(np.diag(correlated_covariance(columns[outside], rest[outside])))
     per_window = max(8, round(window_rad / omega * rate_hz))
     at = np.linspace(0, window_rad, per_window)
     begins = np.flatnonzero(np.diff(np.floor(phase / math.pi)) != 0) + 1
@@ -98,7 +99,7 @@ def evaluate(
             "step of the error between the directions, negative where the axis stays behind",
             float(theta[3]),
             unit,
-            2 * 2 * spread,
+            float(u[3]),
             symbol="h",
         ),
         *(one for side in ("upper", "lower") for one in _side(side, windows[side], at / omega, sigma, unit, 1 / rate_hz)),
@@ -107,7 +108,7 @@ def evaluate(
             "lag of the axis",
             float(theta[2]) / (amplitude * omega),
             "s",
-            2 * math.sqrt(2) * spread / (amplitude * omega),
+            float(u[2]) / (amplitude * omega),
             symbol="τ",
         ),
         figure("speed", "largest speed of the set-point", amplitude * omega, f"{unit}/s", symbol="v"),
@@ -208,8 +209,3 @@ def _side(side: str, windows: list[Array], since_s: Array, sigma: float, unit: s
             symbol=f"t {'↑' if side == 'upper' else '↓'}",
         ),
     ]
-
-
-def _correlation(rest: Array) -> float:
-    power = float(rest @ rest)
-    return min(max(float(rest[1:] @ rest[:-1]) / power, 0.0), 1 - 1 / rest.size) if power > 0 else 0.0

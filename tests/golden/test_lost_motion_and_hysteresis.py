@@ -139,11 +139,12 @@ def test_the_hysteresis_of_a_play_is_its_lost_motion() -> None:
     assert found["slope"] == pytest.approx(1.0, rel=1e-3)
 
 
-def test_noise_of_a_loop_is_within_u() -> None:
+@pytest.mark.parametrize("samples", [160, 320, 8000])  # of four cycles: fewer, and more, than the 101 places of a branch
+def test_noise_of_a_loop_is_within_u(samples: int) -> None:
     inside = []
     for seed in range(15):
         rng = np.random.default_rng(seed)
-        phase = np.linspace(0, 4, 8000, endpoint=False)
+        phase = np.linspace(0, 4, samples, endpoint=False)
         x = 1e-3 * (4 * np.abs(np.mod(phase - 0.25, 1) - 0.5) - 1)
         sense = np.where((np.mod(phase, 1) < 0.25) | (np.mod(phase, 1) >= 0.75), 1.0, -1.0)
         found = hysteresis.evaluate(x, 2e4 * x + 1.5 * sense + rng.normal(scale=0.3, size=x.size), sense)
@@ -151,7 +152,20 @@ def test_noise_of_a_loop_is_within_u() -> None:
             shown = found.figures[key]
             assert shown.value is not None and shown.uncertainty is not None
             inside.append(abs(shown.value - true) <= shown.uncertainty)
-    assert sum(inside) >= 25  # of 30
+    assert sum(inside) >= 25  # 95.4 % of 30, standard deviation 1.15: 3σ below
+
+
+@pytest.mark.parametrize("samples", [40, 80, 1000])  # of a branch: fewer, and more, than its 101 places
+def test_u_of_a_single_cycle_is_that_of_its_samples(samples: int) -> None:
+    there = np.linspace(0, 1, samples)
+    x, sense = np.concatenate([there, there[::-1]]), np.repeat([1.0, -1.0], samples)
+    rng = np.random.default_rng(5)
+    shown = [hysteresis.evaluate(x, 2 * x - 0.1 * sense + 0.01 * rng.normal(size=x.size), sense).figures for _ in range(100)]
+    for key in ("width", "area", "slope"):
+        values, u = np.array([(one[key].value, one[key].uncertainty) for one in shown], dtype=np.float64).T
+        # the standard deviation of 100 is known to 7 %, four times that for the bound; values between samples have up to a third less variance
+        # than samples, and count as if they were fewer than they are: up to √1.5 and √2 too much
+        assert 1 / 1.28 <= u.mean() / 2 / values.std() <= 1.28 * math.sqrt(3)
 
 
 def test_a_loop_needs_both_branches() -> None:
@@ -210,6 +224,17 @@ def test_the_lag_of_the_axis_comes_back() -> None:
     found = quadrant_glitch.evaluate(*circle(lag_s=2e-3, noise=1e-9), rate_hz=RATE_HZ)
     assert found["lag"] == pytest.approx(2e-3, rel=1e-3)
     assert found["width_upper"] is None and "not larger than its U" in str(found.figures["width_upper"].reason)
+
+
+def test_noise_moves_step_and_lag_as_far_as_their_u_says() -> None:
+    """Sine and sign of the speed go together (0.9 over a whole circle): each is known several times worse than by itself."""
+    rng, shown = np.random.default_rng(6), []
+    for _ in range(100):
+        r, y = circle(step=2e-6, lag_s=1e-3, periods=2)
+        shown.append(quadrant_glitch.evaluate(r, y + 1e-6 * rng.normal(size=y.size), rate_hz=RATE_HZ).figures)
+    for key in ("step", "lag"):
+        values, u = np.array([(one[key].value, one[key].uncertainty) for one in shown], dtype=np.float64).T
+        assert u.mean() / 2 == pytest.approx(values.std(), rel=0.28)  # the standard deviation of 100 is known to 7 %: four times that
 
 
 def test_what_is_no_sine_is_refused() -> None:
