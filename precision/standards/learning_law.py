@@ -213,7 +213,7 @@ def forecast(law: Law, error: ArrayLike, noise: ArrayLike, *, trials: int) -> Fo
         # δe_j = j M^(j−1) δM (e_0 − e_∞), each line by itself; along e_j − e_∞ it makes that longer or shorter.
         off = j * size ** max(j - 1, 0) * law.contraction_u * np.abs(away)
         length = size**j * np.abs(away)
-        spread[j] = math.sqrt(float(np.sum((length * off) ** 2)) / max(float(np.sum(length**2)), 1e-300) / 2)
+        spread[j] = math.sqrt(float(np.sum((length * off) ** 2)) / max(float(np.sum(length**2)), 1e-300))
     distance = np.sqrt(np.mean((repeatable - repeatable[-1]) ** 2, axis=1))
     return Forecast(repeatable=frozen(repeatable), rms=frozen(rms), distance=frozen(distance), distance_u=frozen(spread))
 

@@ -4,6 +4,7 @@ the noise that it learns (5.8)."""
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -64,6 +65,19 @@ def test_the_worst_line_counts_its_uncertainty() -> None:
     # component u of 0.01 over |J|: largest where |J| is smallest and Q still 1
     assert u == pytest.approx(2 * law.filter[k] * 0.6 * 0.01 / abs(law.plant[k]), rel=1e-9)
     assert worst + u == pytest.approx(max(np.abs(law.contraction[law.measured]) + 2 * law.contraction_u[law.measured]), rel=1e-12)
+
+
+def test_the_distance_is_as_uncertain_as_the_response_makes_it() -> None:
+    law = learning_law.design(measured(sd=0.003 * math.sqrt(2)), samples=N, rate_hz=RATE, cutoff_hz=100.0, order=2, gain=0.5)
+    error = np.sin(2 * math.pi * 10 * np.arange(N) / RATE)
+    told = learning_law.forecast(law, error, np.zeros(N + 1), trials=12)
+    rng = np.random.default_rng(4)
+    moved = []
+    for _ in range(400):
+        off = law.plant_u * (rng.normal(size=N + 1) + 1j * rng.normal(size=N + 1))
+        moved.append(learning_law.forecast(replace(law, plant=law.plant + off), error, np.zeros(N + 1), trials=12).distance[1:5])
+    # The standard deviation of 400 is known to 3.5 %: four times that, and the twentieth of the trial in which learning fades out.
+    np.testing.assert_allclose(told.distance_u[1:5], np.std(moved, axis=0), rtol=0.19)
 
 
 def test_the_forecast_is_what_the_plant_does_sample_by_sample() -> None:
