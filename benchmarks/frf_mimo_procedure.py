@@ -3,15 +3,13 @@ the rest."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from precision.drivers.files import signal_csv
-from precision.drivers.frames.driver import FrameStream
 from precision.errors import DataError, PlanError
 from precision.runs.directory import RunDirectory
 
@@ -21,19 +19,11 @@ from .frf_mimo_evaluation import analyse
 from .frf_mimo_plan import MOST, Parameters, Recorded, Size
 from .frf_mimo_report import document, result_dict
 from .importing_signals import Wanted, import_signals
-from .procedure import Connected, Procedure, judged_by
-from .streaming_bench import opened
+from .procedure import Procedure, judged_by
+from .streaming_bench import connected_plant, simulated_plant
 
 if TYPE_CHECKING:
     from .execution import Outcome
-
-
-@contextmanager
-def _connect(plan: Parameters) -> Iterator[Connected[Rig]]:
-    with opened(plan, "plant", "gantry_serve", plan.bench.plant) as (stream, instruments, simulated):
-        if not isinstance(stream, FrameStream):
-            raise PlanError('devices.plant: a driver that takes an excitation is needed (driver = "frames"); this one only streams')
-        yield Connected(rig=Rig(plant=stream), instruments=instruments, moving=(), lab=simulated)
 
 
 def read_file(
@@ -87,11 +77,11 @@ PROCEDURE = Procedure(
     model=Parameters,
     preview=preview,
     columns=columns,
-    connect=_connect,
+    connect=lambda plan: connected_plant(plan, "gantry_serve", Rig, takes="an excitation"),
     check=check,
     acquire=acquire,
     evaluate=judged_by(analyse, document, result_dict),
-    label=lambda plan: plan.bench.plant if plan.devices.simulated else None,
+    label=simulated_plant,
     recorded=Recorded,
     read_file=read_file,
     compare=_compare,

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from precision.drivers.files import signal_csv
-from precision.drivers.frames.driver import FrameStream
 from precision.errors import PlanError
 from precision.runs.directory import RunDirectory
 
@@ -21,26 +19,18 @@ from .frf_evaluation import analyse
 from .frf_plan import Parameters, Recorded
 from .frf_report import document, result_dict
 from .importing_signals import Wanted, import_signals
-from .procedure import Connected, Procedure, judged_by
-from .streaming_bench import opened
+from .procedure import Procedure, judged_by
+from .streaming_bench import connected_plant, simulated_plant
 
 if TYPE_CHECKING:
     from .execution import Outcome
 
 
-@contextmanager
-def _connect(plan: Parameters) -> Iterator[Connected[Rig]]:
-    with opened(plan, "plant", "plant_serve", plan.bench.plant) as (stream, instruments, simulated):
-        if not isinstance(stream, FrameStream):
-            raise PlanError('devices.plant: a driver that takes an excitation is needed (driver = "frames"); this one only streams')
-        yield Connected(rig=Rig(plant=stream), instruments=instruments, moving=(), lab=simulated)
-
-
 def _read_file(
     file: Path, out: Path, *, plan: str | None = None, settings: Sequence[str] = (), unit: str | None = None, columns: Mapping[str, str] | None = None
 ) -> RunDirectory:
-    """A log with columns time, input, output, and excitation if there was one, into a new run; one with input_1 … and output_1 … into a run of frf-mimo. DataError, PlanError name
-    what is wrong."""
+    """A log with columns time, input, output, and excitation if there was one, into a new run; one with input_1 … and output_1 … into a run of
+    frf-mimo. DataError, PlanError name what is wrong."""
     if unit is not None:
         raise PlanError("--unit: a log has several; write them in the column names, input [N]")
     if not {"input", "output"} & set(columns or {}) and all(signal_csv.numbered(file, name, columns) for name in ("input", "output")):
@@ -76,11 +66,11 @@ PROCEDURE = Procedure(
     model=Parameters,
     preview=preview,
     columns=lambda plan: COLUMNS,
-    connect=_connect,
+    connect=lambda plan: connected_plant(plan, "plant_serve", Rig, takes="an excitation"),
     check=check,
     acquire=acquire,
     evaluate=judged_by(analyse, document, result_dict),
-    label=lambda plan: plan.bench.plant if plan.devices.simulated else None,
+    label=simulated_plant,
     recorded=Recorded,
     read_file=_read_file,
     compare=_compare,

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from precision.drivers.frames.driver import FrameStream
 from precision.errors import PlanError
 from precision.runs.directory import RunDirectory
 
@@ -19,22 +17,12 @@ from .friction_evaluation import analyse
 from .friction_plan import Parameters, Recorded
 from .friction_report import document, result_dict
 from .importing_signals import Wanted, import_signals
-from .procedure import Connected, Procedure, judged_by
+from .procedure import Procedure, judged_by
 from .set_points import Rig
-from .streaming_bench import opened
+from .streaming_bench import connected_plant, simulated_plant
 
 if TYPE_CHECKING:
     from .execution import Outcome
-
-
-@contextmanager
-def _connect(plan: Parameters) -> Iterator[Connected[Rig]]:
-    with opened(plan, "plant", "plant_serve", plan.bench.plant) as (stream, instruments, simulated):
-        if not isinstance(stream, FrameStream):
-            raise PlanError(
-                'devices.plant: a driver that takes a set-point is needed (driver = "frames"); this one only streams'
-            )
-        yield Connected(rig=Rig(plant=stream), instruments=instruments, moving=(), lab=simulated)
 
 
 def _read_file(
@@ -95,11 +83,11 @@ PROCEDURE = Procedure(
     model=Parameters,
     preview=preview,
     columns=lambda plan: COLUMNS,
-    connect=_connect,
+    connect=lambda plan: connected_plant(plan, "plant_serve", Rig, takes="a set-point"),
     check=check,
     acquire=acquire,
     evaluate=judged_by(analyse, document, result_dict),
-    label=lambda plan: plan.bench.plant if plan.devices.simulated else None,
+    label=simulated_plant,
     recorded=Recorded,
     read_file=_read_file,
     compare=_compare,

@@ -16,7 +16,7 @@ from .stability import COLUMNS, Rig, acquire, check, preview
 from .stability_evaluation import analyse
 from .stability_plan import Parameters, Recorded
 from .stability_report import document, result_dict
-from .streaming_bench import opened
+from .streaming_bench import opened, simulated_plant
 
 
 @contextmanager
@@ -50,7 +50,7 @@ PROCEDURE = Procedure(
     check=check,
     acquire=acquire,
     evaluate=judged_by(analyse, document, result_dict),
-    label=lambda plan: plan.bench.plant if plan.devices.simulated else None,
+    label=simulated_plant,
     recorded=Recorded,
     read_file=_read_file,
     compare=lambda before, after: compare(before, after, neither=_NO_MERIT),

@@ -2,39 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from precision.drivers.frames.driver import FrameStream
 from precision.errors import PlanError
 from precision.runs.directory import RunDirectory
 
-from .comparing_figures import Compared, compare
 from .importing_signals import Wanted, import_signals
-from .procedure import Connected, Procedure, judged_by
+from .procedure import Procedure, judged_by
 from .set_points import CHANNELS, Rig
 from .step_response import COLUMNS, acquire, check, preview
 from .step_response_evaluation import analyse
 from .step_response_plan import Parameters, Recorded
 from .step_response_report import document, result_dict
-from .streaming_bench import opened
-
-if TYPE_CHECKING:
-    from .execution import Outcome
-
-
-@contextmanager
-def _connect(plan: Parameters) -> Iterator[Connected[Rig]]:
-    with opened(plan, "plant", "plant_serve", plan.bench.plant) as (stream, instruments, simulated):
-        if not isinstance(stream, FrameStream):
-            raise PlanError(
-                'devices.plant: a driver that takes a set-point is needed (driver = "frames"); this one only streams'
-            )
-        yield Connected(rig=Rig(plant=stream), instruments=instruments, moving=(), lab=simulated)
+from .streaming_bench import connected_plant, simulated_plant
 
 
 def _read_file(
@@ -68,22 +52,17 @@ def _read_file(
     )
 
 
-def _compare(before: Outcome, after: Outcome) -> Compared:
-    return compare(before, after)
-
-
 PROCEDURE = Procedure(
     name="step-response",
     title="step responses of an axis: rise, overshoot, settling by three definitions, integrals of the error, linearity over size",
     model=Parameters,
     preview=preview,
     columns=lambda plan: COLUMNS,
-    connect=_connect,
+    connect=lambda plan: connected_plant(plan, "plant_serve", Rig, takes="a set-point"),
     check=check,
     acquire=acquire,
     evaluate=judged_by(analyse, document, result_dict),
-    label=lambda plan: plan.bench.plant if plan.devices.simulated else None,
+    label=simulated_plant,
     recorded=Recorded,
     read_file=_read_file,
-    compare=_compare,
 )

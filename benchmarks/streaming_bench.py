@@ -1,16 +1,21 @@
-"""The one stream of a procedure, opened: a real instrument's, or that of a simulated bench which is started for the run."""
+"""The one stream of a procedure, opened: a real instrument's, or that of a simulated bench which is started for the run; and a plant that is driven by it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from precision.drivers import open_stream
 from precision.drivers.frames.driver import FrameStream
 from precision.drivers.lab import bench
 from precision.drivers.roles import Stream
+from precision.errors import PlanError
 from precision.runs.manifest import Instrument
+
+from .procedure import Connected
+
+RigT = TypeVar("RigT")
 
 SIMULATED_WITHIN_S: Final = 60.0
 """A bench answers a control line once it has simulated the test; on a busy computer that takes its time."""
@@ -44,3 +49,26 @@ def opened(plan: Any, role: str, module: str, *arguments: str, controls: Sequenc
             yield stream, {role: Instrument(driver=device.driver, address=simulated.address, identity=stream.identity)}, simulated
         finally:
             stream.close()
+
+
+@contextmanager
+def connected_plant(plan: Any, module: str, rig: Callable[..., RigT], *, takes: str) -> Iterator[Connected[RigT]]:
+    """`Procedure.connect` where one plant is driven and read through one stream: the only role is `plant`, and its rig is `rig(plant=stream)`.
+
+    module : of `drivers.lab.bench.started`, with the plan's `bench.plant`. takes : what the stream has to take as a table of samples, for the refusal.
+
+    Raises
+    ------
+    PlanError       the driver only streams; also as `opened`
+    DeviceError     as `opened`
+    """
+    with opened(plan, "plant", module, plan.bench.plant) as (stream, instruments, simulated):
+        if not isinstance(stream, FrameStream):
+            raise PlanError(f'devices.plant: a driver that takes {takes} is needed (driver = "frames"); this one only streams')
+        yield Connected(rig=rig(plant=stream), instruments=instruments, moving=(), lab=simulated)
+
+
+def simulated_plant(plan: Any) -> str | None:
+    """`Procedure.label`: the plant of the virtual bench; None for a real one."""
+    plant: str = plan.bench.plant
+    return plant if plan.devices.simulated else None

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from precision import benchmarks
-from precision.benchmarks import comparing_figures
+from precision.benchmarks import comparing_figures, streaming_bench
 from precision.benchmarks.execution import evaluated, execute, first_part
 from precision.benchmarks.plan_files import runnable
 from precision.benchmarks.positioning_evaluation import Analysis
@@ -198,3 +198,19 @@ def test_scalars_alone_make_one_row() -> None:
     row = block(COLUMNS, phase=EVENT, level_m=1e-6)
     assert {name: column.shape for name, column in row.items()} == {column.name: (1,) for column in COLUMNS}
     assert row["event"][0] == -1 and np.isnan(row["t_s"][0])
+
+
+@pytest.mark.parametrize(
+    ("name", "takes"),
+    [("frf", "an excitation"), ("frf-mimo", "an excitation"), ("step-response", "a set-point"), ("friction", "a set-point"), ("ilc", "a signal")],
+)
+def test_a_plant_that_only_streams_is_refused(name: str, takes: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def only_a_stream(*_: object) -> Iterator[tuple[Any, dict[str, Instrument], None]]:
+        yield SimpleNamespace(), {}, None
+
+    monkeypatch.setattr(streaming_bench, "opened", only_a_stream)
+    procedure = procedure_named(name)
+    assert procedure.connect is not None
+    with pytest.raises(PlanError, match=f"^devices.plant: a driver that takes {takes} is needed"), procedure.connect(procedure.model()):
+        pass
