@@ -114,10 +114,8 @@ def _of_linuxcnc(file: Path) -> dict[str, NDArray[Any]]:
 
 def _of_steps(file: Path, plan: Imported) -> dict[str, NDArray[Any]]:
     """What a batch run of Klipper tells its motors, as command."""
-    if plan.steps.dictionary is None or plan.steps.config is None:
-        lacking = [name for name in ("dictionary", "config") if getattr(plan.steps, name) is None]
-        raise PlanError(f"{file.name}: is a step stream of Klipper; say what belongs to it: --set steps.dictionary=machine.dict --set steps.config=printer.cfg (missing: {', '.join(lacking)})")
-    steps = klipper_steps.read(file, dictionary=Path(plan.steps.dictionary), config=Path(plan.steps.config), rate_hz=plan.steps.rate)
+    dictionary, config = plan.steps.files(file)
+    steps = klipper_steps.read(file, dictionary=dictionary, config=config, rate_hz=plan.steps.rate)
     given = {f"{axis}_cmd_m": place for axis, place in steps.position_m.items()}
     return block(COLUMNS, sample=np.arange(steps.time_s.size), t_s=steps.time_s, **given)
 

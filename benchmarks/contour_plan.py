@@ -8,9 +8,10 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from precision.models.contour_pieces import PIECES
-from precision.plan import Device, DeviceSet, Frequency, Length, Machine, Note, Speed, Strict, Test, Time
+from precision.plan import Device, DeviceSet, Length, Machine, Note, Speed, Strict, Test, Time
 
 from .runnable import Runnable
+from .step_stream import StepStream
 
 Plane = Literal["XY", "ZX", "YZ"]
 LONGEST_PROGRAM: Final = 8 << 20
@@ -104,14 +105,6 @@ class Evaluated(Strict):
     limits: Limits = Limits()
     machine: Machine = Machine()
     test: Test = Test()
-
-
-class StepStream(Strict):
-    """What belongs to a step stream of Klipper or Kalico in batch mode."""
-
-    dictionary: Path | None = Field(None, description="the micro-controller's dictionary (JSON) that batch mode was given with -d")
-    config: Path | None = Field(None, description="the printer.cfg of the run: which motor moves which axis, and by how much with a step")
-    rate: Frequency = Field("1 kHz", ge=1, le=1e6, description="at which the positions are taken out of the stream")
 
 
 class Imported(Evaluated):

@@ -121,6 +121,12 @@ def analyse(plan: Parameters | Recorded, readings: Readings) -> Analysis:
     return Analysis(unit=unit, judged=tuple(judged), lines=_by_line(judged), notes=tuple(notes))
 
 
+def _count(plan: Parameters | Recorded, record: Record) -> float:
+    """One count of the feedback, where the log says so."""
+    counts = plan.recording.counts if isinstance(plan, Recorded) else ()
+    return counts[record.number] if record.number < len(counts) else 0.0
+
+
 def _suffix(planned: Sequence[Record], one: Record) -> str:
     axis = f"_{one.axis}" if len({other.axis for other in planned}) > 1 else ""
     feeds = {other.feed_m_per_s for other in planned}
@@ -145,7 +151,7 @@ def _judged(plan: Parameters | Recorded, record: Record, rows: Readings, unit: s
     result = following_error.evaluate(command, feedback, rate_hz=rate, unit=unit, settle_s=settle, shortest_s=own.shortest)
     loop = position_loop.evaluate(command, feedback, rate_hz=rate)
     traverses, stretches = traverses_of(result, command, time[kept], rate), following_error.constant_stretches(result)
-    known = Known.of(plan, result, feedback)
+    known = Known.of(plan, result, feedback, _count(plan, record))
     waves = {direction: _waves(result, feedback, stretches, sign, known) for direction, sign in (("forward", 1), ("backward", -1))}
     parts = tuple(judged_part(one, result, command, rate, known) for one in result.parts)
     tool = signals["tool"][kept] if "tool" in signals else None

@@ -16,6 +16,7 @@ from precision.runs.canonical import sha256_of_file
 from precision.runs.directory import RunDirectory
 from precision.units import MM
 
+from . import tracking_steps
 from .plan_files import read_plan
 from .procedure import block
 from .tracking import MOTOR, SOURCES, columns
@@ -54,25 +55,25 @@ def read_file(
     if unit is not None:
         raise PlanError("--unit: a log has several columns; write their units in the names, command [mm]")
     kind = recognised(file)
-    if kind is not None and kind.name.startswith("Klipper"):
-        raise DataError(
-            f"{file.name}: is a step stream: what the controller asks of its motors, without what they did, so it has no following error. "
-            "How far it leaves the programmed path: `precision analyze FILE --as contour`"
-        )
-    if kind is not None and kind.name.startswith("LinuxCNC servo") and not columns:
-        time_s, found, found_unit = _of_linuxcnc(file)
-    else:
-        time_s, found, found_unit = _of_table(file, columns)
     raw: dict[str, Any] = {}
     name = file.name
     if plan is not None:
         whole, name = read_plan(plan)
         raw = {key: value for key, value in whole.items() if key in Recorded.model_fields}
-    raw["recording"] = {"axes": list(found), "unit": found_unit}
-    checked = plans.check(Recorded, plans.with_settings(raw, settings), name=name, consequence="nothing was evaluated")
+    origin = f"{file.name} (SHA-256 {sha256_of_file(file)})"
+    if kind is not None and kind.name == "Klipper step stream":
+        joined = tracking_steps.read(file, _checked(raw, settings, name).steps)
+        time_s, found, found_unit, origin = joined.time_s, joined.axes, "m", joined.origin
+        raw["recording"] = tracking_steps.recording(joined)
+        # Command and feedback are on one clock: where nobody says more, they are a tick of it apart.
+        raw["uncertainty"] = {"synchronisation": f"{joined.tick_s!r} s", **raw.get("uncertainty", {})}
+    else:
+        time_s, found, found_unit = _of_linuxcnc(file) if kind is not None and kind.name.startswith("LinuxCNC servo") and not columns else _of_table(file, columns)
+        raw["recording"] = {"axes": list(found), "unit": found_unit}
+    checked = _checked(raw, settings, name)
     layout = _layout(found_unit)
     run = RunDirectory.create(
-        out, checked.procedure, label="imported", plan=plans.dump(checked), columns=layout, simulated=False, origin=f"{file.name} (SHA-256 {sha256_of_file(file)})"
+        out, checked.procedure, label="imported", plan=plans.dump(checked), columns=layout, simulated=False, origin=origin
     )  # fmt: skip
     with run:
         capture = run.start_capture()
@@ -83,6 +84,10 @@ def read_file(
 
 
 _layout = columns
+
+
+def _checked(raw: Mapping[str, Any], settings: Sequence[str], name: str) -> Recorded:
+    return plans.check(Recorded, plans.with_settings(raw, settings), name=name, consequence="nothing was evaluated")
 
 
 def _of_linuxcnc(file: Path) -> tuple[Any, dict[str, dict[str, Any]], str]:

@@ -61,11 +61,12 @@ class Known:
     count: float
 
     @classmethod
-    def of(cls, plan: Parameters | Recorded, result: following_error.Result, feedback: Array) -> Known:
+    def of(cls, plan: Parameters | Recorded, result: following_error.Result, feedback: Array, count: float = 0.0) -> Known:
+        """count : of the feedback, as its log says; what the plan states and what is seen in it may be larger."""
         stated = plan.uncertainty
         standing = np.diff(result.error)[(result.phases[1:] == STANDSTILL) & (result.phases[:-1] == STANDSTILL)]
         seen = float(standing.std() / math.sqrt(2)) if standing.size >= 16 else 0.0
-        count = max(stated.resolution, count_of(feedback))
+        count = max(stated.resolution, count, count_of(feedback))
         limit = stated.synchronisation
         return cls(
             synchronisation_s=None if limit is None else limit / math.sqrt(3), noise=max(stated.noise or 0.0, seen), count=count / math.sqrt(12)

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 from precision.plan import Device, DeviceSet, Length, Machine, Note, Speed, Strict, Test, Time
 
 from .runnable import Runnable
+from .step_stream import PlannedSteps
 
 LONGEST_PROGRAM: Final = 1 << 20
 """Characters of a part program that a run keeps."""
@@ -148,12 +149,17 @@ class Recording(Strict):
         (), max_length=9, description="of which there are command and feedback; one without a name is axis", strict=False
     )
     unit: Literal["m", "rad"] = "m"
+    counts: tuple[Length, ...] = Field(
+        (), max_length=9, description="one count of the feedback of each axis, in their order, where the log says so", strict=False
+    )
+    about: tuple[Note, ...] = Field((), max_length=9, description="what command and feedback are, where they are not those of a drive", strict=False)
 
 
 class Recorded(Evaluated):
     """Following error from a log that somebody else has recorded."""
 
     recording: Recording = Recording()
+    steps: PlannedSteps = PlannedSteps()
 
 
 class Parameters(Runnable, Evaluated):

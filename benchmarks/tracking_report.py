@@ -62,6 +62,8 @@ def document(plan: Parameters | Recorded, analysis: Analysis, manifest: Manifest
                 kind="caution",
             )
         )
+    if isinstance(plan, Recorded):
+        notes += [Note(text=sentence, kind="caution") for sentence in plan.recording.about]
     notes += [Note(text=f"{remark}.") for one in analysis.judged for remark in one.remarks]
     notes += [
         Note(text=f"{sentence[0].upper()}{sentence[1:]}.")
@@ -250,7 +252,8 @@ def _test_rows(plan: Parameters | Recorded, analysis: Analysis) -> list[tuple[st
             ("Rest", f"{motion.rest:g} s at each end"),
         ]
     else:
-        rows.append(("Motion", f"a log of {', '.join(one.record.axis for one in analysis.judged)}"))
+        log = "planned motion and steps of the motors" if plan.steps.planned is not None else "a log"
+        rows.append(("Motion", f"{log} of {', '.join(one.record.axis for one in analysis.judged)}"))
     first = analysis.judged[0]
     ahead = plan.evaluation.command_ahead
     rows += [

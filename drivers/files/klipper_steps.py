@@ -67,13 +67,22 @@ class Motor:
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Steps:
     """time_s : (n,) evenly spaced, from the first step on less the margin. position_m : axis -> (n,) from where the motor stood at first. resolution_m :
-    axis -> one step. steps : axis -> how many. skipped_bytes : that were in no whole block."""
+    axis -> one step. steps : axis -> how many. skipped_bytes : that were in no whole block. begin_s : the clock of the micro-controller at time_s = 0, in
+    batch mode the print time of the planner. tick_s : of that clock."""
 
     time_s: Array
     position_m: Mapping[str, Array]
     resolution_m: Mapping[str, float]
     steps: Mapping[str, int]
     skipped_bytes: int
+    begin_s: float
+    tick_s: float
+    _tracks: Mapping[str, tuple[_Track, float]]
+
+    def made_m(self, axis: str, clock_s: float) -> float:
+        """What the steps until then come to, a whole number of them: where the motor rests that stands at that time of the clock."""
+        track, step_m = self._tracks[axis]
+        return track.place_at(clock_s / self.tick_s) * step_m
 
 
 def read(path: Path, *, dictionary: Path, config: Path, rate_hz: float = 1000.0, margin_s: float = 0.1) -> Steps:
@@ -114,6 +123,9 @@ def read(path: Path, *, dictionary: Path, config: Path, rate_hz: float = 1000.0,
         resolution_m={axis: abs(step_m) for axis, (_, _, step_m) in sorted(played.items())},
         steps={axis: found[axis][0].count for axis in sorted(found)},
         skipped_bytes=skipped,
+        begin_s=begin,
+        tick_s=1 / words.ticks_per_s,
+        _tracks={axis: found[axis] for axis in sorted(found)},
     )
 
 
@@ -247,6 +259,16 @@ class _Track:
         self.place += self.direction * count
         self.count += count
 
+    def place_at(self, clock: float) -> int:
+        """In steps, after all that were made until then."""
+        place = 0
+        for begin, interval, count, add, before, sense in self.pieces:
+            if begin > clock:
+                break
+            k = np.arange(1, count + 1, dtype=np.float64)
+            place = before + sense * int(np.count_nonzero(begin + k * interval + add * k * (k - 1) / 2 <= clock))
+        return place
+
 
 def _played(path: Path, data: bytes, words: _Dictionary, tracks: dict[int, _Track], pins: dict[int, str]) -> int:
     """Obey all commands; how many bytes were in no whole block."""
@@ -278,9 +300,13 @@ def _played(path: Path, data: bytes, words: _Dictionary, tracks: dict[int, _Trac
             elif name == "queue_step":
                 track = tracks.setdefault(oid, _Track())
                 total += values["count"]
-                if values["count"] <= 0 or values["interval"] < 0 or total > MAX_STEPS:
+                if values["count"] <= 0 or total > MAX_STEPS:
                     _refuse(path, at, f"queue_step of {values['count']} steps, {total} in all; at most {MAX_STEPS} are read")
-                track.queue(values["interval"], values["count"], values["add"])
+                interval = values["interval"] & 0xFFFFFFFF
+                if values["count"] == 1:
+                    # a single step after a rest that is longer than 32 bits of the clock: the others have gone on meanwhile
+                    interval += max(0, round((latest - track.clock - interval) / 2**32)) * 2**32
+                track.queue(interval, values["count"], values["add"])
                 latest = max(latest, track.clock)
         at += length
     return skipped

@@ -85,7 +85,8 @@ RECORDINGS: Final[tuple[Recording, ...]] = (
     Recording(name="Klipper accelerometer", begins=lambda suffix, text: text.replace(" ", "").startswith(klipper_accelerometer.HEADER),
               about=_about_acceleration, instead="precision.drivers.files.klipper_accelerometer.read gives them in m/s²; positions are not in the file"),
     Recording(name="Klipper step stream", begins=lambda suffix, text: klipper_steps.begins(text.encode("latin-1", "replace")), procedure="contour",
-              instead="`precision analyze FILE --as contour --set program=part.ngc --set steps.dictionary=machine.dict --set steps.config=printer.cfg` evaluates it"),
+              instead="`precision analyze FILE --as contour --set program=part.ngc --set steps.dictionary=machine.dict --set steps.config=printer.cfg` evaluates it, and with the "
+              "planned motion (docs/tracking.md) --as tracking what step generation makes of it"),
     Recording(name="LinuxCNC stops", begins=lambda suffix, text: re.match(r"run,dir,target_mm,.*\btool_mm\b", text) is not None, positioning=_stops),
     Recording(name="LinuxCNC servo recording", begins=lambda suffix, text: re.match(r"sample,([a-z0-9_]+,)*x_cmd,", text) is not None, positioning=linuxcnc_log.positioning),
     Recording(name="overlay readings (CSV)", begins=lambda suffix, text: overlay_csv.begins(text), procedure="overlay",
