@@ -69,7 +69,7 @@ def read(file: Path, named: PlannedSteps) -> Joined:
     axes: dict[str, dict[str, Array]] = {}
     for axis in klipper_planned.AXES:
         if _moves(file, axis, planned, steps):
-            origin_m = float(planned.position_m(np.array([planned.begin_s]))[axis][0]) - steps.made_m(axis, _first(planned, clock_s))
+            origin_m = _at(planned, axis, planned.begin_s) - steps.made_m(axis, planned.not_before_s)
             found = {"command": command[axis], "feedback": steps.position_m[axis][kept] + origin_m}
             _check(file, axis, planned, steps, clock_s[kept], found, origin_m)
             axes[axis.upper()] = found
@@ -85,14 +85,8 @@ def read(file: Path, named: PlannedSteps) -> Joined:
     )
 
 
-def _first(planned: Planned, clock_s: Array) -> float:
-    """A time at which the machine stands before the stretch."""
-    return max(planned.not_before_s, float(clock_s[0]))
-
-
-def _last(planned: Planned, clock_s: Array) -> float:
-    """A time at which it stands after it."""
-    return min(planned.not_after_s, float(clock_s[-1]))
+def _at(planned: Planned, axis: str, time_s: float) -> float:
+    return float(planned.position_m(np.array([time_s]))[axis][0])
 
 
 def _moves(file: Path, axis: str, planned: Planned, steps: Steps) -> bool:
@@ -114,7 +108,7 @@ def _check(file: Path, axis: str, planned: Planned, steps: Steps, clock_s: Array
     advice = "motion beside the tool head (FORCE_MOVE, a motor of its own), a machine that stood for longer than 32 bits of its clock, or a configuration of another machine"
     moving = planned.moving_s(axis)
     assert moving is not None  # as `_moves` has found
-    apart = origin_m + steps.made_m(axis, _last(planned, clock_s)) - float(found["command"][-1])
+    apart = origin_m + steps.made_m(axis, planned.not_after_s) - _at(planned, axis, planned.end_s)
     if abs(apart) > step_m:
         raise DataError(f"{file.name}: at the end {name} stands {text(abs(apart), 'm', digits=3)} from its planned position, more than a step of {text(step_m, 'm', digits=3)}: {advice}")
     changes = np.flatnonzero(np.diff(found["feedback"]))

@@ -20,7 +20,7 @@ from precision import plan as plans
 from precision.benchmarks import ALL
 from precision.benchmarks.procedure import procedure_named
 from precision.drivers import files as importers
-from precision.drivers.files import klipper_steps, recognise
+from precision.drivers.files import klipper_planned, klipper_steps, recognise
 from precision.drivers.frames import codec as frames
 from precision.drivers.grbl import codec as grbl
 from precision.drivers.ids3010 import codec as json_rpc
@@ -235,6 +235,9 @@ def seeds(name: str) -> list[bytes]:
     if name == "file-klipper_steps.read":
         stream = bytes.fromhex("07100202c1377e1110030000010000030102030000bf407e13100500010600bd8440040083741400e6bf7e")
         return [stream, b"\n==\n".join((stream, *KLIPPER))]
+    if name == "file-klipper_planned.read":
+        rows = b"0.2,0.0,0.0,0.0,1.0,0.0,0.0,0.0,0.0,0.0,0.0,0.0,0.0\n0.7,0.05,0.35,0.05,1.0,0.0,0.0,1.0,0.0,0.0,0.0,100.0,2000.0\n"
+        return [b"# planned motion 1; kalico 1; steps sha256 " + b"0" * 64 + b"\n" + klipper_planned.COLUMNS.encode() + b"\n" + rows + b"# end, 2 rows\n"]
     return {
         "grbl": [b"<Idle|MPos:0.000,1.000,2.000|FS:0,0|WCO:0,0,0>\r\nok\r\n$110=500.000\r\n[G54:0,0,0]\r\nGrbl 1.1h ['$' for help]", b"error:9\nALARM:1\n[MSG:Reset to continue]"],
         "scpi": [b'+2.000E+01,+2.100E+01\n-113,"Undefined header"', b"9.91E37,1\n0,\"No error\""],

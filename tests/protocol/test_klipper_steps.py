@@ -122,6 +122,25 @@ def test_a_clock_of_32_bits_that_wraps_goes_on(tmp_path: Path) -> None:
     assert found.position_m["x"][-1] == pytest.approx(10 * 10e-6, abs=1e-6)
 
 
+def test_a_motor_that_rests_for_longer_than_32_bits_of_the_clock_steps_on_time(tmp_path: Path) -> None:
+    # X steps on every 1000 s; Y rests from 1000 s to 8000 s, 1.6 times round, and the one step that ends its rest has 32 bits for the interval
+    rest = 7_000_000_000 - 1000
+    stream = SET_UP + block(5, 0, 1, 6, 0, 0, 5, 1, 0, 6, 1, 0) + block(4, 0, 1_000_000_000, 1, 0) + block(4, 1, 1_000_000_000, 1, 0, 4, 1, 1000, 1, 0)
+    for _ in range(7):
+        stream += block(4, 0, 1_000_000_000, 1, 0)
+    found = klipper_steps.read(**files(tmp_path, stream + block(4, 1, rest % 2**32, 1, 0)), rate_hz=1.0, margin_s=0.0)
+    assert found.begin_s + found.time_s[-1] == pytest.approx(8000, abs=1)
+    y = found.position_m["y"] / found.resolution_m["y"]
+    assert y[int(7900 - found.begin_s)] == pytest.approx(2.0, abs=1e-9) and y[0] == 0
+    assert found.made_m("y", 7999.0) == pytest.approx(10e-6) and found.made_m("y", 8000.1) == pytest.approx(15e-6)
+
+
+def test_an_interval_of_more_than_31_bits_is_no_negative_one(tmp_path: Path) -> None:
+    # 2³² − 5 ticks: the protocol writes it as −5
+    found = klipper_steps.read(**files(tmp_path, SET_UP + block(5, 0, 1, 6, 0, 0, 4, 0, -5, 1, 0)), rate_hz=10.0, margin_s=0.0)
+    assert found.begin_s == pytest.approx((2**32 - 5) / TICKS, abs=0.02)
+
+
 def test_the_sum_has_the_published_check_value() -> None:
     assert klipper_steps._crc(b"123456789") == 0x6F91  # CRC-16/MCRF4XX of the catalogue of parametrised CRC algorithms
 
