@@ -147,8 +147,8 @@ def _judged(plan: Parameters | Recorded, record: Record, rows: Readings, unit: s
             f"{name}: {command.size} samples of a command that moves by {float(np.ptp(command)):g} {unit}; {FEWEST} and a motion are expected"
         )
     first = following_error.evaluate(command, feedback, rate_hz=rate, unit=unit)
-    settle = own.settle if own.settle is not None else max(SETTLED * abs(first["time_shift"] or 0.0), SHORTEST_SETTLE_S)
-    result = following_error.evaluate(command, feedback, rate_hz=rate, unit=unit, settle_s=settle, shortest_s=own.shortest)
+    settle = own.settle if own.settle is not None else max(SETTLED * abs(first["time_shift"] or 0.0), SHORTEST_SETTLE_S, own.lead)
+    result = following_error.evaluate(command, feedback, rate_hz=rate, unit=unit, settle_s=settle, lead_s=own.lead, shortest_s=own.shortest)
     loop = position_loop.evaluate(command, feedback, rate_hz=rate)
     traverses, stretches = traverses_of(result, command, time[kept], rate), following_error.constant_stretches(result)
     known = Known.of(plan, result, feedback, _count(plan, record))

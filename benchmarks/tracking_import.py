@@ -67,6 +67,7 @@ def read_file(
         raw["recording"] = tracking_steps.recording(joined)
         # Command and feedback are on one clock: where nobody says more, they are a tick of it apart.
         raw["uncertainty"] = {"synchronisation": f"{joined.tick_s!r} s", **raw.get("uncertainty", {})}
+        raw["evaluation"] = {"lead": f"{joined.reach_s!r} s", **raw.get("evaluation", {})}
     else:
         time_s, found, found_unit = _of_linuxcnc(file) if kind is not None and kind.name.startswith("LinuxCNC servo") and not columns else _of_table(file, columns)
         raw["recording"] = {"axes": list(found), "unit": found_unit}

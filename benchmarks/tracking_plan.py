@@ -89,7 +89,13 @@ class Evaluation(Strict):
         None,
         gt=0,
         le=100,
-        description="after an acceleration and after the end of a motion, in which the axis still answers; left out: 8 times the time shift, at least 20 ms",
+        description="after an acceleration and after the end of a motion, in which the axis still answers; left out: 8 times the time shift, at least 20 ms and the lead",
+    )
+    lead: Time = Field(
+        "0 s",
+        ge=0,
+        le=100,
+        description="before an acceleration and before a motion, in which a controller that knows what is to come answers already; of motor steps what is seen in them",
     )
     shortest: Time = Field(
         "0.1 s", gt=0, le=1000, description="a stretch at constant velocity that is shorter, settling taken off, is not judged as one"

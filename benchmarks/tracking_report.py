@@ -49,7 +49,7 @@ def document(plan: Parameters | Recorded, analysis: Analysis, manifest: Manifest
     for one in analysis.judged:
         tables += _figure_tables(one, judged, first=one is analysis.judged[0])
         charts += _charts(one)
-        details += _tables(one)
+        details += _tables(one, plan.evaluation.lead)
     if analysis.lines:
         details.append(_lines(plan, analysis))
     notes = [Note(text=f"{flag}.", kind="flag") for one in analysis.judged for flag in one.flags]
@@ -153,7 +153,7 @@ def _figure_tables(one: Judged, judged: dict[str, float], *, first: bool) -> lis
     return tables
 
 
-def _tables(one: Judged) -> list[Table]:
+def _tables(one: Judged, lead_s: float) -> list[Table]:
     unit, about = one.unit, f", {one.name}" if one.key else ""
     columns = [
         Column(name="Phase"), Column(name="Direction"), Column(name="Times"), Column(name="Samples"),
@@ -166,11 +166,12 @@ def _tables(one: Judged) -> list[Table]:
         ]
         for each in one.parts
     ]  # fmt: skip
+    before = f"The last {units.text(lead_s, 's', digits=2)} before an acceleration or a motion count as it already. " if lead_s else ""
     found = [
         Table(
             title=f"Following error by phase{about}", columns=columns, rows=rows,
             note=f"Phases of the set-point. The first {units.text(one.settle_s, 's', digits=2)} after an acceleration still count as it, the first after the end of a motion as settling. "
-            "U with k = 2: scatter of the repeats, simultaneity, noise and counts.",
+            f"{before}U with k = 2: scatter of the repeats, simultaneity, noise and counts.",
         )
     ]  # fmt: skip
     if one.traverses:

@@ -30,13 +30,14 @@ _REACH_S: Final = 0.25
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Joined:
-    """time_s : (n,) from 0. axes : letter -> command, feedback (n,) in m. counts_m : of each axis, one step. tick_s : of the clock that both are on.
-    about : what command and feedback are, a sentence each. origin : the files, with their sums."""
+    """time_s : (n,) from 0. axes : letter -> command, feedback (n,) in m. counts_m : of each axis, one step. tick_s : of the clock that both are on. reach_s :
+    by how much steps begin before the plan, or end after it: half of a centred shaper. about : what command and feedback are, a sentence each. origin : the files, with their sums."""
 
     time_s: Array
     axes: dict[str, dict[str, Array]]
     counts_m: tuple[float, ...]
     tick_s: float
+    reach_s: float
     about: tuple[str, ...]
     origin: str
 
@@ -67,11 +68,12 @@ def read(file: Path, named: PlannedSteps) -> Joined:
         raise DataError(f"{file.name}: has no steps while {Path(named.planned).name} plans motion, from {planned.begin_s:.6g} s to {planned.end_s:.6g} s of print time")
     command = {axis: place[kept] for axis, place in planned.position_m(clock_s).items()}
     axes: dict[str, dict[str, Array]] = {}
+    reach_s = 0.0
     for axis in klipper_planned.AXES:
         if _moves(file, axis, planned, steps):
             origin_m = _at(planned, axis, planned.begin_s) - steps.made_m(axis, planned.not_before_s)
             found = {"command": command[axis], "feedback": steps.position_m[axis][kept] + origin_m}
-            _check(file, axis, planned, steps, clock_s[kept], found, origin_m)
+            reach_s = max(reach_s, _reach(file, axis, planned, steps, clock_s[kept], found, origin_m))
             axes[axis.upper()] = found
     if not axes:
         raise DataError(f"{file.name}: none of the axes whose motors {config.name} names moves in {Path(named.planned).name}")
@@ -80,6 +82,7 @@ def read(file: Path, named: PlannedSteps) -> Joined:
         axes=axes,
         counts_m=tuple(steps.resolution_m[axis.lower()] for axis in axes),
         tick_s=steps.tick_s,
+        reach_s=reach_s,
         about=_about(file, Path(named.planned), planned, {axis: steps.resolution_m[axis.lower()] for axis in axes}),
         origin=f"{file.name} (SHA-256 {digest}), {Path(named.planned).name} (SHA-256 {sha256_of_file(Path(named.planned))})",
     )
@@ -102,8 +105,9 @@ def _moves(file: Path, axis: str, planned: Planned, steps: Steps) -> bool:
     )
 
 
-def _check(file: Path, axis: str, planned: Planned, steps: Steps, clock_s: Array, found: dict[str, Array], origin_m: float) -> None:
-    """Plan and motor have to go together: they end at one place, move at one time, and are never further apart than a shaper brings them."""
+def _reach(file: Path, axis: str, planned: Planned, steps: Steps, clock_s: Array, found: dict[str, Array], origin_m: float) -> float:
+    """By how much the motor moves before the plan does or after it. DataError where they do not go together: they end at one place, move at one time, and are
+    never further apart than a shaper brings them."""
     name, step_m = axis.upper(), steps.resolution_m[axis]
     advice = "motion beside the tool head (FORCE_MOVE, a motor of its own), a machine that stood for longer than 32 bits of its clock, or a configuration of another machine"
     moving = planned.moving_s(axis)
@@ -123,6 +127,7 @@ def _check(file: Path, axis: str, planned: Planned, steps: Steps, clock_s: Array
         raise DataError(
             f"{file.name}: at {clock_s[worst]:.6g} s {name} is {text(error, 'm', digits=3)} from its planned position, further than it moves within {_REACH_S:g} s: {advice}"
         )
+    return max(0.0, moving[0] - begin, end - moving[1])
 
 
 def _about(file: Path, plan: Path, planned: Planned, step_m: dict[str, float]) -> tuple[str, ...]:

@@ -8,7 +8,8 @@ A delay of one sample in the recording alone makes e = v·Ts. At constant veloci
 do (`position_loop` fits both). So both are given, each phase has its figures with and without the shift, and neither is taken off quietly.
 
 An axis goes on answering an acceleration after it has ended. With a settling time, the beginning of each stretch at constant velocity still counts as
-acceleration, and the beginning of each standstill as settling, with the direction of the motion that ended.
+acceleration, and the beginning of each standstill as settling, with the direction of the motion that ended. A controller that knows what is to come may answer
+before: with a lead, the end of each stretch at constant velocity counts as what follows it, and the end of each standstill as the acceleration.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ class Result(Reported):
 
 def evaluate(
     set_point: ArrayLike, actual: ArrayLike, *, rate_hz: float, unit: str = "m", standing: float | None = None, steady: float | None = None,
-    settle_s: float = 0.0, shortest_s: float = 0.0,
+    settle_s: float = 0.0, lead_s: float = 0.0, shortest_s: float = 0.0,
 ) -> Result:  # fmt: skip
     """Following error of a record of set-point and actual position.
 
@@ -83,7 +84,7 @@ def evaluate(
     standing : |velocity| of the set-point up to which it stands, unit per second; by default 0.1 % of its largest
     steady : |acceleration| up to which its velocity is constant, unit per s²; by default 1 % of its largest. A recorded set-point of coarse steps needs it
         larger: one step d makes d·rate² of acceleration
-    settle_s : after each acceleration and after the set-point has come to rest, see the module docstring
+    settle_s : after each acceleration and after the set-point has come to rest; lead_s : before each of them and before it moves; see the module docstring
     shortest_s : a stretch at constant velocity that is shorter, settling taken off, counts as the acceleration or deceleration before it
 
     Raises
@@ -97,7 +98,7 @@ def evaluate(
     fastest = float(np.abs(velocity).max())
     if fastest == 0:
         raise DataError(f"the set-point stays at {r[0]:g} {unit}; a following error needs a motion")
-    phases, sense = phases_of(r, rate_hz=rate_hz, standing=standing, steady=steady, settle_s=settle_s, shortest_s=shortest_s)
+    phases, sense = phases_of(r, rate_hz=rate_hz, standing=standing, steady=steady, settle_s=settle_s, lead_s=lead_s, shortest_s=shortest_s)
     error = r - y
     shift_s, u_shift_s, without = _time_shift(r, y, rate_hz)
     parts = _parts(error, without, phases, sense)
@@ -134,7 +135,7 @@ _DIRECTIONS: Final[dict[int, Direction]] = {1: "forward", -1: "backward", 0: "no
 
 
 def phases_of(
-    set_point: Array, *, rate_hz: float, standing: float | None = None, steady: float | None = None, settle_s: float = 0.0, shortest_s: float = 0.0
+    set_point: Array, *, rate_hz: float, standing: float | None = None, steady: float | None = None, settle_s: float = 0.0, lead_s: float = 0.0, shortest_s: float = 0.0
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """(n,) index into `PHASES` and direction of each sample, from the set-point's central differences; the parameters are those of `evaluate`."""
     velocity = np.gradient(set_point) * rate_hz
@@ -147,7 +148,7 @@ def phases_of(
     phases[np.abs(acceleration) <= limit] = CONSTANT
     phases[np.abs(velocity) <= still] = STANDSTILL
     sense = np.where(phases == STANDSTILL, 0, np.sign(velocity)).astype(np.int64)
-    settling, shortest = round(settle_s * rate_hz), shortest_s * rate_hz
+    settling, leading, shortest = round(settle_s * rate_hz), math.ceil(lead_s * rate_hz), shortest_s * rate_hz
     if settling:
         for begin, end in _stretches(phases == STANDSTILL):
             if begin:
@@ -156,6 +157,14 @@ def phases_of(
         for begin, end in _stretches(phases == CONSTANT):
             if begin:
                 phases[begin : min(end, begin + settling)] = ACCELERATION
+    if leading:
+        for begin, end in _stretches(phases == STANDSTILL):
+            if end < phases.size:
+                phases[max(begin, end - leading) : end] = ACCELERATION
+                sense[max(begin, end - leading) : end] = sense[end]
+        for begin, end in _stretches(phases == CONSTANT):
+            if end < phases.size:
+                phases[max(begin, end - leading) : end] = phases[end] if phases[end] in (ACCELERATION, DECELERATION) else DECELERATION
     if shortest > 1:
         for begin, end in _stretches(phases == CONSTANT):
             if end - begin < shortest:

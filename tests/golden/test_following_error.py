@@ -123,6 +123,21 @@ def test_what_an_axis_still_answers_counts_as_acceleration_and_as_settling() -> 
     assert sum(one.samples for one in found.parts) == SET_POINT.size
 
 
+def test_what_comes_before_its_cause_counts_with_it() -> None:
+    """A centred shaper of two equal impulses 10 ms apart: before and after each acceleration, by 5 ms, it does already what is to come; e = −a/2·(5 ms)² within."""
+    reach = 5e-3
+    shaped = (there_and_back(TIME_S - reach) + there_and_back(TIME_S + reach)) / 2
+    found = evaluate(SET_POINT, shaped, rate_hz=RATE_HZ, settle_s=reach, lead_s=reach)
+    bare = evaluate(SET_POINT, shaped, rate_hz=RATE_HZ, settle_s=reach)
+    assert found["e_max"] == pytest.approx(10 / 2 * reach**2, rel=0.02)  # the acceleration of 10 m/s² holds for little longer than 10 ms
+    # up to 1 % of the largest acceleration counts as none, and up to 0.1 % of the largest velocity as standing: 0.5 mm/s that is reached within 1 ms
+    assert found["max_constant_velocity_forward"] < 0.01 * found["e_max"] < bare["max_constant_velocity_forward"]  # type: ignore[operator]
+    assert found["max_standstill"] < 0.5e-6  # type: ignore[operator]
+    assert part(found, "constant velocity", "backward").samples == part(bare, "constant velocity", "backward").samples - 50
+    assert part(found, "acceleration", "forward").samples == part(bare, "acceleration", "forward").samples + 50
+    assert sum(one.samples for one in found.parts) == SET_POINT.size
+
+
 def test_a_stretch_at_constant_velocity_that_is_too_short_is_none() -> None:
     whole = evaluate(SET_POINT, SET_POINT - 1e-6 * np.gradient(SET_POINT) * RATE_HZ, rate_hz=RATE_HZ)
     length_s = part(whole, "constant velocity", "forward").samples / RATE_HZ
