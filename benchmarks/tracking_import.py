@@ -60,6 +60,10 @@ def read_file(
     if plan is not None:
         whole, name = read_plan(plan)
         raw = {key: value for key, value in whole.items() if key in Recorded.model_fields}
+    if kind is not None and kind.name == "planned motion of Kalico":
+        raise DataError(
+            f"{file.name}: is the motion that Kalico planned; it goes with the steps of its run: `precision analyze part.serial --as tracking --set steps.planned={file.name}` (docs/tracking.md)"
+        )
     origin = f"{file.name} (SHA-256 {sha256_of_file(file)})"
     if kind is not None and kind.name == "Klipper step stream":
         joined = tracking_steps.read(file, _checked(raw, settings, name).steps)

@@ -120,6 +120,11 @@ def read(path: Path) -> Planned:
     return _stretch(path, values, head[2], head[3])
 
 
+def begins(text: str) -> bool:
+    """Whether a text begins like one."""
+    return text.startswith("# planned motion ")
+
+
 def _lines(path: Path) -> list[str]:
     try:
         with open_regular(path) as file:

@@ -24,6 +24,7 @@ import configparser
 import json
 import math
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -261,13 +262,12 @@ class _Track:
 
     def place_at(self, clock: float) -> int:
         """In steps, after all that were made until then."""
-        place = 0
-        for begin, interval, count, add, before, sense in self.pieces:
-            if begin > clock:
-                break
-            k = np.arange(1, count + 1, dtype=np.float64)
-            place = before + sense * int(np.count_nonzero(begin + k * interval + add * k * (k - 1) / 2 <= clock))
-        return place
+        within = bisect_right(self.pieces, clock, key=lambda piece: piece[0]) - 1
+        if within < 0:
+            return 0
+        begin, interval, count, add, before, sense = self.pieces[within]
+        k = np.arange(1, count + 1, dtype=np.float64)
+        return before + sense * int(np.count_nonzero(begin + k * interval + add * k * (k - 1) / 2 <= clock))
 
 
 def _played(path: Path, data: bytes, words: _Dictionary, tracks: dict[int, _Track], pins: dict[int, str]) -> int:

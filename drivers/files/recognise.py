@@ -17,6 +17,7 @@ from . import (
     ballbar_b5r,
     iso230_dat,
     klipper_accelerometer,
+    klipper_planned,
     klipper_steps,
     linuxcnc_log,
     nmm,
@@ -69,6 +70,11 @@ def _about_nmm(path: Path) -> str:
     return f"the description of a nano-measuring machine's {nmm.read_description(path).procedure} measurement"
 
 
+def _about_planned(path: Path) -> str:
+    planned = klipper_planned.read(path)
+    return f"{planned.moves} moves that {planned.controller} planned, from {planned.begin_s:.6g} s to {planned.end_s:.6g} s of print time"
+
+
 def _about_overlay(path: Path) -> str:
     table = overlay_csv.read(path)
     return f"overlay of {table.wafer.size} marks on {len(set(table.wafer.tolist()))} wafers"
@@ -87,6 +93,8 @@ RECORDINGS: Final[tuple[Recording, ...]] = (
     Recording(name="Klipper step stream", begins=lambda suffix, text: klipper_steps.begins(text.encode("latin-1", "replace")), procedure="contour",
               instead="`precision analyze FILE --as contour --set program=part.ngc --set steps.dictionary=machine.dict --set steps.config=printer.cfg` evaluates it, and with the "
               "planned motion (docs/tracking.md) --as tracking what step generation makes of it"),
+    Recording(name="planned motion of Kalico", begins=lambda suffix, text: klipper_planned.begins(text), about=_about_planned, procedure="tracking",
+              instead="precision.drivers.files.klipper_planned.read gives them; with its steps: `precision analyze part.serial --as tracking --set steps.planned=FILE` (docs/tracking.md)"),
     Recording(name="LinuxCNC stops", begins=lambda suffix, text: re.match(r"run,dir,target_mm,.*\btool_mm\b", text) is not None, positioning=_stops),
     Recording(name="LinuxCNC servo recording", begins=lambda suffix, text: re.match(r"sample,([a-z0-9_]+,)*x_cmd,", text) is not None, positioning=linuxcnc_log.positioning),
     Recording(name="overlay readings (CSV)", begins=lambda suffix, text: overlay_csv.begins(text), procedure="overlay",

@@ -250,6 +250,8 @@ def test_a_plan_and_steps_that_do_not_go_together_are_refused(tmp_path: Path) ->
         tracking_import.read_file(file, tmp_path / "runs", settings=words)
     with pytest.raises(DataError, match=r"no following error.*planned_motion\.py.*steps\.planned=.*--as contour"):
         tracking_import.read_file(file, tmp_path / "runs", settings=words[:2])
+    with pytest.raises(DataError, match=r"planned\.csv: is the motion that Kalico planned.*analyze part\.serial"):
+        tracking_import.read_file(tmp_path / "planned.csv", tmp_path / "runs")
     with pytest.raises(PrecisionError, match="missing: config"):
         tracking_import.read_file(file, tmp_path / "runs", settings=[words[0], words[2]])
     assert not (tmp_path / "runs").exists()
