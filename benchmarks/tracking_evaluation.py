@@ -18,7 +18,7 @@ from precision.standards.following_error import CONSTANT, DECELERATION
 from .procedure import Readings
 from .tracking import FEWEST, Record, records
 from .tracking_figures import figures
-from .tracking_parts import JudgedPart, Known, OwnError, Traverse, count_of, judged_part, own_error, traverses_of
+from .tracking_parts import JudgedPart, Known, OwnError, Traverse, judged_part, own_error, traverses_of
 from .tracking_plan import Parameters, Recorded
 
 Array = NDArray[np.float64]
@@ -157,7 +157,7 @@ def _judged(plan: Parameters | Recorded, record: Record, rows: Readings, unit: s
     tool = signals["tool"][kept] if "tool" in signals else None
     theirs = own_error(signals["reported"][kept], result.error) if "reported" in signals else None
     found = figures(plan, result, loop, parts, traverses, waves, known, tool, feedback, theirs, settle, unit)
-    doubtful = [f"{name}: {flag}" for flag in (*flags, *_stuck(result, command, feedback, unit))]
+    doubtful = [f"{name}: {flag}" for flag in (*flags, *_stuck(result, command, feedback, known.count * math.sqrt(12), unit))]
     return Judged(
         record=record, key=suffix, unit=unit, rate_hz=rate, settle_s=settle, time_s=time[kept], command=command, feedback=feedback, tool=tool,
         line=_lines_at(rows, time, ahead), result=result, loop=loop, parts=parts, traverses=traverses, waves=waves, own=theirs,
@@ -191,12 +191,11 @@ def _lines_at(rows: Readings, time_s: Array, ahead: int) -> NDArray[np.int64] | 
     return np.asarray(rows["line"][nearest][: time_s.size - ahead]).astype(np.int64)
 
 
-def _stuck(result: following_error.Result, command: Array, feedback: Array, unit: str) -> list[str]:
+def _stuck(result: following_error.Result, command: Array, feedback: Array, count: float, unit: str) -> list[str]:
     """A feedback that shows one value while the command goes on by more than its counts: saturated, clipped or frozen."""
     steps = np.abs(np.diff(feedback))
     if not np.any(steps > 0):
         return [f"the feedback stays at {feedback[0]:.6g} {unit}: not connected, or the axis did not move"]
-    count = count_of(feedback)
     moving = np.isin(result.phases[1:], (CONSTANT, DECELERATION)) & (np.abs(np.diff(command)) > 3 * count)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], (steps == 0) & moving, [False]]).astype(np.int8)))
     runs = edges[1::2] - edges[::2]

@@ -355,24 +355,28 @@ def _integer(path: Path, at: int, content: bytes, place: int) -> tuple[int, int]
 
 def _nodes(track: _Track, ticks_per_s: float) -> tuple[Array, Array]:
     """Times in s and places in steps that the command goes through, straight in between."""
-    times, places = [], []
+    times, places, senses = [], [], []
     for clock, interval, count, add, begin, sense in track.pieces:
         k = np.arange(1, count + 1, dtype=np.float64)
         times.append(clock + k * interval + add * k * (k - 1) / 2)
         places.append(begin + sense * (k - 0.5))
+        senses.append(np.full(count, float(sense)))
     time_s: Array = np.concatenate(times) / ticks_per_s
     place_of: Array = np.concatenate(places)
+    direction: Array = np.concatenate(senses)
     if np.any(np.diff(time_s) < 0):
         raise DataError("the steps of a motor go back in time; the stream is damaged, or its clock wrapped while nothing was sent")
     gap = np.diff(time_s)
     before = np.concatenate([[math.inf], gap[:-1]])
-    # where it stands, and where it turns round, it rests at a whole step
+    # where it stands it rests at a whole step, and where it turns round it has been anywhere within half a step of one
     rests = np.flatnonzero((gap > _STANDING_S) & (gap > 4 * np.minimum(before, np.concatenate([gap[1:], [math.inf]]))))
+    turns = np.setdiff1d(np.flatnonzero(np.diff(direction)), rests)
     ease = np.minimum(gap[rests] / 3, _STANDING_S / 2)
-    direction = np.sign(np.diff(place_of, prepend=place_of[0] - track.pieces[0][5]))
-    whole = place_of[rests] + 0.5 * direction[rests]
-    time_s = np.insert(time_s, np.repeat(rests + 1, 2), np.stack([time_s[rests] + ease, time_s[rests + 1] - ease], axis=1).ravel())
-    place_of = np.insert(place_of, np.repeat(rests + 1, 2), np.repeat(whole, 2))
+    whole = place_of + 0.5 * direction
+    between = np.concatenate([np.repeat(rests + 1, 2), turns + 1])
+    when = np.concatenate([np.stack([time_s[rests] + ease, time_s[rests + 1] - ease], axis=1).ravel(), time_s[turns] + gap[turns] / 2])
+    time_s = np.insert(time_s, between, when)
+    place_of = np.insert(place_of, between, np.concatenate([np.repeat(whole[rests], 2), whole[turns]]))
     first, last = track.pieces[0], track.pieces[-1]
     lead = max(1e-6, min(_STANDING_S / 2, gap[0] if gap.size else 1e-3))
     tail = max(1e-6, min(_STANDING_S / 2, gap[-1] if gap.size else 1e-3))

@@ -122,6 +122,16 @@ def test_a_clock_of_32_bits_that_wraps_goes_on(tmp_path: Path) -> None:
     assert found.position_m["x"][-1] == pytest.approx(10 * 10e-6, abs=1e-6)
 
 
+@pytest.mark.parametrize("interval", [1000, 60_000], ids=["turning", "resting between"])
+def test_a_motor_that_turns_round_has_been_at_a_whole_step(tmp_path: Path, interval: int) -> None:
+    # ten steps up, and down again: the last step up and the first one down pass the same middle, and in between it was at the tenth step, but for half of one
+    stream = SET_UP + block(5, 0, 1, 6, 0, 0, 4, 0, 1000, 10, 0) + block(5, 0, 0, 4, 0, interval, 1, 0, 4, 0, 1000, 9, 0)
+    found = klipper_steps.read(**files(tmp_path, stream), rate_hz=10_000.0, margin_s=0.0)
+    x = found.position_m["x"] / found.resolution_m["x"]
+    assert x.max() == pytest.approx(10.0, abs=1e-9)
+    assert x[round((10_000 + interval / 2) * 1e-6 * 10_000 - found.begin_s * 10_000)] == pytest.approx(10.0, abs=0.11)  # 0.1 ms of sampling
+
+
 def test_a_motor_that_rests_for_longer_than_32_bits_of_the_clock_steps_on_time(tmp_path: Path) -> None:
     # X steps on every 1000 s; Y rests from 1000 s to 8000 s, 1.6 times round, and the one step that ends its rest has 32 bits for the interval
     rest = 7_000_000_000 - 1000

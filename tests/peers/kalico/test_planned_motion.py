@@ -59,6 +59,7 @@ def test_without_a_shaper_the_steps_are_within_the_compression_of_the_plan(kalic
     result, series = evaluated(made, tmp_path / "runs")
     assert set(series) == {"X", "Y"}
     for axis in series:
+        assert series[axis]["flags"] == []
         # 100 mm/s; on the way from one step to the next half a step of the motor is missing or ahead
         assert value(result, f"e_max_{axis}") <= 0.1 * STEPPER_ERROR_S + step_m
         assert -STEPPER_ERROR_S <= value(result, f"velocity_lag_{axis}") <= 1e-6
@@ -126,6 +127,23 @@ def test_a_homed_program_is_taken_from_where_its_position_was_set_last(kalico_ru
     assert planned.moves == 9 and planned.left_out > 6 and planned.begin_s > 190
     result, _ = evaluated(made, tmp_path / "runs")
     assert all(value(result, f"e_max_{axis}") <= 0.1 * STEPPER_ERROR_S + 2e-6 for axis in "XY")
+
+
+def test_a_program_with_arcs_corners_and_another_acceleration_stays_within_half_a_step_but_for_a_corner(kalico_run: Callable[..., Any], tmp_path: Path) -> None:
+    program = "G90\nG1 X10 F1200\nG1 Y10\nG1 X20 Y0\nG3 X20 Y0 I-20 J0\nG1 Z3.3 F300\nG4 P2000\nSET_VELOCITY_LIMIT ACCEL=500\nG1 X0 Y-20 Z1 F6000\n"
+    made = kalico_run(tmp_path / "batch", program, step_m=1e-6, planned=True)
+    planned = klipper_planned.read(made.planned)
+    assert planned.moves > 1000  # chords of 0.1 mm
+    result, series = evaluated(made, tmp_path / "runs")
+    assert set(series) == {"X", "Y", "Z"}
+    joined = tracking_steps.read(made.stream, PlannedSteps(dictionary=str(made.dictionary), config=str(made.config), planned=str(made.planned)))
+    for axis in series:
+        assert series[axis]["flags"] == []
+        # on the way at most half of the time between two steps early, where it turns round within half of one: half a step, as far as the clock's ticks tell
+        error = np.abs(joined.axes[axis]["command"] - joined.axes[axis]["feedback"])
+        assert np.quantile(error, 0.999) <= 0.5e-6 + 0.1 / 50e6
+        # a step that would be taken back within 1 ms is not sent at all: at a sharp corner one is missing
+        assert value(result, f"e_max_{axis}") <= 1.5e-6
 
 
 def test_bad_input_is_refused_by_name(shaped: Any, kalico_run: Callable[..., Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
