@@ -47,6 +47,8 @@ _SAME_MM: Final = 1e-6
 """A move ends where the next begins but for the rounding of its times, 10⁻¹⁰ of its length."""
 _SAME: Final = 1e-6
 """Relative, of speeds and directions."""
+_SAME_WAY: Final = 1e-9
+"""What rounding leaves of a direction, 1 nm in 1 m, is no motion."""
 _MM: Final = 1e-3
 
 
@@ -81,9 +83,15 @@ class Planned:
         way = (self._speed[piece] + self._acceleration[piece] / 2 * t) * t
         return {axis: self._start_m[piece, k] + self._direction[piece, k] * way for k, axis in enumerate(AXES)}
 
+    def way_m(self, axis: str) -> float:
+        """From the lowest planned position of an axis to its highest; both lie at an end of a piece, as none turns round."""
+        k = AXES.index(axis)
+        end = self._direction[:, k] * (self._speed + self._acceleration / 2 * self._duration_s) * self._duration_s
+        return float(np.ptp(np.concatenate([self._start_m[:, k], self._start_m[:, k] + end])))
+
     def moving_s(self, axis: str) -> tuple[float, float] | None:
         """When an axis begins to move for the first time, and ends for the last; None where it never does."""
-        there = np.flatnonzero(self._direction[:, AXES.index(axis)] != 0)
+        there = np.flatnonzero(np.abs(self._direction[:, AXES.index(axis)]) > _SAME_WAY)
         return (float(self._time_s[there[0]]), float(self._time_s[there[-1]] + self._duration_s[there[-1]])) if there.size else None
 
     def fastest_m_per_s(self, axis: str) -> float:

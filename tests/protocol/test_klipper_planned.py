@@ -238,9 +238,11 @@ def test_a_plan_and_steps_that_do_not_go_together_are_refused(tmp_path: Path) ->
     short = SET_UP + to_the_tick(0, crossing_s(SLOW, 1000), True)
     beyond = good + to_the_tick(0, [5.0, 5.1, 5.2], True, round(crossing_s(SLOW_BACK, 1000)[-1] * TICKS))
     on_y = (*SLOW[:7], 0, 1, 0, *SLOW[10:])
+    on_both = good + to_the_tick(1, [1.5, 1.6, 1.7], True)
     for stream, rows, said in (
         (short, (SET, SLOW, SLOW_BACK), r"part\.serial: at the end X stands 10\S* mm from its planned position"), (late, (SET, SLOW, SLOW_BACK), "the motor of X moves from"),
         (beyond, (SET, SLOW, SLOW_BACK), r"at the end X stands 30\S* µm"), (good, (SET, on_y), r"Y is planned to move by 10\S* mm, but the stream has no step of its motor"),
+        (on_both, (SET, SLOW, SLOW_BACK), r"the motor of Y goes 30\S* µm from where it was, Y is planned to stand"),
     ):  # fmt: skip
         file, words = run_of(tmp_path, stream, *rows)
         with pytest.raises(DataError, match=said):
@@ -255,6 +257,14 @@ def test_a_plan_and_steps_that_do_not_go_together_are_refused(tmp_path: Path) ->
     with pytest.raises(PrecisionError, match="missing: config"):
         tracking_import.read_file(file, tmp_path / "runs", settings=[words[0], words[2]])
     assert not (tmp_path / "runs").exists()
+
+
+def test_what_rounding_leaves_of_a_motion_is_none(tmp_path: Path) -> None:
+    there = (*SLOW[:8], 1e-12, 0, *SLOW[10:])
+    back = (*SLOW_BACK[:5], 1e-11, 0, -1, -1e-12, 0, *SLOW_BACK[10:])
+    file, words = run_of(tmp_path, to_and_fro(), SET, there, back)
+    run = tracking_import.read_file(file, tmp_path / "runs", settings=words)
+    assert run.manifest.plan["recording"]["axes"] == ["X"]
 
 
 def test_the_uncertainty_that_somebody_states_goes_before_the_tick_of_the_clock(tmp_path: Path) -> None:

@@ -142,7 +142,7 @@ def test_a_program_with_arcs_corners_and_another_acceleration_stays_within_half_
         # on the way at most half of the time between two steps early, where it turns round within half of one: half a step, as far as the clock's ticks tell
         error = np.abs(joined.axes[axis]["command"] - joined.axes[axis]["feedback"])
         assert np.quantile(error, 0.999) <= 0.5e-6 + 0.1 / 50e6
-        # a step that would be taken back within 1 ms is not sent at all: at a sharp corner one is missing
+        # a step that would be taken back within 0.75 ms is not sent at all: at a sharp corner one is missing
         assert value(result, f"e_max_{axis}") <= 1.5e-6
 
 
