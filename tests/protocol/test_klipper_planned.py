@@ -278,9 +278,21 @@ def test_the_uncertainty_that_somebody_states_goes_before_the_tick_of_the_clock(
 # ---- the program beside the controller, with a controller that does nothing -----------------------------------------------------------------------
 
 TOOLHEAD = """
+class Serial:
+    waits = 3
+    def stats(self, eventtime):
+        self.waits -= 1
+        return f"bytes_write={100 - self.waits} srtt=0.000 ready_bytes={10 * self.waits} upcoming_bytes=0"
+class Mcu:
+    def __init__(self):
+        self._serial = Serial()
+class Printer:
+    def request_exit(self, result):
+        print("exit", result)
 class ToolHead:
     def __init__(self, config):
         self.trapq, self.print_time, self.seen = object(), 0.25, []
+        self.printer, self.all_mcus = Printer(), [Mcu()]
         self.trapq_append = lambda *values: self.seen.append(values)
     def set_position(self, newpos, homing_axes=""):
         pass
@@ -295,6 +307,8 @@ def main():
     head.trapq_append(head.trapq, 0.75, 0.05, 0.35, 0.05, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 100.0, 2000.0)
     head.trapq_append(object(), *range(13))
     assert len(head.seen) == 2
+    head.printer.request_exit("exit")
+    assert head.all_mcus[0]._serial.waits == 0
     open("part.serial", "wb").write(b"steps")
 """
 
@@ -312,6 +326,7 @@ def beside(folder: Path, toolhead: str = TOOLHEAD, printer: str = PRINTER, *argu
 def test_the_program_writes_what_the_tool_head_plans_with_the_sum_of_its_steps(tmp_path: Path) -> None:
     done = beside(tmp_path)
     assert done.returncode == 0, done.stderr
+    assert "exit exit" in done.stdout  # after all has been written
     assert "arguments ['kalico', 'printer.cfg', '-i', 'part.gcode', '-o', 'part.serial', '-d', 'klipper.dict', '-l', 'log.txt']" in done.stdout
     found = klipper_planned.read(tmp_path / "planned.csv")
     assert (found.moves, found.begin_s) == (1, 0.75)
@@ -323,7 +338,9 @@ def test_the_program_writes_what_the_tool_head_plans_with_the_sum_of_its_steps(t
     [
         ("class Head: pass", PRINTER, "cannot import name 'ToolHead'"),
         (TOOLHEAD, "", "klippy.printer has no main"),
-        (TOOLHEAD.replace("self.trapq_append", "self.append"), PRINTER.replace("head.trapq_append(", "(lambda *values: None)(").replace("== 2", "== 0"), "its tool head has no trapq_append"),
+        (TOOLHEAD.replace("self.trapq_append", "self.append"), PRINTER.replace("head.trapq_append(", "(lambda *values: None)(").replace("== 2", "== 0").replace("    assert head.all", "    # "), "its tool head has no trapq_append"),
+        (TOOLHEAD.replace("ready_bytes", "ready"), PRINTER.replace("    assert head.all", "    # "), "do not say how much is still to be written"),
+        (TOOLHEAD.replace("def request_exit", "def leave"), PRINTER.replace("    head.printer", "    # ").replace("    assert head.all", "    # "), "has no printer.request_exit"),
         (TOOLHEAD, PRINTER.replace("100.0, 2000.0)", "100.0)"), "trapq_append or set_position was called with"),
         (TOOLHEAD, PRINTER.replace("    head.set_position", "    ToolHead(None)\n    head.set_position"), "started again within the run"),
         (TOOLHEAD, PRINTER.replace('    open("part', '    sys.exit(255)\n    open("part'), "ended with a fault (255)"),

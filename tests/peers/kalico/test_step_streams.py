@@ -25,7 +25,7 @@ PROGRAM = "G21\nG90\nG1 X10 F1200\nG1 Y10\nG1 X0\nG1 Y0\nG1 X20 Y0\nG3 X20 Y0 I-
 @pytest.fixture(scope="module")
 def batch(tmp_path_factory: pytest.TempPathFactory, kalico_run: Callable[..., Any]) -> dict[str, Path]:
     """One run of the program, motors of 0.1 µm a step."""
-    made = kalico_run(tmp_path_factory.mktemp("kalico"), PROGRAM, step_m=STEP_M)
+    made = kalico_run(tmp_path_factory.mktemp("kalico"), PROGRAM, step_m=STEP_M, planned=True)
     return {"path": made.stream, "dictionary": made.dictionary, "config": made.config, "program": made.part}
 
 
