@@ -80,6 +80,14 @@ def _squares(dx: Array, dy: Array) -> Array:
     return square
 
 
+def _squared(dx: Array, dy: Array) -> Array:
+    """`_squares` of what nobody needs any more, in its place."""
+    dx *= dx
+    dy *= dy
+    dx += dy
+    return dx
+
+
 def _mean(x: Array, y: Array, *, xp: Any) -> tuple[Array, Array]:
     n, ones = x.shape[-1], _ones(x, xp)
     return _sum(x, ones, xp) / n, _sum(y, ones, xp) / n
@@ -174,14 +182,15 @@ def minimum_zone(x: Array, y: Array, *, xp: Any) -> tuple[Array, Array, Array, A
     """x, y of the centre, inner and outer radius, (circles,) each: two outer and two inner points are exchanged until no point lies
     outside their ring. NaN where no exchange proves a ring."""
     mx, my, a, b, _ = _algebraic(x, y, xp=xp)
-    sorted_here = not bool(xp.all(_of_points(_go_around_once, x, y, mx, my, a, b, xp=xp)[0]))  # only then points may share a direction
+    around, in_1, in_2 = _of_points(_surveyed, x, y, mx, my, a, b, xp=xp)
+    sorted_here = not bool(xp.all(around))  # only then points may share a direction
     if sorted_here:
         x, y = in_order(x, y, xp=xp)
+        _, in_1, in_2 = _of_points(_surveyed, x, y, mx, my, a, b, xp=xp)
     nan = a * xp.nan
     best_a, best_b, best_inner, best_outer = nan, nan, nan, nan + xp.inf
     reference, running = nan, xp.isfinite(a)
     tied = ~running & running
-    in_1, in_2 = _of_points(_to_begin_with, x, y, mx, my, a, b, xp=xp)
     for _ in range(MOST_STEPS):
         before = in_1, in_2
         out_1, out_2, in_1, in_2 = _of_points(_exchanged, x, y, mx, my, a, b, in_1, in_2, xp=xp, running=running)
@@ -207,29 +216,28 @@ def minimum_zone(x: Array, y: Array, *, xp: Any) -> tuple[Array, Array, Array, A
     return best_x[..., 0], best_y[..., 0], (best_inner + unproven)[..., 0], (best_outer + unproven)[..., 0]
 
 
-def _go_around_once(x: Array, y: Array, mx: Array, my: Array, a: Array, b: Array, *, xp: Any) -> tuple[Array]:
-    """Whether the points follow each other around the centre, counter-clockwise, without passing their own beginning."""
+def _surveyed(x: Array, y: Array, mx: Array, my: Array, a: Array, b: Array, *, xp: Any) -> tuple[Array, Array, Array]:
+    """Whether the points follow each other around the centre, counter-clockwise, without passing their own beginning; if so, which
+    are the nearest of the second quarter and of the fourth, to begin with."""
     dx, dy = _about(x, y, mx, my, a, b)
     ahead = xp.all(dx[..., :-1] * dy[..., 1:] > dy[..., :-1] * dx[..., 1:], axis=-1, keepdims=True)
     below = dy < 0
     changes = xp.count_nonzero(below[..., 1:] != below[..., :-1], axis=-1, keepdims=True)
     closing = dx[..., -1:] * dy[..., :1] > dy[..., -1:] * dx[..., :1]
-    return (ahead & ((closing & (changes <= 2)) | (changes <= 1)),)
-
-
-def _to_begin_with(x: Array, y: Array, mx: Array, my: Array, a: Array, b: Array, *, xp: Any) -> tuple[Array, Array]:
-    """Of points in order around the centre, the nearest of the second quarter and of the fourth."""
-    n = x.shape[-1]
-    square = _squares(*_about(x, y, mx, my, a, b))
+    n, square = x.shape[-1], _squared(dx, dy)
     second, fourth = square[..., n // 4 : n // 2], square[..., 3 * n // 4 :]
-    return xp.argmin(second, axis=-1, keepdims=True) + n // 4, xp.argmin(fourth, axis=-1, keepdims=True) + 3 * n // 4
+    return (
+        ahead & ((closing & (changes <= 2)) | (changes <= 1)),
+        xp.argmin(second, axis=-1, keepdims=True) + n // 4,
+        xp.argmin(fourth, axis=-1, keepdims=True) + 3 * n // 4,
+    )
 
 
 def _exchanged(
     x: Array, y: Array, mx: Array, my: Array, a: Array, b: Array, in_1: Array, in_2: Array, *, xp: Any
 ) -> tuple[Array, Array, Array, Array]:
     """The farthest points on either side of the line through the inner ones, then the nearest on either side of these."""
-    square = _squares(*_about(x, y, mx, my, a, b))
+    square = _squared(*_about(x, y, mx, my, a, b))
     if is_numpy_namespace(xp) and x.shape[-1] >= SLICED:
         found = [_exchanged_in(row, int(i), int(j)) for row, i, j in zip(square, in_1[:, 0], in_2[:, 0], strict=True)]
         out_1, out_2, in_1, in_2 = _columns(xp.asarray(found, dtype=xp.int64).reshape(-1, 4))
@@ -252,16 +260,22 @@ def _between(square: Array, first: Array, second: Array, extreme: str, xp: Any) 
 
 def _exchanged_in(square: Array, i: int, j: int) -> tuple[int, int, int, int]:
     """The same in one circle, by slices: nothing is copied and no mask is made."""
-    low, high = min(i, j), max(i, j)
-    out_1, out_2 = low + 1 + int(square[low + 1 : high].argmax()), _outside(square, low, high, "argmax")
-    low, high = min(out_1, out_2), max(out_1, out_2)
-    return out_1, out_2, low + 1 + int(square[low + 1 : high].argmin()), _outside(square, low, high, "argmin")
+    low, high = (i, j) if i < j else (j, i)
+    out_1, out_2 = low + 1 + int(square[low + 1 : high].argmax()), _outside(square, low, high, type(square).argmax)
+    low, high = (out_1, out_2) if out_1 < out_2 else (out_2, out_1)
+    return out_1, out_2, low + 1 + int(square[low + 1 : high].argmin()), _outside(square, low, high, type(square).argmin)
 
 
-def _outside(square: Array, low: int, high: int, extreme: str) -> int:
-    parts = [(start, square[start:stop]) for start, stop in ((0, low), (high + 1, len(square))) if start < stop]
-    found = [start + int(getattr(part, extreme)()) for start, part in parts]
-    return (max if extreme == "argmax" else min)(found, key=square.__getitem__)
+def _outside(square: Array, low: int, high: int, pick: Callable[[Array], Any]) -> int:
+    """Of the points before `low` and after `high`, the one that `pick` picks; the earlier of two alike."""
+    after = high + 1
+    if low == 0:
+        return after + int(pick(square[after:]))
+    before = int(pick(square[:low]))
+    if after == square.shape[0]:
+        return before
+    behind = after + int(pick(square[after:]))
+    return (before, behind)[int(pick(square[before : behind + 1 : behind - before]))]
 
 
 def _alternate(dx: Array, dy: Array, xp: Any) -> Array:
@@ -313,7 +327,7 @@ def circumscribed(x: Array, y: Array, *, xp: Any) -> tuple[Array, Array, Array]:
 
 def _farthest(x: Array, y: Array, mx: Array, my: Array, a: Array, b: Array, *, xp: Any) -> tuple[Array, Array]:
     """Which point is the farthest, and its square distance."""
-    square = _squares(*_about(x, y, mx, my, a, b))
+    square = _squared(*_about(x, y, mx, my, a, b))
     farthest = xp.argmax(square, axis=-1, keepdims=True)
     return farthest, _at(square, farthest, xp)
 

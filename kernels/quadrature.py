@@ -10,13 +10,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from queue import SimpleQueue
 from typing import Any
 
 from array_api_compat import device, is_cupy_namespace, is_numpy_namespace
 
 from precision.kernels import blocks as _blocks
-from precision.kernels import compiled, cuda, quadrature_compiled
+from precision.kernels import compiled, cuda, quadrature_compiled, threads
 from precision.kernels.ellipse import Ellipse, signal_pair
+from precision.kernels.real_array import result_array
 
 Array = Any
 
@@ -30,7 +32,7 @@ class PhaseState:
 
 
 def unwrapped_phase(
-    cosine: Array, sine: Array, /, *, ellipse: Ellipse | None = None, state: PhaseState | None = None
+    cosine: Array, sine: Array, /, *, ellipse: Ellipse | None = None, state: PhaseState | None = None, out: Array | None = None
 ) -> tuple[Array, PhaseState]:
     """Corrected, unwrapped phase of two signals in quadrature, in one pass.
 
@@ -43,11 +45,13 @@ def unwrapped_phase(
         From `fit_ellipse`; None takes the signals as they are (centred, equal, in quadrature).
     state : PhaseState or None
         From the block before; None begins with 0 turns, at an angle of −π … π.
+    out : (n,) float64 or None
+        For the phase: an array of the signals' library, C-contiguous, apart from them, to be filled. None makes a new one.
 
     Returns
     -------
     phase : (n,) float64
-        rad. Position = phase/2π times the signal period. From the first sample on that is NaN or infinite, NaN: how many
+        `out`, or a new array; rad. Position = phase/2π times the signal period. From the first sample on that is NaN or infinite, NaN: how many
         turns were missed is not known.
     state : PhaseState
         For the block after.
@@ -55,7 +59,7 @@ def unwrapped_phase(
     Raises
     ------
     ValueError
-        Shapes differ; more than one axis.
+        Shapes differ; more than one axis; `out` is not like that.
 
     References
     ----------
@@ -77,16 +81,17 @@ def unwrapped_phase(
     """
     s, c, xp = signal_pair(cosine, sine)
     ellipse = Ellipse.ideal() if ellipse is None else ellipse
+    phase = result_array("out", out, s.shape, cosine, sine, xp=xp)
     if s.shape[0] == 0:
-        return xp.zeros_like(s), PhaseState(0.0, 0) if state is None else state
+        return phase, PhaseState(0.0, 0) if state is None else state
     correction = ellipse.correction()
     if is_cupy_namespace(xp):
-        return _cuda(s, c, correction, state, xp=xp)
+        return phase, _cuda(s, c, correction, state, phase, xp=xp)
     if is_numpy_namespace(xp):
         if compiled.numba_or_none():
-            return _numba(s, c, correction, state, xp=xp)
-        return _blocked(s, c, correction, state, xp=xp)
-    return _generic(s, c, correction, state, xp=xp)
+            return phase, _numba(s, c, correction, state, phase, xp=xp)
+        return phase, _blocked(s, c, correction, state, phase, xp=xp)
+    return phase, _generic(s, c, correction, state, phase, xp=xp)
 
 
 def unwrapped_phase_blocks(
@@ -143,18 +148,23 @@ def corrected(cosine: Array, sine: Array, ellipse: Ellipse, /) -> tuple[Array, A
     return x, (c - q) * gain + x * tangent
 
 
-AT_A_TIME = 2 * _blocks.BLOCK
-"""Samples in a block of the plain NumPy tier."""
+AT_A_TIME = 8 * _blocks.BLOCK
+"""Samples in a block of the plain NumPy tier: so many that threads seldom wait for the interpreter."""
 
 Correction = tuple[float, float, float, float]
+
+Handed = SimpleQueue[PhaseState | BaseException | None]
+"""From the thread of one block to that of the next: the state in between, or what ended the first."""
+
+_LOST = PhaseState(math.nan, 0)
 
 
 # --- the definition -------------------------------------------------------------------------------------------------
 
 
 def _generic(
-    s: Array, c: Array, correction: Correction, state: PhaseState | None, *, xp: Any
-) -> tuple[Array, PhaseState]:
+    s: Array, c: Array, correction: Correction, state: PhaseState | None, out: Array, *, xp: Any
+) -> PhaseState:
     p, q, gain, tangent = correction
     there = xp.isfinite(s) & xp.isfinite(c)
     x = s - p
@@ -165,8 +175,8 @@ def _generic(
     one, zero = xp.ones_like(step), xp.zeros_like(step)
     jumps = xp.where(step > math.pi, -one, zero) + xp.where(step < -math.pi, one, zero) + (step - step)  # NaN stays
     turns = xp.cumulative_sum(jumps) + (0.0 if state is None else float(state.turns))
-    phase = angle + (2 * math.pi) * turns
-    return phase, _state(float(angle[-1]), float(turns[-1]), state)
+    out[...] = angle + (2 * math.pi) * turns
+    return _state(float(angle[-1]), float(turns[-1]), state)
 
 
 def _state(angle: float, turns: float, before: PhaseState | None) -> PhaseState:
@@ -179,34 +189,58 @@ def _state(angle: float, turns: float, before: PhaseState | None) -> PhaseState:
 
 
 def _blocked(
-    s: Array, c: Array, correction: Correction, state: PhaseState | None, *, xp: Any
-) -> tuple[Array, PhaseState]:
+    s: Array, c: Array, correction: Correction, state: PhaseState | None, out: Array, *, xp: Any
+) -> PhaseState:
     """Angle = arctan(y/x) + π · half turns, which change by one wherever x changes its sign: up where the arctangent falls.
 
-    An arctangent takes half the time of an atan2, and a quotient saves two passes of the correction.
+    An arctangent takes half the time of an atan2, and a quotient saves two passes of the correction. Threads take turns at the
+    blocks; each hands the state after its block to the next as soon as the half turns are counted, before it adds them.
     """
-    out = xp.empty(s.shape[0])
-    size = min(s.shape[0], AT_A_TIME)
-    scratch = _blocks.scratch((2, size), xp=xp)
-    now = state
-    if state is not None and math.isnan(state.angle_rad):
-        out[:] = xp.nan
-        return out, _state(math.nan, math.nan, state)
+    pieces = [read for read, _ in _blocks.blocks(s.shape[0], AT_A_TIME)]
+    workers = min(threads.workers_for(s.shape[0]), len(pieces))
+    handed: list[Handed] = [SimpleQueue() for _ in range(workers)]
+    handed[0].put(state)
+
+    def share(worker: int, workers: int) -> None:
+        before, after = handed[worker], handed[(worker + 1) % workers]
+        scratch = _blocks.scratch((2, min(s.shape[0], AT_A_TIME)), xp=xp)
+        try:
+            for read in pieces[worker::workers]:
+                _block(s[read], c[read], correction, before, after, out[read], scratch, xp=xp)
+        except BaseException as error:
+            after.put(error)  # so that none waits for ever
+            raise
+
     with _blocks.one_blas_thread():
-        for read, _ in _blocks.blocks(s.shape[0], size):
-            x, angle = _half_angles(s[read], c[read], correction, scratch[:, : read.stop - read.start], xp=xp)
-            there = read.start + x.shape[0]
-            if x.shape[0]:
-                first, last = (_whole_angle(float(s[i]), float(c[i]), correction) for i in (read.start, there - 1))
-                turns = 0 if now is None else now.turns + _gained(first - now.angle_rad)
-                half_turns = 2 * turns + round((first - float(angle[0])) / math.pi)
-                half_turns = _add_half_turns(x, angle, half_turns, out[read.start : there], xp=xp)
-                now = PhaseState(last, (half_turns - round((last - float(angle[-1])) / math.pi)) // 2)
-            if there < read.stop:
-                out[there:] = xp.nan
-                return out, _state(math.nan, math.nan, state)
-    assert now is not None
-    return out, now
+        threads.side_by_side(share, workers)
+    last = handed[len(pieces) % workers].get()
+    assert isinstance(last, PhaseState)
+    return _state(math.nan, math.nan, state) if math.isnan(last.angle_rad) else last
+
+
+def _block(
+    s: Array, c: Array, correction: Correction, before: Handed, after: Handed, out: Array, scratch: Array, *, xp: Any
+) -> None:  # fmt: skip
+    """The phases of one block into `out`, once the state before it is there; the state after it."""
+    x, angle = _half_angles(s, c, correction, scratch[:, : s.shape[0]], xp=xp)
+    n = x.shape[0]
+    if n:
+        first, last = (_whole_angle(float(s[i]), float(c[i]), correction) for i in (0, n - 1))
+        begun, ended = round((first - float(angle[0])) / math.pi), round((last - float(angle[-1])) / math.pi)
+        changes, gained = _half_turns(x, angle, xp=xp)
+    state = before.get()
+    if isinstance(state, BaseException):
+        raise state
+    if state is not None and math.isnan(state.angle_rad):
+        n = 0
+    if n < s.shape[0]:
+        after.put(_LOST)
+        out[n:] = xp.nan
+    if n:
+        half_turns = begun + (0 if state is None else 2 * (state.turns + _gained(first - state.angle_rad)))
+        if n == s.shape[0]:
+            after.put(PhaseState(last, (half_turns + gained - ended) // 2))
+        _add_half_turns(angle[:n], half_turns, changes, out[:n], xp=xp)
 
 
 def _half_angles(s: Array, c: Array, correction: Correction, scratch: Array, *, xp: Any) -> tuple[Array, Array]:
@@ -229,23 +263,31 @@ def _half_angles(s: Array, c: Array, correction: Correction, scratch: Array, *, 
     return x, angle
 
 
-def _add_half_turns(x: Array, angle: Array, half_turns: int, out: Array, *, xp: Any) -> int:
-    """`out`: angle + π · half turns, from those of the first sample on. Those of the last."""
+def _half_turns(x: Array, angle: Array, *, xp: Any) -> tuple[tuple[Array, Array] | None, int]:
+    """Where x changes its sign, the half turns gained up to each change: (lengths between changes, half turns there), None
+    without a change; and those of the last sample."""
     negative = x < 0
     at = xp.flatnonzero(negative[1:] != negative[:-1])
     changes = at.shape[0]
     if changes == 0:
-        xp.add(angle, math.pi * half_turns, out=out)
-        return half_turns
+        return None, 0
     following = at + 1
     counted, edges = xp.empty(changes + 1, dtype=xp.int64), xp.empty(changes + 2, dtype=xp.int64)
-    counted[0] = half_turns
+    counted[0] = 0
     falls = xp.cumulative_sum(xp.take(angle, following) < xp.take(angle, at), dtype=xp.int64)
-    xp.subtract(2 * falls, xp.arange(1 - half_turns, changes + 1 - half_turns), out=counted[1:])
+    xp.subtract(2 * falls, xp.arange(1, changes + 1), out=counted[1:])
     edges[0], edges[-1] = 0, x.shape[0]
     edges[1:-1] = following
-    xp.add(angle, xp.repeat(math.pi * counted, edges[1:] - edges[:-1]), out=out)
-    return int(counted[-1])
+    return (edges[1:] - edges[:-1], counted), int(counted[-1])
+
+
+def _add_half_turns(angle: Array, half_turns: int, changes: tuple[Array, Array] | None, out: Array, *, xp: Any) -> None:
+    """`out`: angle + π · half turns, from those of the first sample on."""
+    if changes is None:
+        xp.add(angle, math.pi * half_turns, out=out)
+        return
+    lengths, counted = changes
+    xp.add(angle, xp.repeat(math.pi * (counted + half_turns), lengths), out=out)
 
 
 def _whole_angle(s: float, c: float, correction: Correction) -> float:
@@ -263,11 +305,10 @@ def _gained(step: float) -> int:
 
 
 def _numba(
-    s: Array, c: Array, correction: Correction, state: PhaseState | None, *, xp: Any
-) -> tuple[Array, PhaseState]:
+    s: Array, c: Array, correction: Correction, state: PhaseState | None, out: Array, *, xp: Any
+) -> PhaseState:
     import numba
 
-    out = xp.empty(s.shape[0])
     parallel = compiled.parallel_pays(s.shape[0])
     workers = numba.get_num_threads() if parallel else 1
     counted = xp.empty((2, min(quadrature_compiled.PART, s.shape[0])), dtype=xp.uint8)
@@ -277,7 +318,7 @@ def _numba(
     last, turns = quadrature_compiled.body(parallel)(
         xp.ascontiguousarray(s), xp.ascontiguousarray(c), *correction, state is None, last, turns, counted, found, out
     )
-    return out, _state(float(last), math.nan if math.isnan(last) else float(turns), state)
+    return _state(float(last), math.nan if math.isnan(last) else float(turns), state)
 
 
 # --- CUDA -----------------------------------------------------------------------------------------------------------
@@ -286,13 +327,12 @@ _THREADS = 256
 _TILE = 2048
 
 
-def _cuda(s: Array, c: Array, correction: Correction, state: PhaseState | None, *, xp: Any) -> tuple[Array, PhaseState]:
+def _cuda(s: Array, c: Array, correction: Correction, state: PhaseState | None, out: Array, *, xp: Any) -> PhaseState:
     """The turns of each tile, their running sum, then the phases."""
     s, c = xp.ascontiguousarray(s), xp.ascontiguousarray(c)
     n = s.shape[0]
     tiles = -(-n // _TILE)
     gained = xp.empty((tiles,), dtype=xp.float64)
-    out = xp.empty((n,), dtype=xp.float64)
     last = math.nan if state is None else state.angle_rad
     begun = 0.0 if state is None else float(state.turns)
     common = (s, c, *correction, int(state is None), last)
@@ -313,4 +353,4 @@ def _cuda(s: Array, c: Array, correction: Correction, state: PhaseState | None, 
         block=_THREADS,
     )
     last = _whole_angle(float(s[n - 1]), float(c[n - 1]), correction)
-    return out, _state(last, float(turns[tiles - 1]), state)
+    return _state(last, float(turns[tiles - 1]), state)

@@ -17,10 +17,10 @@ from typing import Any, NamedTuple
 
 from array_api_compat import device, is_cupy_namespace, is_numpy_namespace
 
-from precision.kernels import compiled, cuda, volumetric_compiled
+from precision.kernels import compiled, cuda, threads, volumetric_compiled
 from precision.kernels.blocks import blocks, one_blas_thread
 from precision.kernels.one_library import one_library
-from precision.kernels.real_array import real_array
+from precision.kernels.real_array import real_array, result_array
 
 BLOCK = 8192  # a dozen scratch rows of this length and the tables stay in a second-level cache of 1 MB
 
@@ -64,7 +64,7 @@ class GeometricErrors(NamedTuple):
 
 
 def volumetric_error(
-    errors: GeometricErrors, position_m: Any, /, *, chain: str, tool_m: Sequence[float] = (0.0, 0.0, 0.0)
+    errors: GeometricErrors, position_m: Any, /, *, chain: str, tool_m: Sequence[float] = (0.0, 0.0, 0.0), out: Any = None
 ) -> Any:
     """Deviation of the tool from where the axes say it is, at scattered points (Δ).
 
@@ -78,16 +78,19 @@ def volumetric_error(
         From workpiece to tool: the letters X, Y, Z and F (frame), each once.
     tool_m : three floats
         Tool offset: from the spindle's reference point to the tool tip, m.
+    out : (3, ...) float64 or None
+        For the result: of the library and on the device of `position_m`, C-contiguous, apart from it, to be filled. None makes
+        a new array.
 
     Returns
     -------
     (3, ...) float64
-        Δx, Δy, Δz, m; library and device of `position_m`.
+        `out`, or a new array: Δx, Δy, Δz, m; library and device of `position_m`.
 
     Raises
     ------
     ValueError
-        Wrong shape, dtype or chain; a table that does not increase or holds a NaN.
+        Wrong shape, dtype or chain; a table that does not increase or holds a NaN; `out` is not like that.
 
     References
     ----------
@@ -107,14 +110,17 @@ def volumetric_error(
     if position.shape[0] != 3:
         raise ValueError(f"position_m has shape {position.shape}; expected (3, ...): rows x, y, z")
     plan = _plan(errors, position, chain, tool_m, xp)
+    result = result_array("out", out, position.shape, position_m, xp=xp)
     flat = xp.reshape(position, (3, -1))
     if is_cupy_namespace(xp):
-        delta = _cuda(plan, flat, xp=xp)
-    elif is_numpy_namespace(xp):
-        delta = _numba(plan, flat, xp=xp) if compiled.numba_or_none() else _blocked(plan, flat, xp=xp)
+        _cuda(plan, flat, xp.reshape(result, flat.shape), xp=xp)
+    elif not is_numpy_namespace(xp):
+        result[...] = xp.reshape(_generic(plan, flat, xp=xp), position.shape)
+    elif compiled.numba_or_none():
+        _numba(plan, flat, xp.reshape(result, flat.shape), xp=xp)
     else:
-        delta = _generic(plan, flat, xp=xp)
-    return xp.reshape(delta, position.shape)
+        _blocked(plan, flat, xp.reshape(result, flat.shape), xp=xp)
+    return result
 
 
 def volumetric_compensation(
@@ -162,6 +168,7 @@ def volumetric_error_grid(
     *,
     chain: str,
     tool_m: Sequence[float] = (0.0, 0.0, 0.0),
+    out: Any = None,
 ) -> Any:
     """Deviation of the tool on a regular grid (Δ).
 
@@ -171,11 +178,13 @@ def volumetric_error_grid(
         As for `volumetric_error`.
     x_m, y_m, z_m : (nx,), (ny,), (nz,) float
         The grid's coordinates, in any order, m.
+    out : (3, nx, ny, nz) float64 or None
+        As for `volumetric_error`.
 
     Returns
     -------
     (3, nx, ny, nz) float64
-        Δx, Δy, Δz, m; library and device of `x_m`.
+        `out`, or a new array: Δx, Δy, Δz, m; library and device of `x_m`.
 
     Raises
     ------
@@ -194,11 +203,16 @@ def volumetric_error_grid(
     one_library({"x_m": x, "y_m": y, "z_m": z})
     plan = _plan(errors, x, chain, tool_m, xp)
     along = _along_axes(plan, (x, y, z), xp)
+    delta = result_array("out", out, (3, x.shape[0], y.shape[0], z.shape[0]), x_m, y_m, z_m, xp=xp)
     if is_numpy_namespace(xp) and compiled.numba_or_none():
-        return _numba_grid(plan, x, y, z, along, xp=xp)
+        _numba_grid(plan, x, y, z, along, delta, xp=xp)
+        return delta
     left, right = _factors(plan, x, y, z, along, xp)
-    delta = _blocked_grid(left, right, xp=xp) if is_numpy_namespace(xp) else xp.matmul(xp.matrix_transpose(left), right)
-    return xp.reshape(delta, (3, x.shape[0], y.shape[0], z.shape[0]))
+    if is_numpy_namespace(xp):
+        _blocked_grid(left, right, xp.reshape(delta, (3, -1, z.shape[0])), xp=xp)
+    else:
+        delta[...] = xp.reshape(xp.matmul(xp.matrix_transpose(left), right), delta.shape)
+    return delta
 
 
 # ---- what is known before the points are --------------------------------------------------------------------------------
@@ -380,15 +394,12 @@ def _lookup(axis: _Axis, xp: Any) -> _Lookup | None:
     return _Lookup(count / length, start, axis.node[start + 1])
 
 
-def _blocked(plan: _Plan, p: Any, *, xp: Any) -> Any:
-    n = p.shape[1]
-    delta = xp.empty((3, n))
+def _blocked(plan: _Plan, p: Any, delta: Any, *, xp: Any) -> None:
     lookups = [_lookup(axis, xp) for axis in plan.axes]
     scratch, whole, flag = xp.empty((3, BLOCK)), xp.empty(BLOCK, dtype=xp.intp), xp.empty(BLOCK, dtype=xp.bool)
     with xp.errstate(invalid="ignore"):  # a NaN cast to an interval: clipped into a valid one, and NaN comes out of it
-        for _, at in blocks(n, BLOCK):
+        for _, at in blocks(p.shape[1], BLOCK):
             _block(plan, lookups, p[:, at], delta[:, at], scratch, whole, flag, xp)
-    return delta
 
 
 def _block(plan: _Plan, lookups: list[_Lookup | None], p: Any, delta: Any, scratch: Any, whole: Any, flag: Any, xp: Any) -> None:
@@ -432,34 +443,38 @@ def _intervals(axis: _Axis, lookup: _Lookup | None, held: Any, scratch: Any, who
     return xp.add(interval, flag, out=interval)
 
 
-def _blocked_grid(left: Any, right: Any, *, xp: Any) -> Any:
-    delta = xp.empty((3, left.shape[2], right.shape[2]))
+def _blocked_grid(left: Any, right: Any, delta: Any, *, xp: Any) -> None:
+    """delta : (3, nx·ny, nz)."""
+    rows = max(1, BLOCK * 8 // max(1, right.shape[2]))
+    pieces = [(c, at) for c in range(3) for _, at in blocks(left.shape[2], rows)]
+
+    def share(worker: int, workers: int) -> None:
+        for c, at in pieces[len(pieces) * worker // workers : len(pieces) * (worker + 1) // workers]:
+            xp.matmul(left[c, :, at].T, right[c], out=delta[c, at])
+
     with one_blas_thread():
-        for c in range(3):
-            for _, at in blocks(left.shape[2], max(1, BLOCK * 8 // max(1, right.shape[2]))):
-                xp.matmul(left[c, :, at].T, right[c], out=delta[c, at])
-    return delta
+        threads.side_by_side(share, threads.workers_for(delta.size))
 
 
 # ---- Numba ------------------------------------------------------------------------------------------------------------------
 
 
-def _numba(plan: _Plan, p: Any, *, xp: Any) -> Any:
+def _numba(plan: _Plan, p: Any, delta: Any, *, xp: Any) -> None:
     tables: list[Any] = []
     even = True
     for axis, arm in zip(plan.axes, plan.levers, strict=True):
         lookup = _lookup(axis, xp)
         if lookup is None:  # samples that close together need a search, which NumPy does as fast
-            return _blocked(plan, p, xp=xp)
+            _blocked(plan, p, delta, xp=xp)
+            return
         even = even and lookup.end is None
         end = axis.node[1:] if lookup.end is None else lookup.end
         tables += [axis.first, axis.last, lookup.per_metre, lookup.start, xp.ascontiguousarray(end), _in_fours(axis, arm, xp)]
-    delta, parallel = xp.empty(p.shape), compiled.parallel_pays(p.shape[1])
-    threads = compiled.numba_or_none().get_num_threads() if parallel else 1  # type: ignore[union-attr]
-    scratch = xp.empty((threads, volumetric_compiled.SCRATCH, volumetric_compiled.POINTS))
+    parallel = compiled.parallel_pays(p.shape[1])
+    workers = compiled.numba_or_none().get_num_threads() if parallel else 1  # type: ignore[union-attr]
+    scratch = xp.empty((workers, volumetric_compiled.SCRATCH, volumetric_compiled.POINTS))
     body = volumetric_compiled.scattered(plan.levers, even, parallel)
     body(xp.ascontiguousarray(p), *tables, *plan.squareness, scratch, delta)
-    return delta
 
 
 def _in_fours(axis: _Axis, arm: tuple[bool, bool, bool], xp: Any) -> Any:
@@ -476,23 +491,19 @@ def _in_fours(axis: _Axis, arm: tuple[bool, bool, bool], xp: Any) -> Any:
     return xp.reshape(xp.stack(columns, axis=1), -1)
 
 
-def _numba_grid(plan: _Plan, x: Any, y: Any, z: Any, along: list[Any], *, xp: Any) -> Any:
-    delta = xp.empty((3, x.shape[0], y.shape[0], z.shape[0]))
+def _numba_grid(plan: _Plan, x: Any, y: Any, z: Any, along: list[Any], delta: Any, *, xp: Any) -> None:
     body = volumetric_compiled.grid(_joins_all(plan), compiled.parallel_pays(delta.size))
     body(*(xp.ascontiguousarray(p) for p in (x, y, z)), *along, delta)
-    return delta
 
 
 # ---- CUDA ---------------------------------------------------------------------------------------------------------------------
 
 
-def _cuda(plan: _Plan, p: Any, *, xp: Any) -> Any:
+def _cuda(plan: _Plan, p: Any, delta: Any, *, xp: Any) -> None:
     n = p.shape[1]
-    delta = xp.empty((3, n), dtype=xp.float64)
     node = xp.concat([axis.node for axis in plan.axes])
     table = xp.concat([xp.concat([axis.offset, axis.slope]).T for axis in plan.axes])
     levers = sum(int(plan.levers[a][b]) << (3 * a + b) for a in range(3) for b in range(3))
     counts = [axis.node.shape[0] for axis in plan.axes]
     args = (xp.ascontiguousarray(p), n, node, xp.ascontiguousarray(table), *counts, levers, *plan.squareness, delta)
     cuda.launch("volumetric", "volumetric", args, grid=cuda.grid_for(n))
-    return delta

@@ -162,8 +162,9 @@ def test_the_cuda_kernel_gives_the_definition(cuda_on_cpu: Any, window: Any) -> 
     error = 1e3 + np.random.default_rng(2).normal(size=(2, n))
     error[1, n // 2] = np.nan
     weights = None if isinstance(window, int) else tuple(w / sum(window) for w in window)
-    result = moving._cuda(cuda_on_cpu.xp.asarray(error), count, weights, xp=cuda_on_cpu.xp)
-    agree(result, error, np.ones(count) if weights is None else np.array(weights))
+    result = np.full((2, 2, n - count + 1), np.nan)
+    moving._cuda(cuda_on_cpu.xp.asarray(error), count, weights, *result, xp=cuda_on_cpu.xp)
+    agree((result[0], result[1]), error, np.ones(count) if weights is None else np.array(weights))
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
