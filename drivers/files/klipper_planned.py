@@ -124,6 +124,7 @@ def read(path: Path) -> Planned:
     values = np.empty((rows, len(_NAMES)))
     for number, line in enumerate(lines[2:-1]):
         values[number] = _row(path, number + _FIRST_ROW, line)
+    _without_rounding(values)
     _check(path, values)
     return _stretch(path, values, head[2], head[3])
 
@@ -159,6 +160,12 @@ def _row(path: Path, line: int, text: str) -> list[float]:
             _refuse(path, line, f"{name} is {field[:40]!r}; a number is expected")
         found.append(value)
     return found
+
+
+def _without_rounding(values: Array) -> None:
+    """A cruise is what acceleration and deceleration leave of the way, over its speed: of a move that has none rounding may leave less than nothing, which is 0 here."""
+    cruise = values[:, 2]
+    cruise[(cruise < 0) & (cruise >= -_SAME_S) & (values[:, 1] + values[:, 3] > _SAME_S)] = 0.0
 
 
 def _check(path: Path, values: Array) -> None:

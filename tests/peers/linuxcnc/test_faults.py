@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from precision.drivers.linuxcnc.cell import launch
 from precision.drivers.linuxcnc.driver import LinuxCnc, connect
 from precision.errors import DataError, DeviceError, DeviceFault
 from precision.runs.directory import RunDirectory
+from precision.runs.manifest import Instrument
 
 FEED = 0.1
 
@@ -204,3 +206,64 @@ def test_an_emergency_stop_under_a_run_keeps_what_was_measured(cell: launch.Cell
     run = RunDirectory.open(path)
     assert run.manifest.status == "ABORTED" and "emergency stop" in run.manifest.reason
     assert len(run.readings().columns["target_m"]) > 3
+
+
+SHORT = ("--set", "cycle.runs=2", "--set", "targets.count=3")
+
+
+def improving(cell: launch.Cell, folder: Path) -> list[str]:
+    return ["improve", "--machine", cell.address, "--axis", "X", "--yes", "--out", str(folder), *SHORT]
+
+
+def test_a_table_that_does_not_act_yet_is_not_built_upon(cell: launch.Cell, controller: LinuxCnc, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What a kill between writing and restarting leaves: on top of it, the next table would correct twice."""
+    controller.close()
+    old, written = cell.read("comp_x.txt"), "-100 -100.02 -100.02\n100 100.02 100.02\n"
+    cell.write("comp_x.txt", written)
+    try:
+        assert _exit_code(improving(cell, tmp_path)) == 6
+        said = capsys.readouterr().err
+        assert "is not the one that acts" in said and "restart LinuxCNC" in said
+        assert cell.read("comp_x.txt") == written
+    finally:
+        cell.write("comp_x.txt", old)
+
+
+def test_an_interrupt_while_the_axis_is_swept_stops_it_and_puts_the_old_table_back(
+    cell: launch.Cell, controller: LinuxCnc, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    controller.close()
+    old, run_program = cell.read("comp_x.txt"), LinuxCnc.run_program
+
+    def interrupted(self: LinuxCnc, text: str, *, name: str = "precision", look: Callable[[], None] | None = None) -> None:
+        def look_and_end() -> None:
+            if cell.read("comp_x.txt") != old and abs(self.beside.row()["vel"]) > 0.01:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        run_program(self, text, name=name, look=look_and_end)
+
+    monkeypatch.setattr(LinuxCnc, "run_program", interrupted)
+    was = signal.signal(signal.SIGTERM, lambda number, frame: None)  # where nobody handles it the test fails, not the whole session
+    try:
+        assert _exit_code(improving(cell, tmp_path)) == 143
+    finally:
+        signal.signal(signal.SIGTERM, was)
+    said = capsys.readouterr().err
+    assert "confirms the standstill" in said and "the old table of X is back, and the controller runs with it" in said
+    assert cell.read("comp_x.txt") == old
+
+
+def test_the_table_of_another_machine_or_axis_is_not_put_back(cell: launch.Cell, controller: LinuxCnc, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    controller.close()
+    run = RunDirectory.create(
+        tmp_path / "runs", "positioning", plan={}, columns=(Column("x_m", "f8", "m"),), seed=1,
+        instruments={"controller": Instrument(driver="linuxcnc", address="linuxcnc://mill", identity="LinuxCNC 2.9.4, machine mill")},
+    )  # fmt: skip
+    (run.path / "controller-table-before-X.txt").write_text("0 0.01 0.01\n", encoding="ascii")
+    old = cell.read("comp_x.txt")
+    restoring = ["improve", "--machine", cell.address, "--yes", "--restore", "--out", str(tmp_path / "runs"), "--axis"]
+    assert _exit_code([*restoring, "X"]) == 6
+    said = capsys.readouterr().err
+    assert "'mill'" in said and "'precision-router'" in said and "nothing was written" in said
+    assert _exit_code([*restoring, "../X"]) == 2
+    assert cell.read("comp_x.txt") == old
