@@ -47,6 +47,14 @@ def test_the_position_within_each_piece_is_that_worked_out_by_hand(tmp_path: Pat
     assert found.fastest_m_per_s("x") == pytest.approx(0.1)
 
 
+def test_a_cruise_of_less_than_nothing_by_rounding_is_none(tmp_path: Path) -> None:
+    """As of a short move of an arc behind which the machine stops: deceleration takes all of its way."""
+    up, down = (*MOVE[:2], -7e-19, *MOVE[3:]), (0.85, 0.05, -1e-15, 0.05, 5, *BACK[5:])
+    found = klipper_planned.read(planned(tmp_path, SET, up, down))
+    assert (found.moves, found.left_out, found.end_s) == (2, 0, pytest.approx(0.95))
+    assert found.position_m(np.array([0.775, 0.8, 0.85, 0.9, 0.95]))["x"] == pytest.approx(np.array([0.625, 2.5, 5.0, 2.5, 0.0]) * 1e-3, abs=1e-12)
+
+
 def test_the_most_moves_without_a_setting_of_the_position_are_taken(tmp_path: Path) -> None:
     homing = (0.3, 0.1, 0, 0.1, 200, 0, 0, -1, 0, 0, 0, 20, 200)
     anew = (0.6, *SET[1:])
@@ -84,6 +92,9 @@ def test_any_plan_is_continuous_and_no_faster_than_it_says(tmp_path: Path, moves
         ((SET, (0.75, math.nan, *MOVE[2:])), "line 4: accel_t .s. is 'nan'; a number is expected"),
         ((SET, (0.75, math.inf, *MOVE[2:])), "line 4: accel_t .s. is 'inf'"),
         ((SET, (-0.75, *MOVE[1:])), "line 4: a time below 0"),
+        ((SET, (*MOVE[:2], -2e-9, *MOVE[3:])), "line 4: a time below 0"),
+        ((SET, (0.75, 0, -1e-19, 0, *MOVE[4:])), "line 4: a time below 0"),
+        ((SET, (0.75, -1e-19, *MOVE[2:])), "line 4: a time below 0"),
         ((SET, (*MOVE[:10], -1, *MOVE[11:])), "line 4: a speed or an acceleration below 0"),
         ((SET, (*MOVE[:7], 2, *MOVE[8:])), "line 4: axes_r is no direction"),
         ((SET, (*MOVE[:11], 200, 2000)), "line 4: start_v, accel and accel_t do not come to cruise_v"),
