@@ -3,6 +3,11 @@
 The argument decides where a kernel runs: NumPy arrays on the CPU (blocked NumPy, or Numba where it is installed), CuPy
 arrays on their GPU, any other array-API library through the generic implementation. Nothing is moved, nothing falls
 back.
+
+Kernels whose result is as large as their data take `out=`, arrays to be filled: memory that is fresh from the system is
+cleared when it is first touched, which takes about as long as they do. The environment: PRECISION_NUMBA=off leaves Numba
+out, PRECISION_THREADS is the most threads of the plain tier (NUMBA_NUM_THREADS those of Numba), PRECISION_CACHE_DIR the
+folder of compiled kernels.
 """
 
 from precision.kernels.allan import AllanDeviation, allan_deviation

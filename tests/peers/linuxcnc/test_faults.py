@@ -22,6 +22,7 @@ from precision.drivers.linuxcnc import compensation
 from precision.drivers.linuxcnc.cell import launch
 from precision.drivers.linuxcnc.driver import LinuxCnc, connect
 from precision.errors import DataError, DeviceError, DeviceFault
+from precision.runs.columns import Column
 from precision.runs.directory import RunDirectory
 from precision.runs.manifest import Instrument
 
