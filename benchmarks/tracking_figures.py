@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from precision.figures import Figure
 from precision.standards import following_error, position_loop, position_ripple
 from precision.standards.reported import figure
+from precision.units import text
 
 from .tracking_parts import REASON, JudgedPart, Known, OwnError, Traverse, scatter
 from .tracking_plan import Parameters, Recorded
@@ -129,8 +130,8 @@ def _times(
         u = None if sync is None else math.hypot(max(lag.uncertainty or 0.0, repeats_u), 2 * sync)
         found.append(_with_u(lag, REASON if u is None else u))
         if gain.value is None or lag.value <= 0 or (u is not None and lag.value <= u):
-            leads = f"the feedback leads the command by {-lag.value:.3g} s at constant velocity: feed-forward above 100 %, steps that are sent early, or the command is recorded late (evaluation.command_ahead)"
-            reason = leads if lag.value <= 0 else gain.reason or f"the lag of {lag.value:.3g} s is not larger than its U of {u or 0.0:.2g} s"
+            leads = f"the feedback leads the command by {text(-lag.value, 's', digits=3)} at constant velocity: feed-forward above 100 %, steps that are sent early, or the command is recorded late (evaluation.command_ahead)"
+            reason = leads if lag.value <= 0 else gain.reason or f"the lag of {text(lag.value, 's', digits=3)} is not larger than its U of {text(u or 0.0, 's', digits=2)}"
             found.append(replace(gain, value=None, reason=reason, uncertainty=None, uncertainty_reason="the figure is not evaluated"))
         else:
             found.append(_with_u(gain, REASON if u is None else u / lag.value**2))

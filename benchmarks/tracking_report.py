@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -33,6 +34,8 @@ _FIGURES: Final = {
 }
 """Tables, each in one unit."""
 _HEADLINES: Final = ("e_max", "k_v", "time_shift", "ripple_forward", "ripple_period_forward")
+_HEADLINES_OF_SEVERAL: Final = ("e_max",)
+"""Of each axis and feed, where there are several."""
 
 
 def limits(plan: Parameters | Recorded) -> dict[str, float]:
@@ -47,7 +50,7 @@ def document(plan: Parameters | Recorded, analysis: Analysis, manifest: Manifest
     charts: list[Chart] = []
     details: list[Table] = []
     for one in analysis.judged:
-        tables += _figure_tables(one, judged, first=one is analysis.judged[0])
+        tables += _figure_tables(one, judged, headlines=_HEADLINES if len(analysis.judged) == 1 else _HEADLINES_OF_SEVERAL)
         charts += _charts(one)
         details += _tables(one, plan.evaluation.lead)
     if analysis.lines:
@@ -141,15 +144,17 @@ def _series_dict(one: Judged) -> dict[str, Any]:
 # -- figures and tables -----------------------------------------------------------------------------------------------------------------------
 
 
-def _figure_tables(one: Judged, judged: dict[str, float], *, first: bool) -> list[FigureTable]:
+def _figure_tables(one: Judged, judged: dict[str, float], *, headlines: tuple[str, ...]) -> list[FigureTable]:
     about = f", {one.name}" if one.key else ""
     tables = []
     for title, keys in _FIGURES.items():
         chosen = [key for key in keys if key in one.figures]
         if chosen:
             own = {one.figures[key].key: value for key, value in judged.items() if key in chosen}
-            headline = [one.figures[key].key for key in chosen if key in _HEADLINES and one.figures[key].value is not None] if first else []
-            tables.append(FigureTable.of(f"{title}{about}", [one.figures[key] for key in chosen], limits=own, headline=headline))
+            headline = {one.figures[key].key for key in chosen if key in headlines and one.figures[key].value is not None}
+            # A headline stands apart from its table: it says itself whose figure it is.
+            figures = [replace(figure, name=f"{figure.name}{about}") if figure.key in headline else figure for figure in (one.figures[key] for key in chosen)]
+            tables.append(FigureTable.of(f"{title}{about}", figures, limits=own, headline=headline))
     return tables
 
 

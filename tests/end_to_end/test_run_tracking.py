@@ -137,6 +137,8 @@ def test_a_log_of_several_axes_has_a_table_by_line(typed, tmp_path: Path) -> Non
     assert result["lines"][0]["largest"]["X"] == pytest.approx(0.05 / GAIN, rel=0.02) and result["lines"][0]["largest"]["Y"] < 1e-9
     assert result["figures"]["e_max_X"]["uncertainty"] is not None
     (report,) = (tmp_path / "runs").glob("*/report.html")
+    shown = report.read_text(encoding="utf-8").lower()
+    assert all(f"largest |following error|, {axis}" in shown for axis in "xy")  # a headline says whose it is
     assert "Following error by line of G-code" in report.read_text(encoding="utf-8")
 
 
