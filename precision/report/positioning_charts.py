@@ -30,6 +30,8 @@ Floats = NDArray[np.float64]
 
 _DIRECTIONS: Final[tuple[tuple[str, str, Any], ...]] = ((UP_COLOR, "^", "-"), (DOWN_COLOR, "v", (0, (5, 2))))
 """Colour, marker and dash of ↑ and ↓."""
+_FLAT_K: Final = 0.05
+"""Temperatures that change less count as this span where their names are placed."""
 _MAIN_NUMBERS: Final = ("A", "E", "R", "B", "M", "P", "P_a", "P_s_max", "U_max")
 
 
@@ -377,11 +379,15 @@ def _draw_dimensions(axes: Axes, curves: PositioningCurves, x: Floats, scale: fl
 
 
 def _draw_temperatures(axes: Axes, traces: Sequence[TemperatureTrace], seconds: float) -> None:
-    for trace, color in zip(traces, drawing.ACCENTS * (1 + len(traces) // len(drawing.ACCENTS)), strict=False):
+    # Traces that end at the same place have their names above each other.
+    ends = [float(trace.temperature_k[-1]) for trace in traces]
+    span_k = max(np.ptp(np.concatenate([np.asarray(trace.temperature_k) for trace in traces])), _FLAT_K) if traces else _FLAT_K
+    for number, (trace, color) in enumerate(zip(traces, drawing.ACCENTS * (1 + len(traces) // len(drawing.ACCENTS)), strict=False)):
+        above = sum(abs(end - ends[number]) < span_k / 4 for end in ends[:number])
         celsius = np.asarray(trace.temperature_k) - units.CELSIUS_ZERO_K
         axes.plot(np.asarray(trace.time_s) / seconds, celsius, color=color, linewidth=1.4)
         name = visible(trace.name, longest=30)
-        axes.annotate(f"{name} {celsius[0]:.2f} → {celsius[-1]:.2f} °C", (1, float(celsius[-1])), (-2, 4), xycoords=axes.get_yaxis_transform(), textcoords="offset points",
+        axes.annotate(f"{name} {celsius[0]:.2f} → {celsius[-1]:.2f} °C", (1, float(celsius[-1])), (-2, 4 + 12 * above), xycoords=axes.get_yaxis_transform(), textcoords="offset points",
                       ha="right", va="bottom", fontsize=9.5, color=color)
     axes.set_ylabel("Temperature (°C)")
     axes.margins(y=0.25)

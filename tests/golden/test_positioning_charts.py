@@ -60,6 +60,12 @@ def words(chart: Chart) -> str:
     return " | ".join("".join(element.itertext()) for element in ElementTree.fromstring(chart.svg).iter(f"{SVG}text"))
 
 
+def written_at(element: ElementTree.Element) -> Floats:
+    """Where a text stands, from x and y or from its translation."""
+    moved = re.search(r"translate\(([-\d.]+)[ ,]+([-\d.]+)", element.get("transform", ""))
+    return np.array([float(one) for one in (moved.groups() if moved else (element.get("x", "nan"), element.get("y", "nan")))])
+
+
 def readings(chart: Chart, direction: int) -> Floats:
     return marks(chart, DARK[(UP_COLOR, DOWN_COLOR)[direction]])
 
@@ -192,6 +198,18 @@ def test_temperatures_stand_in_degrees_celsius_on_the_clock_of_the_readings() ->
     assert "air 20.00 → 21.25 °C" in words(chart) and "Time (min)" in words(chart)
     with pytest.raises(ValueError, match=r"time_s has shape \(3,\)"):
         drift_chart(curves(deviation, target), time_s=np.zeros(3))
+
+
+def test_temperatures_that_end_alike_have_their_names_above_each_other() -> None:
+    deviation = np.broadcast_to(np.arange(3.0) * UM, (2, 5, 3)).copy()
+    time_s = np.arange(30.0).reshape(2, 5, 3) * 60
+    ends = {"air": 293.15, "material": 293.151, "room": 295.0}
+    traces = [TemperatureTrace(name=name, time_s=np.array([0.0, 1740.0]), temperature_k=np.array([293.15, end])) for name, end in ends.items()]
+    chart = drift_chart(curves(deviation, np.linspace(0, 0.4, 5)), time_s=time_s, temperatures=traces)
+    assert chart is not None
+    names = [element for element in ElementTree.fromstring(chart.svg).iter(f"{SVG}text") if "→" in "".join(element.itertext())]
+    heights = sorted(written_at(element)[1] for element in names)
+    assert len(heights) == 3 and min(np.diff(heights)) >= 9.5  # the size of the letters
 
 
 def test_charts_that_would_say_nothing_are_none() -> None:
