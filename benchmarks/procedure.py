@@ -212,6 +212,11 @@ def procedure_named(name: object) -> Procedure[Any, Any]:
             if not isinstance(theirs, Procedure):
                 raise PlanError(f"procedure: {name!r} of the package {point.value.split(':')[0]!r} is a {type(theirs).__name__}; a precision.benchmarks.procedure.Procedure is expected")
             return theirs
+    if name == "capture":
+        raise PlanError(
+            "this run is a recording of a stream, no test: `precision export RUN --to csv -o log.csv`, then "
+            "`precision analyze log.csv --as tracking --column time=t_ns` (or another test that reads files; --column OURS=THEIRS names the columns)"
+        )
     raise PlanError(f"procedure: {str(name)[:80]!r} is not a procedure; allowed: {', '.join(ALL)}")
 
 

@@ -51,7 +51,8 @@ def capture(address: str, driver: str | None, duration: str | None, arm: bool, o
         )  # fmt: skip
     finally:
         stream.close()
-    click.echo(f"{recorded.samples} samples, {recorded.duration_s:g} s of the device's time; {recorded.ended}")
+    ended = "ended by --duration" if recorded.ended == "duration" else recorded.ended
+    click.echo(f"{recorded.samples} samples, {recorded.duration_s:g} s of the device's time, {'with gaps' if recorded.lost else 'no gap'}; {ended}")
     if recorded.lost:
         click.echo(f"{recorded.lost} samples are missing in {recorded.gaps} places; they are gaps in the recording")
     if not recorded.samples:
