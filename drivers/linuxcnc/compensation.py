@@ -7,6 +7,8 @@ restart the axis is swept over it in both directions, with the difference of mot
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -15,7 +17,7 @@ from numpy.typing import NDArray
 
 from precision.compensation import linuxcnc
 from precision.compensation.table import Table
-from precision.errors import DataError, DeviceError, DeviceFault
+from precision.errors import DataError, DeviceFault, PrecisionError
 from precision.recording import DOWN, UP
 
 from .driver import LinuxCnc
@@ -55,8 +57,13 @@ def active(controller: LinuxCnc, axis: str) -> Table:
     return linuxcnc.read(text, file_type=_file_type(kind), axis=axis)
 
 
-def install(controller: LinuxCnc, axis: str, text: str) -> Installed:
+def install(
+    controller: LinuxCnc, axis: str, text: str, *, moving: Callable[[], AbstractContextManager[None]] = nullcontext, undoing: Callable[[], None] = lambda: None
+) -> Installed:
     """Replace the table of an axis, restart, home, and verify. Where anything fails, the old table is put back and the controller restarted with it.
+
+    moving : entered around what moves; leaves a machine that stands, whatever happens. undoing : called before the old table is put back, which nothing
+    should interrupt.
 
     Raises
     ------
@@ -65,31 +72,35 @@ def install(controller: LinuxCnc, axis: str, text: str) -> Installed:
     """
     old, kind, path = controller.beside.table(axis)
     wanted = linuxcnc.read(text, file_type=_file_type(kind), axis=axis)
-    controller.beside.replace(axis, text)
     try:
+        controller.beside.replace(axis, text)
         if controller.beside.table(axis)[0] != text:
             raise DataError(f"{path} on the controller's computer is not what was written to it; look at its disk")
         controller.restart()
         if controller.beside.table(axis)[0] != text:
             raise DeviceFault("LinuxCNC did not start with the new table, and was started again with the old one")
-        controller.home()
-        verified = verify(controller, axis, wanted)
+        with moving():
+            controller.home()
+            verified = verify(controller, axis, wanted)
     except BaseException as error:
+        undoing()
         _put_back(controller, axis, old, error)
         raise
     return Installed(axis=axis, old=old, path=path, verified=verified)
 
 
-def verify(controller: LinuxCnc, axis: str, table: Table) -> Verified:
-    """Sweep the axis over the table in both directions and compare what the controller adds with `table`.
+def verify(controller: LinuxCnc, axis: str, table: Table, *, within_m: tuple[float, float] = (-math.inf, math.inf)) -> Verified:
+    """Sweep the axis over the table (where it lies within `within_m`) in both directions and compare what the controller adds with `table`.
 
     Raises
     ------
     DataError       they differ, or servo cycles are missing: where, and by how much
     """
     low, high = controller.soft_limits()[axis]
-    low = max(low, float(table.nominal[0]) - _BEYOND_M)
-    high = min(high, float(table.nominal[-1]) + _BEYOND_M)
+    low, high = max(low, within_m[0]), min(high, within_m[1])
+    begins, ends = float(table.nominal[0]) - _BEYOND_M, float(table.nominal[-1]) + _BEYOND_M
+    if max(low, begins) < min(high, ends):  # else what the table holds beyond its end is what can be looked at
+        low, high = max(low, begins), min(high, ends)
     joint = controller.beside.axes.index(axis)
     command, motor = _sweep(controller, axis, low, high, min(controller.max_feed()[axis], _followed_feed(controller, joint, table)))
     offset_m = float(controller.beside.pin(f"joint.{joint}.motor-offset")) * 1e-3
@@ -169,12 +180,19 @@ def _sides(command_m: NDArray[np.float64], slewing: int) -> tuple[NDArray[np.int
 
 
 def _put_back(controller: LinuxCnc, axis: str, old: str, error: BaseException) -> None:
+    back = False
     try:
-        if controller.beside.table(axis)[0] != old:
+        controller.reconnect()  # what failed may have been cut off in the middle of an answer
+        back = controller.beside.table(axis)[0] == old
+        if not back:
             controller.beside.replace(axis, old)
+            back = True
             controller.restart()
         error.add_note(f"the old table of {axis} is back, and the controller runs with it")
-    except DeviceError as failed:
+    except PrecisionError as failed:
+        if back:
+            error.add_note(f"the old table of {axis} is back in its file, but LinuxCNC was not restarted ({failed}): restart it by hand before the machine moves again")
+            return
         error.add_note(f"THE OLD TABLE OF {axis} COULD NOT BE PUT BACK ({failed}): look at its COMP_FILE before the machine moves again")
 
 

@@ -312,6 +312,10 @@ class LinuxCnc:
         if self._beside.state()["interpreter"] != _IDLE:
             raise SafetyStop("LinuxCNC runs a program; a restart would end it. Stop it first")
         self._beside.restart()
+        self.reconnect(within_s=within_s)
+
+    def reconnect(self, *, within_s: float = 30.0) -> None:
+        """Let go of the links and take new ones, as after a restart or a conversation that was cut short; raises `LinkLost` where nobody answers within `within_s`."""
         self._shell.close()
         self._beside.close()
         deadline = self._clock() + within_s

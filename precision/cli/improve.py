@@ -38,8 +38,8 @@ def improve(machine: str, axis: str, plan: str, settings: tuple[str, ...], out: 
     console = Console()
     if undo:
         run, text = improving.old_table(Path(out), axis)
-        _ask(f"The table of {axis} at {machine} is replaced by that of {run.name}, and the controller restarted. Does the machine stand still?", yes=yes)
-        installed = improving.restore(machine, axis, text)
+        _ask(f"The table of {axis} at {machine} is replaced by that of {run.name}, the controller restarted, and {axis} swept over it. Does the machine stand still, and is the way free?", yes=yes)
+        installed = improving.restore(machine, axis, run, text)
         click.echo(f"the table of {axis} that {run.name} was measured with is back; the controller adds it to within {installed.verified.worst_m * 1e9:.3g} nm")
         return
     good, ahead = improving.plan_for(axis, machine, settings, plan=plan)
@@ -56,7 +56,7 @@ def improve(machine: str, axis: str, plan: str, settings: tuple[str, ...], out: 
             console.print(f"note: {note}", style="yellow", markup=False)
         if yes:
             return True
-        return _confirmed(f"Write this table of {proposal.loaded.nominal.size} points to the controller at {machine}, and restart it?")
+        return _confirmed(f"Write this table of {proposal.loaded.nominal.size} points to the controller at {machine}, restart it, and sweep {axis} over the table?")
 
     found = improving.improve(good, Path(out), agreed=agreed, step=lambda what: click.echo(f"{what} ..."))
     verified = found.installed.verified

@@ -233,6 +233,7 @@ def test_a_table_that_does_not_act_yet_is_not_built_upon(cell: launch.Cell, cont
 def test_an_interrupt_while_the_axis_is_swept_stops_it_and_puts_the_old_table_back(
     cell: launch.Cell, controller: LinuxCnc, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    compensation.install(controller, "X", "0 0 0\n")
     controller.close()
     old, run_program = cell.read("comp_x.txt"), LinuxCnc.run_program
 
