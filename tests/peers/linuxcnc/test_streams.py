@@ -27,7 +27,7 @@ def the_run(folder: Path) -> RunDirectory:
 
 def test_capture_records_every_servo_cycle(cell: launch.Cell, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert _exit_code(["capture", "--from", cell.address, "--duration", "10 s", "--out", str(tmp_path)]) == 0
-    assert "10000 samples, 10 s of the device's time" in capsys.readouterr().out
+    assert "10000 samples, 10 s of the device's time, no gap" in capsys.readouterr().out
     run = the_run(tmp_path)
     readings = run.readings()
     assert not readings.gaps and run.manifest.simulated
