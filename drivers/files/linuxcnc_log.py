@@ -24,6 +24,7 @@ from precision.units import MM
 from .outside import lines_of, number, refuse
 from .positioning_csv import Imported
 
+_LARGEST = 1e15
 _ROW: Final = re.compile(r"[0-9+\-.eE]+(?:,[0-9+\-.eE]+)*", re.ASCII)
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,40}", re.ASCII)
 SHORTEST_WINDOW: Final = 5
@@ -74,8 +75,9 @@ def read(path: Path, *, columns: Sequence[str] | None = None, servo_period_s: fl
             for name, cell in zip(names, row.split(","), strict=True):
                 number(path, line, cell, name)
         raise
-    if not np.all(np.isfinite(table)):
-        refuse(path, first + 1 + int(np.argwhere(~np.isfinite(table))[0, 0]), "a number is not finite")
+    sane = np.abs(table) <= _LARGEST  # false for what is no number
+    if not np.all(sane):
+        refuse(path, first + 1 + int(np.argwhere(~sane)[0, 0]), "a number is not finite or beyond 1e15, which no pin of a machine has; is the recording damaged?")
     found = {name: table[:, place].copy() for place, name in enumerate(names)}
     if "sample" in found:
         gap = np.flatnonzero(np.diff(found["sample"]) != 1)
