@@ -239,7 +239,8 @@ def _exchanged(
     """The farthest points on either side of the line through the inner ones, then the nearest on either side of these."""
     square = _squared(*_about(x, y, mx, my, a, b))
     if is_numpy_namespace(xp) and x.shape[-1] >= SLICED:
-        found = [_exchanged_in(row, int(i), int(j)) for row, i, j in zip(square, in_1[:, 0], in_2[:, 0], strict=True)]
+        inner = zip(square, in_1[:, 0].tolist(), in_2[:, 0].tolist(), strict=True)
+        found = [_exchanged_in(row, i, j) for row, i, j in inner]
         out_1, out_2, in_1, in_2 = _columns(xp.asarray(found, dtype=xp.int64).reshape(-1, 4))
         return out_1, out_2, in_1, in_2
     out_1, out_2 = _between(square, in_1, in_2, "argmax", xp)
@@ -260,10 +261,11 @@ def _between(square: Array, first: Array, second: Array, extreme: str, xp: Any) 
 
 def _exchanged_in(square: Array, i: int, j: int) -> tuple[int, int, int, int]:
     """The same in one circle, by slices: nothing is copied and no mask is made."""
+    farthest, nearest = type(square).argmax, type(square).argmin
     low, high = (i, j) if i < j else (j, i)
-    out_1, out_2 = low + 1 + int(square[low + 1 : high].argmax()), _outside(square, low, high, type(square).argmax)
+    out_1, out_2 = low + 1 + int(farthest(square[low + 1 : high])), _outside(square, low, high, farthest)
     low, high = (out_1, out_2) if out_1 < out_2 else (out_2, out_1)
-    return out_1, out_2, low + 1 + int(square[low + 1 : high].argmin()), _outside(square, low, high, type(square).argmin)
+    return out_1, out_2, low + 1 + int(nearest(square[low + 1 : high])), _outside(square, low, high, nearest)
 
 
 def _outside(square: Array, low: int, high: int, pick: Callable[[Array], Any]) -> int:

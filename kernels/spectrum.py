@@ -439,7 +439,7 @@ class _Buffered:
         self._rows = xp.empty((self.count, n))
         self._line = xp.arange(n, dtype=xp.float64) - (n - 1) / 2 if plan.detrend == "linear" else None
         self._spectra = [xp.empty((self.count, m), dtype=xp.complex128) for _ in range(signals)]
-        self._squares = [xp.zeros(2 * m) for _ in range(signals)]  # real and imaginary parts in turn
+        self._squares = [xp.zeros(m) for _ in range(signals)]
         self._product = xp.zeros(m if signals == 2 else 0, dtype=xp.complex128)
 
     def add(self, signals: tuple[Array, ...], count: int) -> None:
@@ -457,7 +457,9 @@ class _Buffered:
         for spectrum, total in zip(self._spectra, self._squares, strict=True):
             parts = spectrum[:count].view(xp.float64)
             xp.multiply(parts, parts, out=parts)
-            total += parts[0] if count == 1 else xp.add.reduce(parts, axis=0)
+            both = parts[0] if count == 1 else xp.add.reduce(parts, axis=0)  # real and imaginary parts in turn
+            total += both[0::2]
+            total += both[1::2]
 
     def _prepared(self, x: Array, count: int) -> Array:
         """The segments, less their mean or line, times the window, as rows of the buffer."""
@@ -479,5 +481,4 @@ class _Buffered:
         return rows
 
     def totals(self) -> tuple[Array, ...]:
-        squares = [total[0::2] + total[1::2] for total in self._squares]
-        return tuple(squares) if len(squares) == 1 else (*squares, self._product.real, self._product.imag)
+        return tuple(self._squares) if len(self._squares) == 1 else (*self._squares, self._product.real, self._product.imag)
